@@ -1,0 +1,1 @@
+"""What the law may ask: policies decide about metadata, never about content."""

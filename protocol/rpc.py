@@ -1,0 +1,179 @@
+"""Requests to the relay and its answers, over MQTT 5 request/response.
+
+A request is a QoS 1 PUBLISH to `v1/rpc/<method>` with a response topic (`v1/reply/<client id>`, the client's own) and
+correlation data; its payload is the JSON of the method's request model. The answer is a QoS 0 PUBLISH to the response topic
+with the same correlation data; its payload is the JSON of an `Answer`.
+"""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Any, Generic, TypeVar
+
+from pydantic import Field, JsonValue
+
+from blindrelay.protocol.address import DeviceField, UserField
+from blindrelay.protocol.statements import Signed, Wire
+
+# A directory entry is about 4 kB in base64; nobody's user has a hundred devices.
+MAX_DEVICES_PER_USER = 16
+# vodozemac keeps 50 one-time keys.
+MAX_ONE_TIME_PREKEYS = 50
+MAX_REQUEST = 65_536
+
+Der = Annotated[bytes, Field(max_length=4_096, description="DER certificate")]
+
+
+class ErrorCode(StrEnum):
+    """Why a request was refused."""
+
+    MALFORMED = "malformed"
+    UNKNOWN_METHOD = "unknown-method"
+    NOT_AUTHORISED = "not-authorised"
+    UNKNOWN_USER = "unknown-user"  # the same for "unknown" and "may not be written to": no oracle
+    UNKNOWN_TENANT = "unknown-tenant"
+    CONFLICT = "conflict"  # a lower sequence, a tenant that is already registered under another root
+    VERIFICATION_FAILED = "verification-failed"
+    RATE_LIMITED = "rate-limited"
+    UNAVAILABLE = "unavailable"
+
+
+class Refused(Wire):
+    """The relay does not do what was asked; `message` is for people."""
+
+    code: ErrorCode
+    message: Annotated[str, Field(max_length=500)]
+
+
+class Answer(Wire):
+    """Exactly one of the two is there."""
+
+    result: JsonValue = None
+    error: Refused | None = None
+
+
+class Empty(Wire):
+    """Nothing to say."""
+
+
+class RegisterTenant(Wire):
+    """A registrar (holder of the relay's registration code) introduces a tenant and its root."""
+
+    tenant: str
+    root: Der
+
+
+class RevokeDevice(Wire):
+    """The tenant's administrator withdraws a certificate: a signed `Revocation`."""
+
+    revocation: Signed
+
+
+class PublishStatement(Wire):
+    """A device publishes its own `DeviceStatement`."""
+
+    statement: Signed
+
+
+class PublishPrekeys(Wire):
+    """A device adds one-time `Prekey`s and may replace its fallback key."""
+
+    one_time: Annotated[list[Signed], Field(max_length=MAX_ONE_TIME_PREKEYS)] = Field(default=[])
+    fallback: Signed | None = None
+
+
+class PrekeyCount(Wire):
+    """How many one-time prekeys of the asking device the relay still has."""
+
+    one_time: int
+
+
+class LookUpUser(Wire):
+    """Who are this user's devices?"""
+
+    user: UserField
+
+
+class LookUpTenant(Wire):
+    """What is this tenant's root?"""
+
+    tenant: str
+
+
+class TenantEntry(Wire):
+    """A tenant's root certificate, as registered."""
+
+    tenant: str
+    root: Der
+
+
+class DeviceEntry(Wire):
+    """A device that may be written to. Revoked devices and devices without statement are not listed."""
+
+    device: DeviceField
+    certificate: Der
+    statement: Signed
+
+
+class UserEntry(Wire):
+    """A user's tenant and devices. Everything in it is to be verified by who receives it."""
+
+    user: UserField
+    root: Der
+    devices: Annotated[list[DeviceEntry], Field(max_length=MAX_DEVICES_PER_USER)]
+
+
+class ClaimPrekeys(Wire):
+    """One prekey of each of these devices, please: a one-time key where there is one, else the fallback key."""
+
+    devices: Annotated[list[DeviceField], Field(min_length=1, max_length=MAX_DEVICES_PER_USER)]
+
+
+class ClaimedPrekeys(Wire):
+    """Signed `Prekey`s; a device without any is left out."""
+
+    prekeys: dict[str, Signed]
+
+
+class MyData(Wire):
+    """Everything that the relay's metadata inventory holds about the asking device's user: record kind -> rows."""
+
+    records: dict[str, list[dict[str, JsonValue]]]
+
+
+Request = TypeVar("Request", bound=Wire)
+Response = TypeVar("Response", bound=Wire)
+
+
+@dataclass(frozen=True, slots=True)
+class Method(Generic[Request, Response]):
+    """A method's name and its two models."""
+
+    name: str
+    request: type[Request]
+    response: type[Response]
+
+
+REGISTER_TENANT = Method("tenant.register", RegisterTenant, Empty)
+LOOK_UP_TENANT = Method("tenant.lookup", LookUpTenant, TenantEntry)
+REVOKE_DEVICE = Method("device.revoke", RevokeDevice, Empty)
+PUBLISH_STATEMENT = Method("statement.publish", PublishStatement, Empty)
+PUBLISH_PREKEYS = Method("prekeys.publish", PublishPrekeys, PrekeyCount)
+COUNT_PREKEYS = Method("prekeys.count", Empty, PrekeyCount)
+CLAIM_PREKEYS = Method("prekeys.claim", ClaimPrekeys, ClaimedPrekeys)
+LOOK_UP_USER = Method("directory.lookup", LookUpUser, UserEntry)
+MY_DATA = Method("account.my_data", Empty, MyData)
+
+METHODS: dict[str, Method[Any, Any]] = {
+    method.name: method
+    for method in (
+        REGISTER_TENANT,
+        LOOK_UP_TENANT,
+        REVOKE_DEVICE,
+        PUBLISH_STATEMENT,
+        PUBLISH_PREKEYS,
+        COUNT_PREKEYS,
+        CLAIM_PREKEYS,
+        LOOK_UP_USER,
+        MY_DATA,
+    )
+}
