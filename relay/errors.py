@@ -1,0 +1,99 @@
+"""What the relay raises on purpose.
+
+RelayError
+ +- ConnectRefused          a CONNECT is not admitted; becomes a CONNACK
+ +- RequestRefused          an rpc request is not carried out; becomes an `Answer`
+ +- StartupError            the relay cannot start; becomes a sentence and an exit code of the command line
+ |   +- BadConfiguration    a configuration file or value
+ |   +- DataDirectoryInUse  another relay has it
+ |   +- NewerVersion        a newer release wrote it
+ |   +- Unreadable          a file of the data directory cannot be read, written or understood
+ |   +- AddressInUse        the port is taken, or is not ours to take
+ +- StoreFailed             a commit failed and nothing can be promised any more; the relay leaves
+"""
+
+from enum import IntEnum
+
+from mqtt5 import ConnAckReasonCode
+
+from blindrelay.protocol.errors import BlindrelayError
+from blindrelay.protocol.rpc import ErrorCode
+
+
+class ExitStatus(IntEnum):
+    """What a relay's process says when it ends; the first three of the errors are those of BSD's sysexits.h."""
+
+    OK = 0
+    #: EX_IOERR: the store failed while running.
+    STORE_FAILED = 74
+    #: EX_CONFIG: configuration.
+    BAD_CONFIGURATION = 78
+    #: EX_NOINPUT: a file of the data directory.
+    UNREADABLE = 66
+    IN_USE = 10
+    NEWER_VERSION = 11
+    ADDRESS_IN_USE = 12
+
+
+class RelayError(BlindrelayError):
+    """Any error of the relay."""
+
+
+class ConnectRefused(RelayError):
+    """This connection is not admitted. `reason` tells the peer no more than it knows already."""
+
+    def __init__(self, code: ConnAckReasonCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class RequestRefused(RelayError):
+    """This request is not carried out; `reason` is a sentence for whoever asked."""
+
+    def __init__(self, code: ErrorCode, reason: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.reason = reason
+
+
+class StartupError(RelayError):
+    """The relay cannot start. `exit_status` is for the command line."""
+
+    exit_status = ExitStatus.UNREADABLE
+
+
+class BadConfiguration(StartupError):
+    """A configuration value is not what its key demands."""
+
+    exit_status = ExitStatus.BAD_CONFIGURATION
+
+
+class DataDirectoryInUse(StartupError):
+    """Another process has the data directory."""
+
+    exit_status = ExitStatus.IN_USE
+
+
+class NewerVersion(StartupError):
+    """The data directory was written by a newer release."""
+
+    exit_status = ExitStatus.NEWER_VERSION
+
+
+class Unreadable(StartupError):
+    """A file of the data directory cannot be read, written or understood."""
+
+    exit_status = ExitStatus.UNREADABLE
+
+
+class AddressInUse(StartupError):
+    """The listening address is taken, or is not ours to take."""
+
+    exit_status = ExitStatus.ADDRESS_IN_USE
+
+
+class StoreFailed(RelayError):
+    """A commit failed: what is on the disk is not known. The relay closes its connections and leaves."""
+
+    exit_status = ExitStatus.STORE_FAILED
