@@ -1,6 +1,7 @@
 """The list of methods."""
 
 import contextlib
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -22,7 +23,7 @@ def test_every_method_is_listed_under_its_name() -> None:
 @given(
     payload=st.one_of(st.binary(max_size=200), st.just(b"{}"), st.just(b"[]"), st.just(b"null"), st.just(b'{"x":1}'))
 )
-def test_a_request_parses_or_is_refused(method: rpc.Method[rpc.Wire, rpc.Wire], payload: bytes) -> None:
+def test_a_request_parses_or_is_refused(method: rpc.Method[Any, Any], payload: bytes) -> None:
     """No bytes make the parser fail in any other way than a validation error."""
     with contextlib.suppress(ValidationError):
         assert isinstance(method.request.model_validate_json(payload), method.request)

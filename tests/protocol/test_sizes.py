@@ -14,7 +14,7 @@ def reference(length: int) -> int:
     exponent = math.floor(math.log2(length))
     significant = math.floor(math.log2(exponent)) + 1
     step = 2 ** (exponent - significant)
-    return math.ceil(length / step) * step
+    return int(math.ceil(length / step) * step)
 
 
 @given(st.integers(MIN_ENVELOPE, MAX_ENVELOPE))
