@@ -1,0 +1,1 @@
+"""What the relay keeps: the tables, the SQLite store under them, and the group commit in front of them."""

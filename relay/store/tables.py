@@ -1,0 +1,131 @@
+"""Every table of the relay: this MetaData is the only schema there is.
+
+Times are whole seconds since the epoch, except where a name says hour or day: `..._hour` and `..._day` count those since
+the epoch. Every column is declared in the metadata inventory (`blindrelay.relay.inventory`), and a test holds us to it.
+
+`account_id` names a device. It is never given twice (AUTOINCREMENT), so that a record cannot become somebody else's.
+"""
+
+from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+
+#: Raised by one with every change that an older relay could not read. Kept in SQLite's `user_version`.
+SCHEMA_VERSION = 1
+
+metadata = MetaData()
+
+tenant = Table(
+    "tenant",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("root", LargeBinary, nullable=False),  # DER
+    Column("registered_day", Integer, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+device = Table(
+    "device",
+    metadata,
+    Column("account_id", Integer, primary_key=True),
+    Column("tenant", Text, ForeignKey("tenant.name"), nullable=False),
+    Column("user", Text, nullable=False),
+    Column("device", Text, nullable=False),
+    Column("certificate", LargeBinary, nullable=False),  # DER
+    Column("registered_day", Integer, nullable=False),
+    Column("last_seen_day", Integer),  # of the account's own shifted day: see `ledger.last_seen_day`
+    # The signed DeviceStatement, as the bytes that were signed; null until the device has published one.
+    Column("statement", LargeBinary),
+    Column("statement_signature", LargeBinary),
+    Column("statement_sequence", Integer),
+    UniqueConstraint("tenant", "user", "device"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+prekey = Table(
+    "prekey",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, ForeignKey("device.account_id"), nullable=False),
+    Column("is_fallback", Integer, nullable=False),  # 0 or 1
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Index("prekey_of_account", "account_id", "is_fallback"),
+    sqlite_strict=True,
+)
+
+revocation = Table(
+    "revocation",
+    metadata,
+    Column("fingerprint", LargeBinary, primary_key=True),  # SHA-256 of the DER certificate
+    Column("account_id", Integer, ForeignKey("device.account_id")),  # null when the device never came here
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+session = Table(
+    "session",
+    metadata,
+    Column("account_id", Integer, ForeignKey("device.account_id"), primary_key=True),
+    Column("client_id", Text, primary_key=True),
+    Column("expiry", Integer, nullable=False),  # seconds after the end of the connection; 0xFFFFFFFF: never
+    Column("ended_at", Integer),  # null while connected, and after a crash
+    Column("subscriptions", Text, nullable=False),  # JSON
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+envelope = Table(
+    "envelope",
+    metadata,
+    Column("mailbox_id", Integer, primary_key=True),  # account id of the recipient device
+    Column("sequence", Integer, primary_key=True),
+    Column("message_id", LargeBinary, nullable=False),
+    Column("accepted_at", Integer, nullable=False),
+    Column("expires_at", Integer),
+    Column("payload", LargeBinary, nullable=False),
+    sqlite_strict=True,
+)
+
+# The last message ids of each sender, as a ring: enough to recognise a retry, for a sender can only repeat what it has no
+# PUBACK for, and PUBACKs leave in order. `owner` is the sender's account id, or -(recipient's) for sealed senders.
+recent_id = Table(
+    "recent_id",
+    metadata,
+    Column("owner", Integer, primary_key=True),
+    Column("slot", Integer, primary_key=True),
+    Column("message_id", LargeBinary, nullable=False),
+    Column("recipient", Integer, nullable=False),
+    Column("size", Integer, nullable=False),
+    Column("checksum", Integer, nullable=False),  # CRC-32 of the payload
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# Append-only in order of time, and without any other index, so that it costs the same with five million rows in it: queries
+# find their window by bisection over `id`.
+traffic = Table(
+    "traffic",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("message_id", LargeBinary, nullable=False),
+    Column("sender_id", Integer),  # null: sealed
+    Column("recipient_id", Integer, nullable=False),
+    Column("accepted_at", Integer, nullable=False),
+    Column("size", Integer, nullable=False),  # padded, bytes
+    sqlite_strict=True,
+)
+
+access = Table(
+    "access",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account_id", Integer, nullable=False),
+    Column("opened_hour", Integer, nullable=False),
+    Column("closed_hour", Integer),  # null while open, and when a crash kept the end from being recorded
+    Column("address", Text, nullable=False),
+    Column("client_version", Text),
+    sqlite_strict=True,
+)
