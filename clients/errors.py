@@ -1,0 +1,111 @@
+"""What can go wrong on the client's side, as types.
+
+ClientError
+ +- NotEnrolled          no certificate, folder or enterprise where one was expected
+ +- RelayUnreachable     nobody answers at the relay's address
+ +- AdmissionRefused     the relay answers, and refuses this connection
+ +- ConnectionLost       the connection ended while something waited for it
+ +- TimedOut             the time that the caller allowed has passed (also a `TimeoutError`)
+ +- Closed               the device is closed, or was never entered with `async with`
+ +- RequestRefused       the relay refused a request (look-up, registration, ...)
+ |   +- UnknownRecipient the relay knows no such user, or none that may be written to
+ +- DeliveryRefused      the relay refused a message for good
+ +- IdentityRejected     a directory entry or message is not what its owner's enterprise vouches for
+ +- NoDeliveryToken      sealed posture towards somebody who never gave us their token
+ +- Expired              the message's time was over before it could be sent
+ +- NotPossible          a retraction of somebody else's message, a mail without recipients, ...
+ +- StoreError           the key store cannot be read or written
+     +- WrongPassphrase  the key store does not open with this passphrase
+     +- StoreInUse       another process has the key store open
+"""
+
+from blindrelay.protocol.errors import BlindrelayError
+
+
+class ClientError(BlindrelayError):
+    """The root of what clients raise."""
+
+
+class NotEnrolled(ClientError):
+    """There is no device, administrator or enterprise where one was expected."""
+
+
+class RelayUnreachable(ClientError):
+    """Nobody answers at the relay's address, or it is not the relay whose certificate we hold."""
+
+
+class AdmissionRefused(ClientError):
+    """The relay refused the connection; `code` is the reason code of its CONNACK or DISCONNECT (MQTT 5, 2.4)."""
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"the relay refused the connection: {reason} (0x{code:02x})")
+        self.code = code
+        self.reason = reason
+
+
+class ConnectionLost(ClientError):
+    """The connection ended before the answer came. What was sent may have had its effect."""
+
+
+class TimedOut(ClientError, TimeoutError):
+    """The time that the caller allowed has passed."""
+
+
+class Closed(ClientError):
+    """The device is closed."""
+
+
+class RequestRefused(ClientError):
+    """The relay refused a request; `code` is one of `protocol.rpc.ErrorCode`."""
+
+    def __init__(self, code: str, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class UnknownRecipient(RequestRefused):
+    """The relay knows no such user, or none that we may write to: it does not say which."""
+
+
+class DeliveryRefused(ClientError):
+    """The relay refused a message for good; `code` is the reason code of its PUBACK (MQTT 5, 3.4.2.1)."""
+
+    def __init__(self, recipient: str, code: int, reason: str) -> None:
+        super().__init__(f"the relay does not take the message for {recipient}: {reason} (0x{code:02x})")
+        self.recipient = recipient
+        self.code = code
+        self.reason = reason
+
+
+class IdentityRejected(ClientError):
+    """Somebody's identity does not hold; `check` names the check that failed. Nothing was sent."""
+
+    def __init__(self, subject: str, check: str, reason: str) -> None:
+        super().__init__(f"{subject} is not trusted: the check {check!r} failed: {reason}")
+        self.subject = subject
+        self.check = check
+        self.reason = reason
+
+
+class NoDeliveryToken(ClientError):
+    """Sealed posture needs the recipient's delivery token, which travels inside their messages."""
+
+
+class Expired(ClientError):
+    """The message's time was over before it could be sent."""
+
+
+class NotPossible(ClientError):
+    """What was asked for makes no sense as it stands; the message says why."""
+
+
+class StoreError(ClientError):
+    """The key store cannot be read or written."""
+
+
+class WrongPassphrase(StoreError):
+    """The key store does not open with this passphrase."""
+
+
+class StoreInUse(StoreError):
+    """Another process has the key store open."""
