@@ -14,9 +14,18 @@ ClientError
  +- NoDeliveryToken      sealed posture towards somebody who never gave us their token
  +- Expired              the message's time was over before it could be sent
  +- NotPossible          a retraction of somebody else's message, a mail without recipients, ...
+ +- Unreadable           something arrived that cannot be read; it touches nothing else
+ |   +- EnvelopeRejected not sealed for this device under this message id, or broken inside; `check` says which
+ |   +- RatchetRejected  no session decrypts it: a replay, a lost session, a forged or damaged message
+ |   +- ContentRejected  it decrypts, and says nothing that this version understands
+ +- ContentTooLarge      more than one message may hold
  +- StoreError           the key store cannot be read or written
-     +- WrongPassphrase  the key store does not open with this passphrase
-     +- StoreInUse       another process has the key store open
+ |   +- WrongPassphrase  the key store does not open with this passphrase
+ |   +- StoreInUse       another process has the key store open
+ |   +- StoreDamaged     a value was altered, or the file is no key store
+ |   +- StoreTooNew      a newer version of this program wrote it
+ |   +- StoreFailed      the disk refuses; nothing of the transaction was kept
+ +- AuthorityError       the enterprise's own CA: there already, not there, or under another passphrase
 """
 
 from blindrelay.protocol.errors import BlindrelayError
@@ -92,7 +101,7 @@ class NoDeliveryToken(ClientError):
 
 
 class Expired(ClientError):
-    """The message's time was over before it could be sent."""
+    """The message's time was over before it could be sent, or before it arrived. It is not shown."""
 
 
 class NotPossible(ClientError):
@@ -109,3 +118,48 @@ class WrongPassphrase(StoreError):
 
 class StoreInUse(StoreError):
     """Another process has the key store open."""
+
+
+class StoreDamaged(StoreError):
+    """A value in the key store was altered, or the file is not a key store."""
+
+
+class StoreTooNew(StoreError):
+    """A newer version of this program wrote the key store."""
+
+
+class StoreFailed(StoreError):
+    """The disk refused a read or a write. Nothing of the transaction was kept."""
+
+
+class Unreadable(ClientError):
+    """An incoming envelope cannot be read. That is its sender's or the network's doing and touches nothing else."""
+
+
+class EnvelopeRejected(Unreadable):
+    """The outer seal, or the frame inside it, does not hold.
+
+    Attributes:
+        check: `size`, `seal` (not for this device, not under this id, or altered), `frame` or `padding`.
+    """
+
+    def __init__(self, check: str, reason: str) -> None:
+        super().__init__(f"an envelope was rejected by the check {check!r}: {reason}")
+        self.check = check
+        self.reason = reason
+
+
+class RatchetRejected(Unreadable):
+    """No session with the sender decrypts the message."""
+
+
+class ContentRejected(Unreadable):
+    """The message decrypts, but its content is malformed, too long, or of a kind that this version does not know."""
+
+
+class ContentTooLarge(ClientError):
+    """What is to be sent is more than one message may hold."""
+
+
+class AuthorityError(ClientError):
+    """The enterprise's own certificate authority cannot be created or opened."""
