@@ -8,12 +8,11 @@ from collections.abc import Awaitable, Callable, Hashable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
-from mqtt5 import ConnAckReasonCode, ConnectPacket, PubAckReasonCode, SubAckReasonCode
+from mqtt5 import ConnectPacket
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
-
     from blindrelay.relay.mailbox import Mailbox
+    from sqlalchemy import Connection
 
 T = TypeVar("T")
 
@@ -32,74 +31,30 @@ class Admitted:
     account_id: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class ConnectRefused:
-    """A client that may not come in, and what CONNACK says. `code` is 0x80 or above."""
-
-    code: ConnAckReasonCode
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class PublishRefused:
-    """This PUBLISH may not be: PUBACK with this code (0x80 or above) and reason. The connection goes on."""
-
-    code: PubAckReasonCode
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class SubscribeRefused:
-    """This filter may not be subscribed to: its code (0x80 or above) in SUBACK, and the reason."""
-
-    code: SubAckReasonCode
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class RpcCall:
-    """The topic is that of a request to the relay itself; `method` is what follows `v1/rpc/`."""
-
-    method: str
-
-
-@dataclass(frozen=True, slots=True)
-class Inbox:
-    """The filter is the identity's own inbox."""
-
-    mailbox: "Mailbox"
-
-
-@dataclass(frozen=True, slots=True)
-class Reply:
-    """The filter is the client's own reply topic."""
-
-
 class Admission(Protocol):
     """Who is it?"""
 
-    def admit(self, certificate: bytes | None, address: str, connect: ConnectPacket) -> Admitted | ConnectRefused:
+    def admit(self, certificate: bytes | None, address: str, connect: ConnectPacket) -> Admitted:
         """Decide on a CONNECT whose form has been checked.
+
+        Raises `blindrelay.relay.errors.ConnectRefused`.
 
         `certificate` is the DER certificate that the TLS handshake verified, None for a client without one. `address` is the
         peer's IP address. The client id is compared with `Admitted.client_id` by the caller.
         """
 
 
-class Access(Protocol):
-    """Which topic may this identity use, and whose mailbox is it: the one decision that every path passes."""
-
-    def publish(self, identity: Hashable, topic: str) -> "Mailbox | RpcCall | PublishRefused":
-        """Decide on a PUBLISH. Called once a message: one look-up for a known recipient."""
-
-    def subscribe(self, identity: Hashable, client_id: str, pattern: str) -> Inbox | Reply | SubscribeRefused:
-        """Decide on one topic filter, compared character by character."""
+class Accounts(Protocol):
+    """Who stands, and where their mail waits."""
 
     def stands(self, identity: Hashable) -> bool:
         """Whether the identity is (still) good: not revoked, its certificate not expired, its tenant not suspended.
 
-        Asked before a session is resumed and before each batch of deliveries.
+        Asked before a session is resumed and before each batch of deliveries, so it is to be a look-up.
         """
+
+    def mailbox(self, account_id: int) -> "Mailbox | None":
+        """The mailbox of a device; None when there is no such device (any more)."""
 
 
 class Limits(Protocol):
