@@ -9,7 +9,7 @@ from blindrelay.protocol.address import DeviceAddress, UserAddress
 class DeviceIdentity:
     """An enrolled device. Two connections are the same identity when they are the same account, renewed certificate or not."""
 
-    address: DeviceAddress
+    address: DeviceAddress = field(compare=False)
     account_id: int
     #: DER, for statements to be verified with; `fingerprint` is its SHA-256, for revocation.
     certificate: bytes = field(repr=False, compare=False)
@@ -22,6 +22,10 @@ class DeviceIdentity:
         """The tenant whose limits and standing count."""
         return self.address.tenant
 
+    def __hash__(self) -> int:
+        # Asked for on the message path; the generated one builds a tuple first.
+        return self.account_id
+
 
 @dataclass(frozen=True, slots=True)
 class AdministratorIdentity:
@@ -32,11 +36,16 @@ class AdministratorIdentity:
     expires_at: float = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class SealedSender:
-    """Somebody who holds the delivery token of `recipient`. The relay knows nothing more, and must not."""
+    """Somebody who holds the delivery token of `recipient`. The relay knows nothing more, and must not.
+
+    Each connection is an identity of its own (no two are equal): nothing ties them together, and each has limits of its own.
+    """
 
     recipient: UserAddress
+    #: The verifier that the token matched: when the recipient replaces the token, this sender no longer stands.
+    verifier: bytes = field(repr=False)
 
     @property
     def tenant(self) -> str:
@@ -44,7 +53,7 @@ class SealedSender:
         return self.recipient.tenant
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Registrar:
     """Somebody who holds the relay's registration code."""
 

@@ -1,0 +1,109 @@
+"""The relay's configuration: one TOML file, every value with a default, a unit and a reason.
+
+Read from `blindrelay.toml` in the data directory, or from the file that is named on the command line. An unknown key is an
+error: a misspelt limit must not silently be the default.
+"""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from blindrelay.relay.errors import BadConfiguration
+
+FILE_NAME = "blindrelay.toml"
+
+Rate = Annotated[float, Field(gt=0, le=1_000_000)]
+Burst = Annotated[int, Field(ge=1, le=10_000_000)]
+Count = Annotated[int, Field(ge=1, le=100_000_000)]
+Days = Annotated[int, Field(ge=1, le=3_650)]
+
+
+class _Section(BaseModel):
+    # Strict: a quoted number in TOML is somebody's mistake, and saying so is kinder than guessing.
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class Limits(_Section):
+    """How much is too much. Rates are per second; a burst is what may come at once after a pause."""
+
+    #: One device. A person writes one message a second at best; a mail to 500 people with several devices each is a burst.
+    device_rate: Rate = 2_000
+    device_burst: Burst = 4_000
+    #: All devices of a tenant: more than one relay can make durable, so that it bites only where tenants share a faster store.
+    tenant_rate: Rate = 50_000
+    tenant_burst: Burst = 100_000
+    #: One sealed connection: it writes to one user alone, and nobody can be held to account for it.
+    sealed_rate: Rate = 100
+    sealed_burst: Burst = 400
+    #: A sender that never falls below its limit for this long is disconnected. Seconds.
+    patience: Annotated[float, Field(gt=0, le=3_600)] = 30
+    #: Requests (directory, prekeys) of one identity. Meeting 500 devices at once is the first mail to the whole company.
+    request_rate: Rate = 100
+    request_burst: Burst = 1_000
+    #: One-time prekeys that one identity may take: enough to meet a company, too few to drain everybody's in a minute.
+    claim_rate: Rate = 20
+    claim_burst: Burst = 2_000
+    #: Connections: all, of one address, and new ones of one address. A TLS handshake costs about a millisecond of processor.
+    max_connections: Count = 20_000
+    connections_per_address: Count = 5_000
+    handshake_rate: Rate = 200
+    handshake_burst: Burst = 2_000
+    #: What may wait for one device: a month at 300 messages a day, and 256 MiB.
+    mailbox_messages: Count = 10_000
+    mailbox_bytes: Annotated[int, Field(ge=1_048_576)] = 268_435_456
+    #: Devices of one tenant: what a tenant's CA that runs wild can make the relay remember.
+    devices_per_tenant: Count = 100_000
+
+
+class Retention(_Section):
+    """For how long records are kept, in days. The purge job deletes what is older."""
+
+    traffic_days: Days = 30
+    access_days: Days = 30
+
+
+class Settings(_Section):
+    """Everything that may be configured."""
+
+    host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
+    #: 8883 is IANA's port for MQTT over TLS; 0 takes a free one.
+    port: Annotated[int, Field(ge=0, le=65_535)] = 8883
+    #: Whether senders without certificate are admitted to whoever gave them a delivery token (posture `sealed`).
+    sealed: bool = True
+    limits: Limits = Limits()
+    retention: Retention = Retention()
+
+
+def load(path: Path, *, required: bool = False) -> Settings:
+    """Read `path`; the defaults when there is none and it is not `required`.
+
+    Raises:
+        BadConfiguration: it cannot be read, is not TOML, or a value is not what its key demands: the message names the
+            file, the key, the value and what was expected.
+    """
+    try:
+        with path.open("rb") as file:
+            values = tomllib.load(file)
+    except FileNotFoundError as error:
+        if required:
+            raise BadConfiguration(f"{path} does not exist: name a configuration file that does") from error
+        return Settings()
+    except OSError as error:
+        raise BadConfiguration(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfiguration(f"{path} is not a TOML file: {error}") from error
+    try:
+        return Settings.model_validate(values)
+    except ValidationError as error:
+        raise BadConfiguration(f"{path}: {_sentence(error)}") from error
+
+
+def _sentence(error: ValidationError) -> str:
+    first = error.errors(include_url=False)[0]
+    key = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return f"there is no setting {key!r}: see the reference for those that there are"
+    expected = first["msg"].removeprefix("Input should be ")
+    return f"{key} = {first['input']!r:.80}: expected {expected}"

@@ -1,0 +1,223 @@
+"""The data directory: what a relay keeps on disk besides messages, and who may look at it.
+
+| file                | what it is                                                                |
+|---------------------|---------------------------------------------------------------------------|
+| `lock`              | held (flock) while a relay runs                                           |
+| `version`           | the layout's version, a number                                            |
+| `relay.key`, `.crt` | the relay's own TLS key and certificate (PEM); clients trust the latter   |
+| `registration-code` | whoever holds it may register tenants                                     |
+| `relay.db`          | the store                                                                 |
+| `blindrelay.toml`   | configuration, if anybody wrote one                                       |
+
+The directory has mode 0700 and every file 0600. There is no key of a tenant or device in it.
+"""
+
+import contextlib
+import fcntl
+import os
+import secrets
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from blindrelay.relay import config
+from blindrelay.relay.errors import DataDirectoryInUse, NewerVersion, Unreadable
+
+#: The layout of the directory. The database has a version of its own.
+LAYOUT_VERSION = 1
+# Nobody renews it: clients trust this very certificate, and a new one is made by deleting both files.
+_CERTIFICATE_DAYS = 3_650
+_CODE_BYTES = 20
+_DIRECTORY_MODE = 0o700
+_FILE_MODE = 0o600
+
+
+class DataDirectory:
+    """An open data directory, locked against other relays. A context manager; `close` gives the lock back."""
+
+    def __init__(self, path: Path, lock: int, registration_code: str) -> None:
+        self.path = path
+        self._lock = lock
+        self._registration_code = registration_code
+
+    @classmethod
+    def open(cls, path: Path, *, now: float) -> Self:
+        """Open `path`, creating what is not there; `now` (epoch seconds) dates a new certificate.
+
+        Raises:
+            DataDirectoryInUse: a relay runs on it.
+            NewerVersion: a newer release wrote it.
+            Unreadable: a file in it cannot be read, written or understood.
+        """
+        try:
+            path.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+            path.chmod(_DIRECTORY_MODE)
+            lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+        except OSError as error:
+            raise Unreadable(f"{path} cannot be used as a data directory: {error.strerror}") from error
+        try:
+            return cls._fill(path, lock, now)
+        except BaseException:
+            os.close(lock)
+            raise
+
+    @classmethod
+    def _fill(cls, path: Path, lock: int, now: float) -> Self:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DataDirectoryInUse(
+                f"{path} is in use by another relay: stop that one, or choose another directory"
+            ) from error
+        try:
+            _check_version(path / "version")
+            _create_certificate(path, now)
+            return cls(path, lock, _registration_code(path / "registration-code"))
+        except OSError as error:
+            raise Unreadable(f"{error.filename or path} cannot be read or written: {error.strerror}") from error
+
+    @property
+    def key(self) -> Path:
+        """The relay's TLS private key."""
+        return self.path / "relay.key"
+
+    @property
+    def certificate(self) -> Path:
+        """The relay's TLS certificate: what clients trust."""
+        return self.path / "relay.crt"
+
+    @property
+    def database(self) -> Path:
+        """The store."""
+        return self.path / "relay.db"
+
+    @property
+    def configuration(self) -> Path:
+        """The configuration file, whether there is one or not."""
+        return self.path / config.FILE_NAME
+
+    @property
+    def registration_code(self) -> str:
+        """Whoever holds it may register tenants."""
+        return self._registration_code
+
+    def close(self) -> None:
+        """Give the lock back."""
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _check_version(path: Path) -> None:
+    if not path.exists():
+        _write(path, f"{LAYOUT_VERSION}\n".encode())
+        return
+    text = path.read_bytes().decode("ascii", "replace").strip()
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise Unreadable(f"{path} is damaged: expected a number, the version of the data directory's layout")
+    if int(text) > LAYOUT_VERSION:
+        raise NewerVersion(
+            f"{path.parent} was written by a newer release (layout {text}, this one knows {LAYOUT_VERSION}): "
+            "install that release, or choose another directory"
+        )
+
+
+def _registration_code(path: Path) -> str:
+    if not path.exists():
+        _write(path, f"{secrets.token_urlsafe(_CODE_BYTES)}\n".encode())
+    path.chmod(_FILE_MODE)
+    code = path.read_bytes().decode("ascii", "replace").strip()
+    # An empty file must not mean that an empty password registers tenants.
+    if len(code) < 16 or not code.isascii():
+        raise Unreadable(f"{path} is damaged: expected a registration code; delete the file to get a new one")
+    return code
+
+
+def _create_certificate(folder: Path, now: float) -> None:
+    key_path, certificate_path = folder / "relay.key", folder / "relay.crt"
+    if certificate_path.exists() != key_path.exists():
+        lost, left = (key_path, certificate_path) if certificate_path.exists() else (certificate_path, key_path)
+        raise Unreadable(f"{lost} is missing: restore it, or delete {left} too to get a new certificate")
+    if certificate_path.exists():
+        key_path.chmod(_FILE_MODE)
+        return
+    key = ec.generate_private_key(ec.SECP256R1())
+    pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    certificate = _self_signed(key, datetime.fromtimestamp(now, UTC))
+    _write(key_path, pem)
+    _write(certificate_path, certificate.public_bytes(Encoding.PEM))
+
+
+def _self_signed(key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "blindrelay")])
+    public_key = key.public_key()
+    names = [
+        x509.DNSName("localhost"),
+        x509.IPAddress(ip_address("127.0.0.1")),
+        x509.IPAddress(ip_address("::1")),
+    ]
+    usage = x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+    return (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(hours=1))  # clients' clocks differ
+        .not_valid_after(now + timedelta(days=_CERTIFICATE_DAYS))
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(usage, critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName(names), critical=False)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(public_key), critical=False)
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public_key), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+
+
+def _write(path: Path, data: bytes) -> None:
+    """Create `path` whole or not at all: a crash must not leave half a key behind."""
+    temporary = path.with_name(f".{path.name}.new")
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE)
+    try:
+        os.write(descriptor, data)
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    temporary.replace(path)
+    with contextlib.closing(_Directory(path.parent)) as directory:
+        os.fsync(directory.descriptor)
+
+
+class _Directory:
+    """A directory's descriptor, for fsync: a rename is durable when its directory is."""
+
+    def __init__(self, path: Path) -> None:
+        self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+
+    def close(self) -> None:
+        os.close(self.descriptor)

@@ -1,0 +1,174 @@
+"""How much is too much: token buckets on the monotonic clock.
+
+A bucket may be overdrawn: the message is taken (it has arrived already) and the connection is not read until the debt is
+paid, so TCP slows the sender down and nobody else. A sender that stays at its limit for longer than `patience` is told to
+go: DISCONNECT 0x96.
+"""
+
+import math
+from collections.abc import Hashable
+from typing import Final
+from weakref import WeakKeyDictionary
+
+from blindrelay.protocol.clock import Clock
+from blindrelay.relay import config
+from blindrelay.relay.identity import DeviceIdentity, SealedSender
+
+# How many addresses are remembered for their handshake rate: past this, those whose bucket is full again are forgotten.
+MAX_ADDRESSES: Final = 65_536
+
+
+class Bucket:
+    """Tokens that come back at `rate` per second, up to `burst`."""
+
+    __slots__ = ("_burst", "_rate", "_since", "_tokens", "_updated")
+
+    def __init__(self, rate: float, burst: float, now: float) -> None:
+        self._rate = rate
+        self._burst = float(burst)
+        self._tokens = self._burst
+        self._updated = now
+        self._since = math.inf  # when it began to be overdrawn without a real pause
+
+    def try_take(self, now: float, cost: float = 1.0) -> bool:
+        """Take `cost` tokens if they are there."""
+        tokens = self._refill(now)
+        if tokens < cost:
+            return False
+        self._tokens = tokens - cost
+        return True
+
+    def take(self, now: float) -> float:
+        """Take one token, on credit if need be; return after how many seconds the debt is paid."""
+        # `_refill` written out: this is the path of a message.
+        tokens = self._tokens + (now - self._updated) * self._rate
+        if tokens > self._burst:
+            tokens = self._burst
+        self._updated = now
+        self._tokens = tokens = tokens - 1.0
+        if tokens >= 0.0:
+            return 0.0
+        return -tokens / self._rate
+
+    def overdrawn_for(self, now: float) -> float:
+        """To be asked whenever `take` found a debt: for how long that has been so, without the bucket half full again."""
+        if self._since > now:
+            self._since = now
+        return now - self._since
+
+    def rested(self) -> None:
+        """Forget how long it has been overdrawn, if it is half full again."""
+        if self._tokens >= self._burst / 2:
+            self._since = math.inf
+
+    def is_full(self, now: float) -> bool:
+        """Whether nothing has been taken for so long that it may be forgotten."""
+        return self._refill(now) >= self._burst
+
+    def _refill(self, now: float) -> float:
+        self._tokens = min(self._burst, self._tokens + (now - self._updated) * self._rate)
+        self._updated = now
+        return self._tokens
+
+
+class Limits:
+    """All limits of one relay. See `config.Limits` for what they are, and `ports.Limits` for what the exchange asks."""
+
+    def __init__(self, settings: config.Limits, clock: Clock) -> None:
+        self._settings = settings
+        self._monotonic = clock.monotonic
+        self._devices: dict[int, Bucket] = {}
+        self._tenants: dict[str, Bucket] = {}
+        self._sealed: WeakKeyDictionary[SealedSender, Bucket] = WeakKeyDictionary()
+        self._requests: dict[Hashable, Bucket] = {}
+        self._claims: dict[Hashable, Bucket] = {}
+        self._handshakes: dict[str, Bucket] = {}
+        self._connections: dict[str, int] = {}
+        self.connections = 0
+
+    # Connections.
+
+    def connecting(self, address: str) -> bool:
+        """Whether this address may have another TLS handshake now. Called once for each accepted TCP connection."""
+        settings = self._settings
+        mine = self._connections.get(address, 0)
+        if self.connections >= settings.max_connections or mine >= settings.connections_per_address:
+            return False
+        now = self._monotonic()
+        bucket = self._handshakes.get(address)
+        if bucket is None:
+            self._forget_addresses(now)
+            bucket = self._handshakes[address] = Bucket(settings.handshake_rate, settings.handshake_burst, now)
+        if not bucket.try_take(now):
+            return False
+        self._connections[address] = mine + 1
+        self.connections += 1
+        return True
+
+    def disconnected(self, address: str) -> None:
+        """A connection for which `connecting` said yes has ended."""
+        left = self._connections[address] - 1
+        self.connections -= 1
+        if left:
+            self._connections[address] = left
+        else:
+            del self._connections[address]
+
+    def _forget_addresses(self, now: float) -> None:
+        if len(self._handshakes) >= MAX_ADDRESSES:
+            self._handshakes = {key: bucket for key, bucket in self._handshakes.items() if not bucket.is_full(now)}
+
+    # Messages.
+
+    def sending(self, identity: Hashable, size: int) -> float:  # noqa: ARG002 - the port charges by size, we by message
+        """Charge one PUBLISH; return how many seconds its sender's connection is not to be read.
+
+        0.0 within the limits. `math.inf`: at the limit for so long that the connection ends with DISCONNECT 0x96.
+        """
+        now = self._monotonic()
+        if type(identity) is DeviceIdentity:
+            own = self._devices.get(identity.account_id)
+            if own is None:
+                own = self._devices[identity.account_id] = self._bucket("device", now)
+            tenant = identity.address.tenant
+        elif type(identity) is SealedSender:
+            own = self._sealed.get(identity)
+            if own is None:
+                own = self._sealed[identity] = self._bucket("sealed", now)
+            tenant = identity.recipient.tenant
+        else:  # administrators and registrars send requests alone; those are charged by `asking`
+            return 0.0
+        shared = self._tenants.get(tenant)
+        if shared is None:
+            shared = self._tenants[tenant] = self._bucket("tenant", now)
+        pause = own.take(now)
+        if pause:
+            if own.overdrawn_for(now) > self._settings.patience:
+                return math.inf
+        else:
+            own.rested()
+        # What the others of its tenant do slows a sender down; it is not sent away for it.
+        return max(pause, shared.take(now))
+
+    def _bucket(self, kind: str, now: float) -> Bucket:
+        return Bucket(getattr(self._settings, f"{kind}_rate"), getattr(self._settings, f"{kind}_burst"), now)
+
+    # Requests.
+
+    def asking(self, identity: Hashable, cost: float = 1.0) -> bool:
+        """Whether this identity may make another request now, one that costs as much as `cost` ordinary ones."""
+        return self._charge(self._requests, "request", identity, cost)
+
+    def claiming(self, identity: Hashable, count: int) -> bool:
+        """Whether this identity may take `count` prekeys now."""
+        return self._charge(self._claims, "claim", identity, count)
+
+    def _charge(self, buckets: dict[Hashable, Bucket], kind: str, identity: Hashable, cost: float) -> bool:
+        now = self._monotonic()
+        bucket = buckets.get(identity)
+        if bucket is None:
+            bucket = buckets[identity] = self._bucket(kind, now)
+            if len(buckets) >= MAX_ADDRESSES:
+                for key in [key for key, other in buckets.items() if other is not bucket and other.is_full(now)]:
+                    del buckets[key]
+        return bucket.try_take(now, cost)
