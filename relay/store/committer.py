@@ -80,11 +80,15 @@ class Committer:
         Raises whatever `write` raises, to this caller alone; `StoreFull` or `StoreFailed` when the commit fails. Cancelling
         does not take it back.
         """
+        return await self.submit(write)
+
+    def submit(self, write: Callable[[sqlalchemy.Connection], T]) -> "asyncio.Future[T]":
+        """Put `write` into the next commit, before everything that is put there later. The future is what `run` awaits."""
         future: asyncio.Future[T] = self._loop.create_future()
         self._writes.append((write, future))
         if not self._busy:
             self._schedule()
-        return await future
+        return future
 
     async def read(self, query: Callable[[sqlalchemy.Connection], T]) -> T:
         """Run `query` on a reading connection, in another thread. It sees what is committed."""
