@@ -9,7 +9,9 @@ RelayError
  |   +- NewerVersion        a newer release wrote it
  |   +- Unreadable          a file of the data directory cannot be read, written or understood
  |   +- AddressInUse        the port is taken, or is not ours to take
- +- StoreFailed             a commit failed and nothing can be promised any more; the relay leaves
+ +- StoreError              what was asked of the store has not been done, or nobody knows
+     +- StoreFull           there is no room; the relay works on
+     +- StoreFailed         a commit failed and nothing can be promised any more; the relay leaves
 """
 
 from enum import IntEnum
@@ -93,7 +95,15 @@ class AddressInUse(StartupError):
     exit_status = ExitStatus.ADDRESS_IN_USE
 
 
-class StoreFailed(RelayError):
+class StoreError(RelayError):
+    """What was asked of the store has not been done, or nobody knows whether it has."""
+
+
+class StoreFull(StoreError):
+    """There is no room: nothing of what was asked has been written. Reading and deleting still work."""
+
+
+class StoreFailed(StoreError):
     """A commit failed: what is on the disk is not known. The relay closes its connections and leaves."""
 
     exit_status = ExitStatus.STORE_FAILED

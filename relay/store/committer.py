@@ -1,7 +1,10 @@
 """Group commit: what arrives while one commit is under way forms the next one.
 
 A lone message starts a commit at once, so nothing waits for company; under load the batches grow by themselves. Everything
-here runs on the event loop but `SqliteStore.commit`, which has a thread of its own. Reads have threads of their own, too.
+here runs on the event loop but the store's own calls, which have a thread to themselves. Reads have threads of their own.
+
+An envelope that is removed is gone from the database file and its WAL, too, as soon as the WAL has been emptied: within
+`Pace.idle` seconds when there is nothing else to do, within `Pace.erase_within` under load.
 """
 
 import asyncio
@@ -9,34 +12,56 @@ import enum
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from queue import SimpleQueue
 from typing import Any, TypeVar
 
 import sqlalchemy
 
-from blindrelay.relay.store.errors import StoreError, StoreFailed, StoreFull
-from blindrelay.relay.store.sqlite import Accepted, SqliteStore, StoredEnvelope
+from blindrelay.relay.errors import StoreFailed
+from blindrelay.relay.store.entries import Accepted, Committed, StoredEnvelope, Write
+from blindrelay.relay.store.errors import StoreFull, is_damage
+from blindrelay.relay.store.sqlite import MAX_WAL_BYTES, SqliteStore
+from blindrelay.relay.store.statement import MAX_ROWS
+
+__all__ = ["Accepted", "Committer", "Outcome", "Pace", "StoreFailed", "StoreFull", "StoredEnvelope"]
 
 T = TypeVar("T")
 
-# Bounds of one batch: a commit of this size takes some 10 to 30 ms, which is what the next message waits behind.
-MAX_BATCH_COUNT = 1_024
+# A batch of `MAX_ROWS` (1,024) takes some 10 to 30 ms, which is what the next message waits behind. With large envelopes the
+# bytes bound it; they bound the WAL, too, which is what `reserve.RESERVE_BYTES` must match.
 MAX_BATCH_BYTES = 4 * 1_048_576
 
 
 class Outcome(enum.Enum):
     """What became of a batch."""
 
-    COMMITTED = "committed"  # durable
-    STORE_FULL = "full"  # not written; the store works on
-    STORE_FAILED = "failed"  # unknown; the relay leaves
+    COMMITTED = "committed"  #: durable
+    STORE_FULL = "full"  #: not written; the store works on
+    STORE_FAILED = "failed"  #: unknown; the relay leaves
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """When the WAL is emptied. Seconds and bytes."""
+
+    idle: float = 0.2
+    erase_within: float = 5.0
+    max_wal_bytes: int = MAX_WAL_BYTES
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    accepted: list[Accepted]
+    removed: list[tuple[int, int]]
+    writes: list[tuple[Write, "asyncio.Future[Any]"]]
 
 
 class Committer:
     """The one way to the store.
 
     `settle` is called on the event loop once per commit with all envelopes of its batch, in the order of `accept`. `failed`
-    is called once, when the store can no longer be relied on: from then on nothing is taken.
+    is called once, when the store can no longer be relied on: from then on everything is settled as STORE_FAILED.
     """
 
     def __init__(
@@ -45,18 +70,23 @@ class Committer:
         *,
         settle: Callable[[list[Accepted], Outcome], None],
         failed: Callable[[BaseException], None],
+        pace: Pace | None = None,
     ) -> None:
         self._store = store
         self._settle = settle
         self._failed = failed
+        self._pace = pace or Pace()
         self._loop = asyncio.get_running_loop()
         self._accepted: list[Accepted] = []
         self._removed: list[tuple[int, int]] = []
-        self._writes: list[tuple[Callable[[sqlalchemy.Connection], Any], asyncio.Future[Any]]] = []
+        self._writes: list[tuple[Write, asyncio.Future[Any]]] = []
         self._busy = False
-        self._failure: BaseException | None = None
         self._idle = asyncio.Event()
         self._idle.set()
+        self._failure: BaseException | None = None
+        self._untidy = True  # what a crash left in the WAL is erased, too
+        self._timer: asyncio.TimerHandle | None = self._loop.call_later(self._pace.idle, self._tick)
+        self._erase_by: float | None = None  # the store thread's own
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="store", daemon=True)
         self._thread.start()
@@ -69,7 +99,7 @@ class Committer:
             self._schedule()
 
     def remove(self, mailbox_id: int, sequence: int) -> None:
-        """Delete an envelope in the next commit; unknown ones are passed over."""
+        """Delete an envelope in the next commit; unknown ones are passed over. Only after it has been settled."""
         self._removed.append((mailbox_id, sequence))
         if not self._busy:
             self._schedule()
@@ -91,28 +121,42 @@ class Committer:
         return future
 
     async def read(self, query: Callable[[sqlalchemy.Connection], T]) -> T:
-        """Run `query` on a reading connection, in another thread. It sees what is committed."""
+        """Run `query` on a reading connection, in another thread. It sees what is committed.
+
+        Raises whatever `query` raises; `StoreFailed` when the database turns out to be damaged.
+        """
 
         def call() -> T:
             with self._store.reader() as connection:
                 return query(connection)
 
-        return await self._loop.run_in_executor(self._readers, call)
+        return await self._read(call)
 
     async def fetch(self, mailbox_id: int, after_sequence: int, max_count: int, max_bytes: int) -> list[StoredEnvelope]:
         """The oldest envelopes of a mailbox above a sequence: see `SqliteStore.fetch`."""
-        return await self._loop.run_in_executor(
-            self._readers, self._store.fetch, mailbox_id, after_sequence, max_count, max_bytes
-        )
+        return await self._read(lambda: self._store.fetch(mailbox_id, after_sequence, max_count, max_bytes))
+
+    async def _read(self, call: Callable[[], T]) -> T:
+        try:
+            return await self._loop.run_in_executor(self._readers, call)
+        except Exception as error:
+            if not is_damage(error):
+                raise
+            failure = StoreFailed(f"reading {self._store.path} failed: {error}")
+            self._fail(failure)
+            raise failure from error
 
     async def close(self) -> None:
         """Finish what has been taken, settle it, and stop the threads. The store stays open: close it after this."""
-        await self._idle.wait()
+        while self._busy:
+            await self._idle.wait()
+        if self._timer is not None:
+            self._timer.cancel()
         self._jobs.put(None)
         await self._loop.run_in_executor(None, self._thread.join)
         self._readers.shutdown()
 
-    # Group commit, on the event loop.
+    # On the event loop.
 
     def _schedule(self) -> None:
         # Not at once but after the callbacks that are ready now: what one wake-up of the loop brings shares a commit.
@@ -121,72 +165,119 @@ class Committer:
         self._loop.call_soon(self._start)
 
     def _start(self) -> None:
-        accepted = self._take()
-        removed, self._removed = self._removed, []
-        writes, self._writes = self._writes, []
-        if not (accepted or removed or writes):
+        batch = self._take()
+        if not (batch.accepted or batch.removed or batch.writes):
             self._busy = False
             self._idle.set()
             return
         if self._failure is not None:
-            self._finish(accepted, writes, self._failure, [])
+            self._finish(batch, None, self._failure)
             return
-        self._jobs.put(lambda: self._commit(accepted, removed, writes))
+        self._untidy = True
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._pace.idle, self._tick)
+        self._jobs.put(lambda: self._commit(batch))
 
-    def _take(self) -> list[Accepted]:
-        size = 0
-        for count, entry in enumerate(self._accepted):
+    def _take(self) -> _Batch:
+        count = size = 0
+        for entry in self._accepted[:MAX_ROWS]:
             size += len(entry.payload)
-            if count >= MAX_BATCH_COUNT or (size > MAX_BATCH_BYTES and count):
-                batch = self._accepted[:count]
-                del self._accepted[:count]
-                return batch
-        batch, self._accepted = self._accepted, []
+            if count and size > MAX_BATCH_BYTES:
+                break
+            count += 1
+        batch = _Batch(self._accepted[:count], self._removed[:MAX_ROWS], self._writes)
+        del self._accepted[:count], self._removed[:MAX_ROWS]
+        self._writes = []
         return batch
 
-    def _finish(
-        self,
-        accepted: list[Accepted],
-        writes: Sequence[tuple[Callable[[sqlalchemy.Connection], Any], asyncio.Future[Any]]],
-        error: BaseException | None,
-        results: Sequence[Any],
-    ) -> None:
-        outcome = Outcome.COMMITTED
+    def _finish(self, batch: _Batch, committed: Committed | None, error: BaseException | None) -> None:
+        if committed is not None:
+            outcome = Outcome.COMMITTED if committed.stored else Outcome.STORE_FULL
+            results: Sequence[Any] = committed.results
+        else:
+            outcome = Outcome.STORE_FAILED
+            results = [error] * len(batch.writes)
+        for (_, future), result in zip(batch.writes, results, strict=True):
+            _answer(future, result)
         if error is not None:
-            outcome = Outcome.STORE_FULL if isinstance(error, StoreFull) else Outcome.STORE_FAILED
-            results = [error] * len(writes)
-        for (_, future), result in zip(writes, results, strict=True):
-            if future.cancelled():
-                continue
-            if isinstance(result, BaseException):
-                future.set_exception(result)
-            else:
-                future.set_result(result)
-        if outcome is Outcome.STORE_FAILED and self._failure is None and error is not None:
+            self._fail(error)
+        try:
+            if batch.accepted:
+                self._settle(batch.accepted, outcome)
+        finally:
+            self._start()
+
+    def _fail(self, error: BaseException) -> None:
+        if self._failure is None:
             self._failure = error
             self._failed(error)
-        if accepted:
-            self._settle(accepted, outcome)
+
+    def _tick(self) -> None:
+        # While there is something in the WAL, look every now and then whether this is a quiet moment to empty it.
+        self._timer = None
+        if self._failure is not None or not self._untidy:
+            return
+        if self._busy:
+            self._timer = self._loop.call_later(self._pace.idle, self._tick)
+            return
+        self._busy = True
+        self._idle.clear()
+        self._jobs.put(self._tidy)
+
+    def _tidied(self, done: bool, error: BaseException | None) -> None:
+        self._untidy = not done
+        if error is not None:
+            self._fail(error)
+        elif not done:
+            self._timer = self._loop.call_later(self._pace.idle, self._tick)
         self._start()
 
-    # The store's thread.
+    # In the store's thread.
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             job()
 
-    def _commit(
-        self,
-        accepted: list[Accepted],
-        removed: list[tuple[int, int]],
-        writes: list[tuple[Callable[[sqlalchemy.Connection], Any], asyncio.Future[Any]]],
-    ) -> None:
-        error: BaseException | None = None
-        results: list[Any] = []
+    def _commit(self, batch: _Batch) -> None:
+        committed: Committed | None = None
+        failure: BaseException | None = None
         try:
-            results = self._store.commit(accepted, removed, [write for write, _ in writes])
-        except StoreError as reason:
-            error = reason
-        except BaseException as reason:  # noqa: BLE001 - a bug here is an unknown outcome, and must not hang the relay
-            error = StoreFailed(f"the store's thread failed: {reason!r}")
-        self._loop.call_soon_threadsafe(self._finish, accepted, writes, error, results)
+            committed = self._store.commit(batch.accepted, batch.removed, [write for write, _ in batch.writes])
+        except StoreFailed as error:
+            failure = error
+        except BaseException as error:  # noqa: BLE001 - a bug in here is an unknown outcome, and is not to hang the relay
+            failure = StoreFailed(f"the store's thread failed: {error!r}")
+        self._loop.call_soon_threadsafe(self._finish, batch, committed, failure)
+        if failure is None:
+            self._empty_wal_if_due(removed=bool(batch.removed))
+
+    def _empty_wal_if_due(self, *, removed: bool) -> None:
+        now = self._loop.time()
+        if removed and self._erase_by is None:
+            self._erase_by = now + self._pace.erase_within
+        due = self._erase_by is not None and now >= self._erase_by
+        if due or self._store.wal_bytes > self._pace.max_wal_bytes:
+            try:
+                if self._store.checkpoint():
+                    self._erase_by = None
+            except StoreFailed as error:
+                self._loop.call_soon_threadsafe(self._fail, error)
+
+    def _tidy(self) -> None:
+        done, failure = False, None
+        try:
+            done = self._store.tidy()
+        except StoreFailed as error:
+            failure = error
+        if done:
+            self._erase_by = None
+        self._loop.call_soon_threadsafe(self._tidied, done, failure)
+
+
+def _answer(future: "asyncio.Future[Any]", result: Any) -> None:
+    if future.done():  # cancelled
+        return
+    if isinstance(result, BaseException):
+        future.set_exception(result)
+    else:
+        future.set_result(result)

@@ -1,42 +1,35 @@
-"""What can go wrong with the store, as errors with a sentence for people.
-
-StoreError
- +- StoreFull      no room on the disk: nothing was written, reading and deleting still work
- +- StoreFailed    an I/O error or an unknown outcome: the store takes nothing more, the relay leaves
- +- StoreTooNew    the data directory is that of a newer version
- +- StoreUnreadable  not a database, or a damaged one, or no permission
-"""
+"""How SQLite's error codes (https://www.sqlite.org/rescode.html) are told apart; the errors are in `blindrelay.relay.errors`."""
 
 import sqlite3
 
-from blindrelay.protocol.errors import BlindrelayError
+from blindrelay.relay.errors import StoreError, StoreFailed, StoreFull
+
+__all__ = ["StoreError", "StoreFailed", "StoreFull", "is_damage", "is_full"]
 
 
-class StoreError(BlindrelayError):
-    """The root of what the store raises."""
+# A write that fails with ENOSPC is SQLITE_FULL. An fsync that fails is SQLITE_IOERR_FSYNC whatever the reason, and is not
+# "full": what the kernel dropped by then, nobody knows (the fsync surprise of PostgreSQL, 2018).
+_PRIMARY = 0xFF
 
 
-class StoreFull(StoreError):
-    """There is no room; nothing of what was asked has been written, and what is there can be read and deleted."""
+def _code(error: BaseException) -> int:
+    cause = getattr(error, "orig", None) or error
+    code = getattr(cause, "sqlite_errorcode", None)
+    return code & _PRIMARY if isinstance(code, int) else 0
 
 
-class StoreFailed(StoreError):
-    """Writing failed, or nobody knows whether it did. What was reported before stands; nothing more is taken."""
+def is_full(error: BaseException) -> bool:
+    """Whether SQLite says that the disk is full; `error` is its own or SQLAlchemy's around it."""
+    return _code(error) == sqlite3.SQLITE_FULL
 
 
-class StoreTooNew(StoreError):
-    """The database was written by a newer version of Blindrelay."""
-
-
-class StoreUnreadable(StoreError):
-    """The database cannot be opened: damaged, not a database, or not ours to read."""
-
-
-def is_full(error: BaseException | None) -> bool:
-    """Whether SQLite said that the disk (or the quota) is full.
-
-    A write that fails with ENOSPC is SQLITE_FULL; an fsync that fails is SQLITE_IOERR_FSYNC whatever the reason, and is not
-    "full": what the kernel has dropped by then cannot be known (https://www.sqlite.org/rescode.html#full).
-    """
-    cause = getattr(error, "orig", error)
-    return isinstance(cause, sqlite3.Error) and getattr(cause, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+def is_damage(error: BaseException) -> bool:
+    """Whether SQLite says that the file cannot be relied on any more: I/O error, corruption, no access."""
+    return _code(error) in (
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_PERM,
+    )
