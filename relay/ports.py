@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from mqtt5 import ConnectPacket
 
+from blindrelay.relay.identity import Identity
+
 if TYPE_CHECKING:
-    from blindrelay.relay.mailbox import Mailbox
     from sqlalchemy import Connection
+
+    from blindrelay.relay.mailbox import Mailbox
 
 T = TypeVar("T")
 
@@ -26,7 +29,7 @@ class Admitted:
     `account_id` names the device in the store; None for a client that is no device.
     """
 
-    identity: Hashable
+    identity: Identity
     client_id: str | None
     account_id: int | None
 

@@ -1,0 +1,422 @@
+"""What happens to what clients say: the one place where sessions, mailboxes and the store meet.
+
+    PUBLISH -> limits -> access -> form -> ring (seen before?) -> quota -> committer       `Exchange._publish`
+    commit  -> PUBACK to the sender, PUBLISH to the recipient, one write for each           `Exchange.settle`
+    PUBACK  -> deleted in the next commit, the next one is sent                             `Exchange._acknowledged`
+
+Nothing on this path waits: what has to wait for the store is an entry in the next commit, and `settle` goes on with it.
+Connecting, subscribing and requests are in `blindrelay.relay.reception` and `blindrelay.relay.calls`.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, Final, Protocol, TypeAlias
+from zlib import crc32
+
+import mqtt5
+from mqtt5 import DisconnectReasonCode, PubAckReasonCode
+
+from blindrelay.protocol.clock import Clock
+from blindrelay.protocol.sizes import BUCKETS, MAX_TTL, MESSAGE_ID_LENGTH
+from blindrelay.relay.access import Access, PublishRefused, RpcCall
+from blindrelay.relay.calls import Calls
+from blindrelay.relay.errors import StoreError
+from blindrelay.relay.identity import Identity
+from blindrelay.relay.mailbox import Delivery, Mailbox, expired_envelopes
+from blindrelay.relay.mqtt.session import Acknowledged, Event
+from blindrelay.relay.mqtt.states import State
+from blindrelay.relay.peer import Hold, Peer
+from blindrelay.relay.ports import Accounts, Admission, Envelope, Ledger, Limits, Rpc, Store
+from blindrelay.relay.reception import Reception
+from blindrelay.relay.ring import Ring, recent_ids
+from blindrelay.relay.sessions import Sessions
+from blindrelay.relay.store.committer import Outcome
+from blindrelay.relay.store.entries import Accepted, StoredEnvelope
+
+# Payload of one connection that may wait for the store before we stop reading from it, and where we go on. Four envelopes
+# of the largest size, or the whole Receive Maximum at 8 KiB.
+UNDECIDED_LIMIT: Final = 1_048_576
+UNDECIDED_LOW: Final = 524_288
+# One round of the expiry sweep.
+EXPIRY_BATCH: Final = 1_000
+
+#: One PUBLISH on its way: from whom, its packet, to whom.
+Parked: TypeAlias = tuple[Peer, mqtt5.PublishPacket, Mailbox]
+
+
+class Committer(Store, Protocol):
+    """The store's front, as far as envelopes are concerned: see `blindrelay.relay.store.committer`."""
+
+    def accept(self, entry: Accepted) -> None:
+        """Take an envelope into the next commit."""
+
+    def remove(self, mailbox_id: int, sequence: int) -> None:
+        """Delete one in the next commit."""
+
+    async def fetch(self, mailbox_id: int, after_sequence: int, max_count: int, max_bytes: int) -> list[StoredEnvelope]:
+        """The oldest ones above a sequence."""
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Whom the exchange asks."""
+
+    admission: Admission
+    access: Access
+    accounts: Accounts
+    limits: Limits
+    ledger: Ledger
+    rpc: Rpc
+    clock: Clock
+
+
+@dataclass(slots=True)
+class Origin:
+    """Where an accepted envelope came from, and where it goes: what `settle` needs."""
+
+    peer: Peer
+    packet_id: int
+    mailbox: Mailbox
+    ring: "Ring[Parked]"
+
+
+class Exchange:
+    """The engine. One event loop, no locks: every method but the few `async` ones decides at once.
+
+    `committer` is set after construction, because the committer is given `settle`; then call `start`.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self.services = services
+        self.held_bytes = 0
+        self.peers: set[Peer] = set()
+        self.committer: Committer
+        self.sessions: Sessions
+        self._access = services.access
+        self._limits = services.limits
+        self._calls = Calls(self)
+        self._reception = Reception(self)
+        self._rings: dict[int, Ring[Parked]] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        # The wall clock is asked once: a step of it while we run neither expires nor extends anything.
+        self._epoch = services.clock.now() - services.clock.monotonic()
+        self._monotonic = services.clock.monotonic
+
+    async def start(self, committer: Committer) -> None:
+        """Read what outlived the last stop. The mailboxes are restored by whoever keeps the accounts."""
+        self.committer = committer
+        self.sessions = Sessions(committer, self.now)
+        await self.sessions.load()
+
+    def now(self) -> int:
+        """Epoch seconds, unmoved by steps of the wall clock."""
+        return int(self._epoch + self._monotonic())
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that has to wait. Never once a message."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    # What a connection says.
+
+    def carry_out(self, peer: Peer, events: list[Event]) -> None:
+        """Do what a session's events ask for. The caller flushes the peer afterwards."""
+        for event in events:
+            if peer.has_left:  # thrown out by one of the events before
+                break
+            _CARRY_OUT[type(event)](self, peer, event)
+        if peer.session.state is State.CLOSED:
+            self.leave(peer)
+
+    def leave(self, peer: Peer) -> None:
+        """The connection is over, or as good as. May be called more than once."""
+        self._reception.leave(peer)
+
+    def writable(self, peer: Peer) -> None:
+        """The network takes our data again."""
+        if peer.delivery is not None:
+            peer.delivery.pump()
+        self._calls.go_on(peer)
+
+    def _connect(self, peer: Peer, packet: mqtt5.ConnectPacket) -> None:
+        self._reception.connect(peer, packet)
+
+    def _subscribe(self, peer: Peer, packet: mqtt5.SubscribePacket) -> None:
+        self._reception.subscribe(peer, packet)
+
+    def _unsubscribe(self, peer: Peer, packet: mqtt5.UnsubscribePacket) -> None:
+        self._reception.unsubscribe(peer, packet)
+
+    def _acknowledged(self, peer: Peer, event: Acknowledged) -> None:
+        delivery = peer.delivery
+        if delivery is not None:
+            delivery.acknowledged(event.sequences)
+            delivery.pump()
+
+    # PUBLISH, up to the store.
+
+    def _publish(self, peer: Peer, packet: mqtt5.PublishPacket) -> None:
+        payload = packet.payload
+        if (delay := self._limits.sending(peer.identity, len(payload))) and not self._slow_down(peer, delay):
+            return
+        target = self._access.publish(peer.identity, packet.topic)
+        if type(target) is not Mailbox:
+            self._publish_elsewhere(peer, packet, target)
+            return
+        message_id = packet.correlation_data
+        if (
+            len(payload) not in BUCKETS
+            or message_id is None
+            or len(message_id) != MESSAGE_ID_LENGTH
+            or packet.response_topic is not None
+            or packet.user_properties
+            or packet.content_type is not None
+            or packet.payload_format_indicator
+            or (packet.message_expiry_interval or 0) > MAX_TTL
+        ):
+            self._refuse_form(peer, packet)
+            return
+        sender = peer.admitted.account_id if peer.admitted else None
+        ring = self._ring(sender if sender is not None else -target.account_id)
+        if ring.is_filled:
+            self._take(ring, (peer, packet, target))
+        else:
+            ring.parked.append((peer, packet, target))
+
+    def _publish_elsewhere(
+        self, peer: Peer, packet: mqtt5.PublishPacket, target: Mailbox | RpcCall | PublishRefused
+    ) -> None:
+        if isinstance(target, RpcCall):
+            self._calls.call(peer, packet, target.method)
+        elif isinstance(target, PublishRefused):
+            peer.session.answer(packet.packet_id or 0, target.code, target.reason)
+
+    def _refuse_form(self, peer: Peer, packet: mqtt5.PublishPacket) -> None:
+        code = PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
+        if len(packet.payload) not in BUCKETS:
+            code = PubAckReasonCode.PAYLOAD_FORMAT_INVALID
+            reason = f"{len(packet.payload)} bytes is no padding bucket: pad the envelope"
+        elif len(packet.correlation_data or b"") != MESSAGE_ID_LENGTH:
+            reason = f"correlation data is to be a message id of {MESSAGE_ID_LENGTH} bytes"
+        elif (packet.message_expiry_interval or 0) > MAX_TTL:
+            reason = f"a message expiry over {MAX_TTL} seconds"
+        else:  # decision D6
+            reason = "nothing but expiry and message id travels beside the envelope"
+        peer.session.answer(packet.packet_id or 0, code, reason)
+
+    def _slow_down(self, peer: Peer, delay: float) -> bool:
+        """Read from this peer again after `delay` seconds. False when it has been thrown out instead."""
+        if delay == float("inf"):
+            self.end(peer, DisconnectReasonCode.MESSAGE_RATE_TOO_HIGH, "sending too fast for too long")
+            return False
+        if not peer.held & Hold.RATE:
+            peer.hold(Hold.RATE)
+            asyncio.get_running_loop().call_later(delay, peer.unhold, Hold.RATE)
+        return True
+
+    def _take(self, ring: "Ring[Parked]", parked: Parked) -> None:
+        peer, packet, mailbox = parked
+        if peer.has_left:
+            return  # it ended, or was thrown out, while the ring was being filled; it has no PUBACK
+        payload = packet.payload
+        size = len(payload)
+        message_id: bytes = packet.correlation_data  # type: ignore[assignment]  # `_publish` has seen it
+        packet_id: int = packet.packet_id  # type: ignore[assignment]  # QoS 1, said the gate
+        checksum = crc32(payload)
+        known = ring.known(message_id)
+        if known is not None:
+            if not known.is_same(mailbox.account_id, size, checksum):
+                reason = "this message id was used for another message"
+                peer.session.answer(packet_id, PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, reason)
+            elif known.waiters is None:
+                peer.session.answer(packet_id)
+            else:
+                known.waiters.append(parked)
+            return
+        if not mailbox.has_room(size):
+            peer.session.answer(packet_id, PubAckReasonCode.QUOTA_EXCEEDED, "the recipient's mailbox is full")
+            return
+        now = int(self._epoch + self._monotonic())
+        interval = packet.message_expiry_interval
+        slot, stamped = ring.take(message_id, mailbox.account_id, size, checksum)
+        peer.undecided += size
+        if peer.undecided > UNDECIDED_LIMIT:
+            peer.hold(Hold.UNDECIDED)
+        self.committer.accept(
+            Accepted(
+                mailbox.account_id,
+                mailbox.enter(size),
+                ring.owner if ring.owner > 0 else None,
+                message_id,
+                now,
+                # Without an interval the relay's own bound holds; the recipient sees what is left of it.
+                now + (MAX_TTL if interval is None else interval),
+                payload,
+                ring.owner,
+                slot,
+                stamped,
+                Origin(peer, packet_id, mailbox, ring),
+            )
+        )
+
+    # The ring of recent message ids.
+
+    def _ring(self, owner: int) -> "Ring[Parked]":
+        ring = self._rings.get(owner)
+        if ring is None:
+            ring = self._rings[owner] = Ring(owner)
+            self.spawn(self._fill(ring))
+        return ring
+
+    async def _fill(self, ring: "Ring[Parked]") -> None:
+        try:
+            ring.fill(await self.committer.read(lambda connection: recent_ids(connection, ring.owner)))
+        finally:
+            parked, ring.parked = ring.parked, []
+            if not ring.is_filled:  # the store cannot be read: nothing may be promised
+                del self._rings[ring.owner]
+                for peer, _, _ in parked:
+                    self.end(peer, DisconnectReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, "the store cannot be read")
+        for item in parked:
+            self._take(ring, item)
+        self._flush({item[0] for item in parked})
+
+    # After the commit.
+
+    def settle(self, batch: list[Accepted], outcome: Outcome) -> None:
+        """A commit is over: answer the senders in their order, and hand the envelopes to recipients who are there."""
+        touched: set[Peer] = set()
+        committed = outcome is Outcome.COMMITTED
+        for entry in batch:
+            origin: Origin = entry.origin  # type: ignore[assignment]  # we put it there
+            peer, mailbox = origin.peer, origin.mailbox
+            waiters = origin.ring.settle(entry.message_id, committed=committed)
+            peer.undecided -= len(entry.payload)
+            touched.add(peer)
+            if committed:
+                peer.session.answer(origin.packet_id)
+                delivery = mailbox.delivery
+                if delivery is not None:
+                    delivery.committed(entry)
+                    touched.add(delivery.peer)
+                mailbox.committed = entry.sequence
+            else:
+                mailbox.leave(len(entry.payload))
+                self._not_committed(peer, origin.packet_id, outcome)
+            for waiting, packet, _ in waiters:
+                self._settle_waiter(waiting, packet.packet_id or 0, outcome)
+                touched.add(waiting)
+        for peer in touched:
+            if peer.held & Hold.UNDECIDED and peer.undecided < UNDECIDED_LOW:
+                peer.unhold(Hold.UNDECIDED)
+        self._flush(touched)
+
+    def _settle_waiter(self, peer: Peer, packet_id: int, outcome: Outcome) -> None:
+        if outcome is Outcome.COMMITTED:
+            peer.session.answer(packet_id)
+        else:
+            self._not_committed(peer, packet_id, outcome)
+
+    def _not_committed(self, peer: Peer, packet_id: int, outcome: Outcome) -> None:
+        if outcome is Outcome.STORE_FULL:
+            peer.session.answer(packet_id, PubAckReasonCode.QUOTA_EXCEEDED, "the relay's disk is full")
+        else:
+            self.end(peer, DisconnectReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, "the store failed")
+
+    def _flush(self, peers: set[Peer]) -> None:
+        for peer in peers:
+            peer.flush()
+
+    # What a delivery needs.
+
+    def stands(self, peer: Peer) -> bool:
+        """Whether this peer may (still) be given its mail. One that may not is disconnected."""
+        if self.services.accounts.stands(peer.identity):
+            return True
+        asyncio.get_running_loop().call_soon(self.end, peer, DisconnectReasonCode.NOT_AUTHORIZED, None)
+        return False
+
+    def remove(self, mailbox_id: int, sequence: int) -> None:
+        """Delete an envelope in the next commit."""
+        self.committer.remove(mailbox_id, sequence)
+
+    def fetch(self, delivery: Delivery) -> None:
+        """Bring a delivery its next page."""
+        self.spawn(self._fetch(delivery))
+
+    async def _fetch(self, delivery: Delivery) -> None:
+        known = delivery.mailbox.committed
+        count, size = delivery.page_bounds()
+        page: list[Envelope] = []
+        page.extend(await self.committer.fetch(delivery.mailbox.account_id, delivery.read_up_to, count, size))
+        delivery.page(page, known=known)
+        delivery.peer.flush()
+
+    # From outside.
+
+    def end(self, peer: Peer, code: DisconnectReasonCode, reason: str | None = None) -> None:
+        """End a connection from our side, now."""
+        peer.session.disconnect(code, reason)
+        self.leave(peer)
+        peer.flush()
+
+    def disconnect(
+        self,
+        matches: Callable[[Identity], bool],
+        code: DisconnectReasonCode = DisconnectReasonCode.NOT_AUTHORIZED,
+        reason: str | None = None,
+    ) -> int:
+        """End every connection whose identity `matches`; return how many there were.
+
+        One that is still being decided is asked for again at the end of its admission (`Accounts.stands`).
+        """
+        found = [peer for peer in self.peers if peer.admitted is not None and matches(peer.identity)]
+        for peer in found:
+            self.end(peer, code, reason)
+        return len(found)
+
+    async def sweep(self) -> None:
+        """What has to happen now and then: expired envelopes and sessions go, unused rings are forgotten.
+
+        Whoever calls it decides how often; once a minute is often enough. Raises what the store raises.
+        """
+        for owner, ring in list(self._rings.items()):
+            if ring.is_filled and not ring.used and not ring.pending:
+                del self._rings[owner]
+            ring.used = False
+        await self.sessions.purge()
+        now = self.now()
+        for account_id, sequence, size in await self.committer.read(
+            lambda connection: expired_envelopes(connection, now, EXPIRY_BATCH)
+        ):
+            mailbox = self.services.accounts.mailbox(account_id)
+            if mailbox is None or not mailbox.handles(sequence):
+                if mailbox is not None:
+                    mailbox.leave(size)
+                self.committer.remove(account_id, sequence)
+
+    async def stop(self) -> None:
+        """Tell everybody that we leave (DISCONNECT 0x8B), once the commits under way have been settled, and wait for what
+        is being recorded. Call it before the committer is closed."""
+        for peer in list(self.peers):
+            peer.hold(Hold.LEAVING)
+        with contextlib.suppress(StoreError):  # a store that failed has nothing under way
+            while any(peer.undecided for peer in self.peers):
+                await self.committer.run(lambda connection: None)  # settles a batch of what was accepted before
+        for peer in list(self.peers):
+            self.end(peer, DisconnectReasonCode.SERVER_SHUTTING_DOWN)
+        self._calls.cancel()
+        while self._tasks:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
+
+
+_CARRY_OUT: Final[dict[type, Callable[[Exchange, Peer, Any], None]]] = {
+    mqtt5.PublishPacket: Exchange._publish,
+    Acknowledged: Exchange._acknowledged,
+    mqtt5.ConnectPacket: Exchange._connect,
+    mqtt5.SubscribePacket: Exchange._subscribe,
+    mqtt5.UnsubscribePacket: Exchange._unsubscribe,
+}
