@@ -9,6 +9,7 @@ All limits of time are looked at by one sweep, so that a message never costs a t
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 from dataclasses import dataclass
