@@ -226,7 +226,7 @@ class Session:
         if sequence is None:
             self.unknown_acks += 1
             return
-        if packet.reason_code >= 0x80:
+        if packet.reason_code is not PubAckReasonCode.SUCCESS and int(packet.reason_code) >= 0x80:
             self.refused_deliveries += 1  # [4.4.0-2], decision D11: as good as acknowledged
         events = self._events
         if events and type(last := events[-1]) is Acknowledged:
@@ -235,31 +235,31 @@ class Session:
             events.append(Acknowledged([sequence]))
 
     def _subscribe(self, packet: mqtt5.SubscribePacket) -> None:
-        if code := self._may_request(packet.packet_id):
-            codes = [SubAckReasonCode(code)] * len(packet.topic_filters)
-            self._send(mqtt5.SubAckPacket(packet.packet_id, codes).write())
-            return
         for wanted in packet.topic_filters:
             check_available(wanted.pattern)
-        self._requests.add(packet.packet_id)
-        self._events.append(packet)
+        if self._is_in_use(packet.packet_id):
+            code = SubAckReasonCode.PACKET_ID_IN_USE
+        elif len(self._requests) >= MAX_PENDING_REQUESTS:
+            code = SubAckReasonCode.QUOTA_EXCEEDED
+        else:
+            self._requests.add(packet.packet_id)
+            self._events.append(packet)
+            return
+        self._send(mqtt5.SubAckPacket(packet.packet_id, [code] * len(packet.topic_filters)).write())
 
     def _unsubscribe(self, packet: mqtt5.UnsubscribePacket) -> None:
-        if code := self._may_request(packet.packet_id):
-            # UNSUBACK knows no "quota exceeded"; 0x83 says that it is we who cannot.
-            code = code if code != SubAckReasonCode.QUOTA_EXCEEDED else UnsubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
-            codes = [UnsubAckReasonCode(code)] * len(packet.patterns)
-            self._send(mqtt5.UnsubAckPacket(packet.packet_id, codes).write())
+        if self._is_in_use(packet.packet_id):
+            code = UnsubAckReasonCode.PACKET_ID_IN_USE
+        elif len(self._requests) >= MAX_PENDING_REQUESTS:
+            code = UnsubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR  # UNSUBACK knows no "quota exceeded"
+        else:
+            self._requests.add(packet.packet_id)
+            self._events.append(packet)
             return
-        self._requests.add(packet.packet_id)
-        self._events.append(packet)
+        self._send(mqtt5.UnsubAckPacket(packet.packet_id, [code] * len(packet.patterns)).write())
 
-    def _may_request(self, packet_id: int) -> int:
-        if packet_id in self._requests or packet_id in self._unanswered:
-            return SubAckReasonCode.PACKET_ID_IN_USE
-        if len(self._requests) >= MAX_PENDING_REQUESTS:
-            return SubAckReasonCode.QUOTA_EXCEEDED
-        return 0
+    def _is_in_use(self, packet_id: int) -> bool:
+        return packet_id in self._requests or packet_id in self._unanswered
 
     def _pingreq(self, _: mqtt5.PingReqPacket) -> None:
         self._send(b"\xd0\x00")  # [3.12.4-1]
