@@ -120,13 +120,12 @@ class Connection:
         credentials: Credentials,
         *,
         clock: Clock,
-        observer: Observer | None = None,
         backoff: Backoff | None = None,
         timeout: float = 10.0,
     ) -> None:
         self._credentials = credentials
         self._clock = clock
-        self._observer: Observer = observer or SilentObserver()
+        self._observer: Observer = SilentObserver()
         self._backoff = backoff or Backoff()
         self._timeout = timeout
         self._pending: dict[bytes, asyncio.Future[Answer]] = {}
@@ -148,6 +147,10 @@ class Connection:
             ended=self._ended,
             timeout=timeout,
         )
+
+    def observe(self, observer: Observer) -> None:
+        """Tell `observer` what happens from now on."""
+        self._observer = observer
 
     async def start(self) -> None:
         """Connect; from then on stay connected until `stop`. Cancelling leaves nothing open.
