@@ -62,7 +62,7 @@ class Chat(_Written):
     """A short text."""
 
     kind: Literal["chat"] = "chat"
-    text: Annotated[str, Field(max_length=MAX_TEXT)]
+    text: Annotated[str, Field(max_length=MAX_TEXT, repr=False)]
     reply_to: ContentId | None = None
 
 
@@ -98,7 +98,7 @@ class Profile(_Content):
 
     kind: Literal["profile"] = "profile"
     display_name: Annotated[str, Field(max_length=MAX_NAME)] = ""
-    token: Annotated[bytes, Field(min_length=TOKEN_LENGTH, max_length=TOKEN_LENGTH, repr=False)] | None = None
+    token: Annotated[bytes | None, Field(min_length=TOKEN_LENGTH, max_length=TOKEN_LENGTH, repr=False)] = None
 
 
 Content = Annotated[Chat | Mail | Delivered | Read | Retract | Profile, Field(discriminator="kind")]

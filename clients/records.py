@@ -1,7 +1,14 @@
-"""What the key store keeps in order: letters on their way out, and the history of conversations. Plain values."""
+"""What the key store keeps in order: letters on their way out, and the history of conversations. Plain values.
 
+Each becomes the bytes of one row: length of head (4 bytes, big endian), JSON head, and the raw bytes that it carries.
+"""
+
+import json
+import struct
 from dataclasses import dataclass, field
+from typing import Any
 
+from blindrelay.clients.errors import StoreDamaged
 from blindrelay.protocol.address import DeviceAddress
 
 
@@ -25,6 +32,26 @@ class OutboxEntry:
     anonymous: bool
     envelope: bytes = field(repr=False)
     sequence: int = 0
+
+    def encode(self) -> bytes:
+        """The bytes of the row; the sequence is the row's key and not among them."""
+        head = [self.message_id.hex(), str(self.recipient), self.content_id.hex(), self.expires_at, self.anonymous]
+        return _join(head, self.envelope)
+
+    @classmethod
+    def decode(cls, data: bytes, sequence: int) -> "OutboxEntry":
+        """What `encode` made; raise `StoreDamaged`."""
+        head, envelope = _split(data, 5)
+        message_id, recipient, content_id, expires_at, anonymous = head
+        return cls(
+            bytes.fromhex(message_id),
+            DeviceAddress.parse(recipient),
+            bytes.fromhex(content_id),
+            expires_at,
+            anonymous,
+            envelope,
+            sequence,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +77,51 @@ class HistoryEntry:
     disappears_at: int | None = None
     marks: dict[str, str] = field(default_factory=dict)
     sequence: int = 0
+
+    def encode(self) -> bytes:
+        """The bytes of the row; the sequence is the row's key and not among them."""
+        head = [
+            self.conversation,
+            self.content_id.hex(),
+            str(self.sender),
+            self.at,
+            self.disappears_at,
+            self.marks,
+        ]
+        return _join(head, self.letter)
+
+    @classmethod
+    def decode(cls, data: bytes, sequence: int) -> "HistoryEntry":
+        """What `encode` made; raise `StoreDamaged`."""
+        head, letter = _split(data, 6)
+        conversation, content_id, sender, at, disappears_at, marks = head
+        return cls(
+            conversation,
+            bytes.fromhex(content_id),
+            DeviceAddress.parse(sender),
+            at,
+            letter,
+            disappears_at,
+            marks,
+            sequence,
+        )
+
+
+_LENGTH = struct.Struct(">I")
+
+
+def _join(head: list[Any], tail: bytes) -> bytes:
+    encoded = json.dumps(head, separators=(",", ":")).encode()
+    return _LENGTH.pack(len(encoded)) + encoded + tail
+
+
+def _split(data: bytes, fields: int) -> tuple[list[Any], bytes]:
+    # The bytes were authenticated before, so that this can fail only where two versions of this program differ.
+    try:
+        (length,) = _LENGTH.unpack_from(data)
+        head = json.loads(data[_LENGTH.size : _LENGTH.size + length])
+    except (struct.error, ValueError):
+        head = None
+    if not isinstance(head, list) or len(head) != fields:
+        raise StoreDamaged("a row of the key store has an unknown form: another version of this program wrote it")
+    return head, data[_LENGTH.size + length :]
