@@ -25,6 +25,10 @@ KEEP_ALIVE = 1_200
 _ID = struct.Struct(">8sQ")
 _COUNTER = struct.Struct(">Q")
 _PUBLISH_QOS_1 = 0x32
+# MQTT 5, 2.4: a reason code from here on is a refusal.
+REFUSED = 0x80
+# Seconds. Every message of our clients has one.
+TIME_TO_LIVE = 7 * 86_400
 _PUBACKS = [b"\x40\x02" + packet_id.to_bytes(2, "big") for packet_id in range(65_536)]
 
 #: (time, how many messages): acknowledgements and deliveries come in order, so this is all that latency needs.
@@ -161,7 +165,7 @@ class Sender(Peer):
         if not isinstance(packet, mqtt5.PubAckPacket):
             self._broken(Unexpected(f"{self._client_id}: expected a PUBACK, got {_words(packet)}"))
             return 0
-        if packet.reason_code >= mqtt5.PubAckReasonCode.UNSPECIFIED_ERROR:
+        if int(packet.reason_code) >= REFUSED:
             self.refused += 1
         return 1
 
@@ -201,7 +205,12 @@ def _ring(topic: str, nonce: bytes, payload: bytes) -> tuple[bytearray, int, int
     """The packets of all packet ids, one after the other; the size of one; the offset of the counter in the first."""
     packets = [
         mqtt5.PublishPacket(
-            topic, payload, qos=mqtt5.QoS.AT_LEAST_ONCE, packet_id=packet_id, correlation_data=_ID.pack(nonce, 0)
+            topic,
+            payload,
+            qos=mqtt5.QoS.AT_LEAST_ONCE,
+            packet_id=packet_id,
+            message_expiry_interval=TIME_TO_LIVE,
+            correlation_data=_ID.pack(nonce, 0),
         ).write()
         for packet_id in range(1, RING + 1)
     ]
