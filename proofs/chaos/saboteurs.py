@@ -1,0 +1,205 @@
+"""Deliberate faults in the relay, one at a time, by name. Each must be reported by the oracle, or the oracle is broken.
+
+A saboteur replaces one method of the relay before the relay is started, in the process of a run alone. "Wake-up lost without
+polling", which belongs in this list, is about the cluster: the embedded relay has nobody to wake up.
+"""
+
+import contextlib
+import sqlite3
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from mqtt5 import ConnectPacket, DisconnectReasonCode
+
+from blindrelay.proofs.chaos.oracle import Invariant
+from blindrelay.protocol.clock import Clock
+from blindrelay.relay.exchange import Exchange, Services
+from blindrelay.relay.mailbox import Delivery
+from blindrelay.relay.mqtt import session
+from blindrelay.relay.mqtt.session import Session
+from blindrelay.relay.peer import Peer
+from blindrelay.relay.ports import Envelope
+from blindrelay.relay.ring import Known, Ring
+from blindrelay.relay.store.committer import Committer, Outcome
+from blindrelay.relay.store.errors import StoreFailed
+from blindrelay.relay.store.sqlite import Accepted, Committed, SqliteStore, Write
+
+
+class Weather(Enum):
+    """Under which kind of trouble a saboteur shows."""
+
+    FAULTS = "a run with the nemesis' faults"
+    POWER_CUT = "images of the disk as a power cut leaves it"
+    SYNC_FAILS = "a sync call that fails"
+
+
+@dataclass(frozen=True, slots=True)
+class Saboteur:
+    """A fault, when it shows, and by the violation of which invariants (all of them)."""
+
+    name: str
+    apply: Callable[[], None]
+    weather: Weather
+    breaks: frozenset[Invariant]
+
+
+def _puback_before_commit() -> None:
+    accept, answer = Committer.accept, Session.answer
+
+    def hasty(self: Committer, entry: Accepted) -> None:
+        accept(self, entry)
+        origin: Any = entry.origin
+        origin.peer.session.answer(origin.packet_id)
+
+    def once(self: Session, packet_id: int, *args: Any, **kwargs: Any) -> None:
+        if packet_id in self._unanswered:
+            answer(self, packet_id, *args, **kwargs)
+
+    Committer.accept, Session.answer = hasty, once  # type: ignore[method-assign]
+
+
+def _synchronous_off() -> None:
+    begin = SqliteStore.__init__
+
+    def careless(self: SqliteStore, *args: Any, **kwargs: Any) -> None:
+        begin(self, *args, **kwargs)
+        driver: Any = self._connection.connection.driver_connection
+        driver.execute("PRAGMA synchronous = OFF")
+
+    SqliteStore.__init__ = careless  # type: ignore[method-assign]
+
+
+def _delete_on_send() -> None:
+    send = Delivery._send
+
+    def forgetful(self: Delivery, envelope: Envelope, now: int) -> None:
+        send(self, envelope, now)
+        self._engine.remove(self.mailbox.account_id, envelope.sequence)
+
+    Delivery._send = forgetful  # type: ignore[method-assign]
+
+
+def _no_deduplication() -> None:
+    known = Ring.known
+
+    def forgetful(self: "Ring[Any]", message_id: bytes) -> Known[Any] | None:
+        found = known(self, message_id)
+        return found if found is not None and found.waiters is not None else None
+
+    Ring.known = forgetful  # type: ignore[method-assign]
+
+
+def _commit_out_of_order() -> None:
+    settle = Exchange.settle
+
+    def disorderly(self: Exchange, batch: list[Accepted], outcome: Outcome) -> None:
+        settle(self, batch[::-1], outcome)
+
+    Exchange.settle = disorderly  # type: ignore[method-assign]
+
+
+def _dup_never_set() -> None:
+    deliver = Session.deliver
+
+    def first_every_time(
+        self: Session, packet_id: int, topic: str, envelope: Envelope, *, expiry: int | None, again: bool
+    ) -> None:
+        deliver(self, packet_id, topic, envelope, expiry=expiry, again=again and False)
+
+    Session.deliver = first_every_time  # type: ignore[method-assign]
+
+
+def _new_ids_on_resend() -> None:
+    deliver = Session.deliver
+    last = 0
+
+    def under_another_id(
+        self: Session, packet_id: int, topic: str, envelope: Envelope, *, expiry: int | None, again: bool
+    ) -> None:
+        nonlocal last
+        last = packet_id = last % 65_535 + 1
+        deliver(self, packet_id, topic, envelope, expiry=expiry, again=again)
+
+    Session.deliver = under_another_id  # type: ignore[method-assign]
+
+
+def _receive_maximum_ignored() -> None:
+    connect = Session._connect
+
+    def generous(self: Session, packet: ConnectPacket) -> None:
+        connect(self, packet)
+        self._window = 128
+
+    session._HANDLERS[ConnectPacket] = generous  # the table holds the function itself
+
+
+def _no_fencing_on_takeover() -> None:
+    end = Exchange.end
+
+    def tolerant(self: Exchange, peer: Peer, code: DisconnectReasonCode, reason: str | None = None) -> None:
+        if code is not DisconnectReasonCode.SESSION_TAKEN_OVER:
+            end(self, peer, code, reason)
+
+    Exchange.end = tolerant  # type: ignore[method-assign]
+
+
+def _expiry_on_the_wall_clock() -> None:
+    begin = Exchange.__init__
+
+    def credulous(self: Exchange, services: Services) -> None:
+        begin(self, services)
+        clock: Clock = services.clock
+        self._epoch, self._monotonic = 0.0, clock.now
+
+    Exchange.__init__ = credulous  # type: ignore[method-assign]
+
+
+def _error_from_fsync_swallowed() -> None:
+    commit, checkpoint, tidy = SqliteStore.commit, SqliteStore.checkpoint, SqliteStore.tidy
+
+    def deaf(
+        self: SqliteStore,
+        accepted: Sequence[Accepted],
+        removed: Sequence[tuple[int, int]],
+        writes: Sequence[Write] = (),
+    ) -> Committed:
+        try:
+            return commit(self, accepted, removed, writes)
+        except StoreFailed:
+            with contextlib.suppress(sqlite3.Error):
+                self._driver.execute("ROLLBACK")
+            return Committed(stored=True, results=[None] * len(writes))
+
+    def swallowing(method: Callable[[SqliteStore], bool]) -> Callable[[SqliteStore], bool]:
+        def tried(self: SqliteStore) -> bool:
+            with contextlib.suppress(StoreFailed):
+                return method(self)
+            return True
+
+        return tried
+
+    SqliteStore.commit = deaf  # type: ignore[method-assign]
+    SqliteStore.checkpoint, SqliteStore.tidy = swallowing(checkpoint), swallowing(tidy)  # type: ignore[method-assign]
+
+
+_I = Invariant
+
+#: All of them, by name.
+SABOTEURS: Final = {
+    saboteur.name: saboteur
+    for saboteur in (
+        Saboteur("puback-before-commit", _puback_before_commit, Weather.POWER_CUT, frozenset({_I.I1})),
+        Saboteur("synchronous-off", _synchronous_off, Weather.POWER_CUT, frozenset({_I.I1})),
+        Saboteur("error-from-fsync-swallowed", _error_from_fsync_swallowed, Weather.SYNC_FAILS, frozenset({_I.I1})),
+        Saboteur("delete-on-send", _delete_on_send, Weather.FAULTS, frozenset({_I.I1})),
+        Saboteur("no-deduplication", _no_deduplication, Weather.FAULTS, frozenset({_I.I2, _I.I8})),
+        Saboteur("commit-out-of-order", _commit_out_of_order, Weather.FAULTS, frozenset({_I.I4})),
+        Saboteur("dup-never-set", _dup_never_set, Weather.FAULTS, frozenset({_I.I7})),
+        Saboteur("new-ids-on-resend", _new_ids_on_resend, Weather.FAULTS, frozenset({_I.I7})),
+        Saboteur("receive-maximum-ignored", _receive_maximum_ignored, Weather.FAULTS, frozenset({_I.I7})),
+        Saboteur("no-fencing-on-takeover", _no_fencing_on_takeover, Weather.FAULTS, frozenset({_I.I7})),
+        Saboteur("expiry-on-the-wall-clock", _expiry_on_the_wall_clock, Weather.FAULTS, frozenset({_I.I1, _I.I6})),
+    )
+}

@@ -1,0 +1,128 @@
+"""All devices of a run together: who writes to whom, how often, and when nothing is open any more."""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from blindrelay.proofs.chaos.device import Device
+from blindrelay.proofs.chaos.history import Disturbance, messages
+from blindrelay.proofs.chaos.journal import Entry, Journal, in_order
+from blindrelay.proofs.chaos.people import People
+from blindrelay.proofs.chaos.wire import Endpoint
+from blindrelay.protocol import sizes
+from blindrelay.protocol.address import DeviceAddress
+from blindrelay.protocol.clock import Clock
+
+# Most mail fits the smallest bucket; some has a picture in it.
+_SIZES = (sizes.MIN_ENVELOPE,) * 6 + (sizes.padme(3_000), sizes.padme(20_000))
+# Most messages wait as long as they may. Some are short-lived, some long enough to outlive every clock step but a wrong one.
+_TTLS = (None, None, None, None, 3_600, 2, 3)
+_BURST = 4
+_POLL = 0.05
+
+
+class Workload:
+    """Devices in a ring: each writes to the next two. An async context manager; `close` says goodbye on all connections."""
+
+    def __init__(self, people: People, port: int, folder: Path, clock: Clock, seed: int) -> None:
+        self._stack = ExitStack()
+        self._clock = clock
+        # Not for secrets: a run is to be repeatable.
+        self._chance = random.Random(f"workload {seed}")  # noqa: S311
+        self._producers: list[asyncio.Task[None]] = []
+        self.devices: dict[DeviceAddress, Device] = {}
+        for number, (address, context) in enumerate(people.contexts.items()):
+            journal = self._stack.enter_context(Journal(folder / f"device{number}.jsonl", str(address), clock))
+            chance = random.Random(f"device {seed} {number}")  # noqa: S311
+            self.devices[address] = Device(address, Endpoint("127.0.0.1", port, context), journal, chance)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+        self._stack.close()
+
+    async def connect(self, patience: float) -> None:
+        """Start all devices and wait until each has subscribed once: a mailbox begins with that. Raises TimeoutError."""
+        for device in self.devices.values():
+            device.start()
+        async with asyncio.timeout(patience):
+            for device in self.devices.values():
+                await device.connected.wait()
+
+    def produce(self, rate: float) -> None:
+        """Let each device send `rate` messages a second, in bursts, until `calm_down`."""
+        addresses = list(self.devices)
+        for number, device in enumerate(self.devices.values()):
+            recipients = [addresses[(number + step) % len(addresses)] for step in (1, 2)]
+            self._producers.append(asyncio.create_task(self._send(device, recipients, rate)))
+
+    async def _send(self, device: Device, recipients: list[DeviceAddress], rate: float) -> None:
+        mean_burst = (1 + _BURST) / 2
+        while True:
+            await asyncio.sleep(self._chance.expovariate(rate / mean_burst))
+            for _ in range(self._chance.randint(1, _BURST)):
+                device.send(self._chance.choice(recipients), self._chance.choice(_SIZES), self._chance.choice(_TTLS))
+
+    async def stop_producing(self) -> None:
+        """Nothing new from now on."""
+        for producer in self._producers:
+            producer.cancel()
+        await asyncio.gather(*self._producers, return_exceptions=True)
+        self._producers.clear()
+
+    def calm_down(self) -> None:
+        """Everybody behaves from now on."""
+        for device in self.devices.values():
+            device.calm_down()
+
+    def hurry(self) -> None:
+        """Everybody drops the connection and comes back at once."""
+        for device in self.devices.values():
+            device.hurry()
+
+    async def quiet(self, patience: float) -> bool:
+        """Wait until every message has an outcome and what was accepted has arrived; False when it takes too long.
+
+        What has been lost never arrives: it is the oracle that says so, not this.
+        """
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(patience):
+                while self.has_open_ends():  # noqa: ASYNC110 - it is time that decides about what expires
+                    await asyncio.sleep(_POLL)
+                await asyncio.sleep(0.3)  # deletions are in the commit after the last PUBACK
+                return True
+        return False
+
+    def has_open_ends(self) -> bool:
+        """Whether anything is still to be expected."""
+        if any(device.has_open_ends for device in self.devices.values()):
+            return True
+        now = self._clock.monotonic()
+        return any(
+            message.acked
+            and not message.handed
+            and (message.ttl is None or now < message.acked[0].at + message.ttl + 1)
+            for message in messages(self.entries()).values()
+        )
+
+    async def close(self) -> None:
+        """Say goodbye on all connections."""
+        await self.stop_producing()
+        await asyncio.gather(*(device.stop() for device in self.devices.values()))
+
+    def entries(self) -> tuple[Entry, ...]:
+        """All journals, by time."""
+        return in_order(device.journal.entries for device in self.devices.values())
+
+    def deafness(self) -> Iterable[Disturbance]:
+        """When which device did not read."""
+        return [each for device in self.devices.values() for each in device.deafness]
