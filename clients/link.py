@@ -106,7 +106,8 @@ class PublishProperties:
         body = self._rest
         if self._expires_at is not None:
             # 0 would mean "never": a message that is over while it waits is taken out before, by the outbox.
-            body += struct.pack("!BI", 0x02, max(1, self._expires_at - int(self._clock.now())))
+            # It goes first: the relay reads these properties, in this order, without a decoder.
+            body = struct.pack("!BI", 0x02, max(1, self._expires_at - int(self._clock.now()))) + body
         length = len(body)  # a variable byte integer; two bytes reach to 16,383, and a topic has 256 at most
         return (bytes([length]) if length < 0x80 else bytes([length & 0x7F | 0x80, length >> 7])) + body
 
