@@ -14,6 +14,8 @@ believed only after these checks, in this order; an `IdentityRejected` names the
 | `device-statement` | the statement is signed with the certificate's key                                            |
 | `sequence`         | no statement of the device that was seen had a higher sequence, or the same and other keys     |
 | `identity-key`, `sealing-key` | the keys are not of small order                                                    |
+
+Later: `unknown` (nothing was ever verified), `withdrawn` (not listed any more), `prekey`, `token`.
 """
 
 from dataclasses import dataclass, replace
@@ -41,7 +43,8 @@ class ContactDevice(Wire):
     """A device that proved itself.
 
     `key_fingerprint` is SHA-256 of its certificate key (SubjectPublicKeyInfo), `not_after` the end of its certificate in
-    epoch seconds, `listed` whether the last directory entry had it: only then is it written to.
+    epoch seconds, `listed` whether the last directory entry had it: only then is it written to. A device that a directory entry
+    does not have any more is `withdrawn`: its messages are refused, also those that it sent before.
     """
 
     address: DeviceField
@@ -56,6 +59,7 @@ class ContactDevice(Wire):
     sealing_key: SealingKey = Field(repr=False)
     token_verifier: Key32
     listed: bool
+    withdrawn: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +132,8 @@ class Contacts:
             root = self.pin_root(entry.user.tenant, entry.root)
             known = {device.address: device for device in self._devices(entry.user)}
             # Whoever is not in the entry any more is kept, unlisted: their sequence must not start again.
-            merged = {address: device.model_copy(update={"listed": False}) for address, device in known.items()}
+            gone = {"listed": False, "withdrawn": True}
+            merged = {address: device.model_copy(update=gone) for address, device in known.items()}
             rejected: list[IdentityRejected] = []
             for item in entry.devices:
                 try:
@@ -157,6 +162,8 @@ class Contacts:
         if known is not None and known.statement_digest == sha256(introduction.statement.body).digest():
             return known
         device = self._verify(sender, introduction, root, known)
+        if known is not None and known.withdrawn and known.certificate == device.certificate:
+            raise _rejected(sender, "withdrawn", "its enterprise does not list it any more")
         device = device.model_copy(update={"listed": known is not None and known.listed})
         others = [other for other in self._devices(sender.owner) if other.address != sender]
         self._keep(Contact(sender.owner, tuple(sorted([*others, device], key=lambda each: each.address))))
@@ -180,11 +187,13 @@ class Contacts:
         """A device that may be believed now.
 
         Raises:
-            IdentityRejected: "unknown", or "chain" when its certificate has expired meanwhile.
+            IdentityRejected: "unknown", "withdrawn", or "chain" when its certificate has expired meanwhile.
         """
         device = self.device(address)
         if device is None:
             raise _rejected(address, "unknown", "it never introduced itself")
+        if device.withdrawn:
+            raise _rejected(address, "withdrawn", "its enterprise does not list it any more")
         if device.not_after < self._clock.now():
             raise _rejected(address, "chain", "its certificate has expired")
         return device
@@ -251,7 +260,11 @@ class Contacts:
         root, contact = self.root(user.tenant), self.contact(user)
         if root is None or contact is None or not contact.recipients:
             raise IdentityRejected(str(user), "unknown", "look them up first")
-        return str(user), _key_fingerprint(root), {str(each.address): each.key_fingerprint for each in contact.recipients}
+        return (
+            str(user),
+            _key_fingerprint(root),
+            {str(each.address): each.key_fingerprint for each in contact.recipients},
+        )
 
     # ---- inside
 
