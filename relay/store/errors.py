@@ -1,4 +1,4 @@
-"""How SQLite's error codes (https://www.sqlite.org/rescode.html) are told apart; the errors are in `blindrelay.relay.errors`."""
+"""How SQLite's error codes (https://www.sqlite.org/rescode.html) are told apart. The errors: `blindrelay.relay.errors`."""
 
 import sqlite3
 

@@ -1,7 +1,8 @@
 """The embedded store: one SQLite database in WAL mode, one connection that writes, others that read.
 
 `synchronous=FULL` makes COMMIT return only after the WAL is on stable storage (https://www.sqlite.org/pragma.html). With
-`secure_delete`, what is deleted is overwritten with zeros; the WAL, which holds older pages, is emptied by `checkpoint`.
+`secure_delete` and the layout of `layout`, what is removed is overwritten with zeros; the WAL, which holds older pages, is
+emptied by `checkpoint`.
 
 This module blocks and knows no event loop: `committer` owns the threads.
 """
@@ -16,24 +17,22 @@ from typing import Any, Final, cast
 import sqlalchemy
 
 from blindrelay.relay.errors import NewerVersion, StoreFailed, StoreFull, Unreadable
-from blindrelay.relay.store import statement, tables
+from blindrelay.relay.store import layout, statement, tables
 from blindrelay.relay.store.entries import Accepted, Committed, StoredEnvelope, Write
 from blindrelay.relay.store.errors import is_full
 from blindrelay.relay.store.reserve import RESERVE_BYTES, Reserve
 
-__all__ = ["MAX_WAL_BYTES", "Accepted", "SqliteStore", "StoredEnvelope"]
+__all__ = ["MAX_WAL_BYTES", "Accepted", "Committed", "SqliteStore", "StoredEnvelope", "Write"]
 
 # Beyond this the WAL is emptied between two commits: 3,000 messages of 1 KB, a pause of some 7 ms. It bounds recovery after
 # a crash as well.
 MAX_WAL_BYTES = 8 * 1_048_576
 
-# Two 2 KB envelopes fit a page of 4 KiB only without their cells' headers; with 8 KiB a message costs a fifth less CPU.
-_PAGE_BYTES: Final = 8_192
 # Nobody else writes here, but an operator's backup may hold a lock for a moment. Milliseconds.
 _LOCK_PATIENCE: Final = 5_000
 
 _WRITER: Final = (
-    f"page_size = {_PAGE_BYTES}",
+    f"page_size = {layout.PAGE_BYTES}",
     "secure_delete = ON",
     "journal_mode = WAL",
     "synchronous = FULL",
@@ -46,7 +45,7 @@ _WRITER: Final = (
 _READER: Final = ("query_only = ON", "temp_store = MEMORY")
 
 _FETCH: Final = (
-    "SELECT sequence, message_id, accepted_at, expires_at, payload FROM envelope "
+    "SELECT sequence, message_id, accepted_at, expires_at, substr(payload, 1, size) FROM envelope "
     "WHERE mailbox_id = ? AND sequence > ? ORDER BY sequence LIMIT ?"
 )
 

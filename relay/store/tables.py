@@ -85,6 +85,8 @@ envelope = Table(
     Column("message_id", LargeBinary, nullable=False),
     Column("accepted_at", Integer, nullable=False),
     Column("expires_at", Integer),
+    Column("size", Integer, nullable=False),  # bytes of the envelope, before `layout.padded`
+    Column("filler", LargeBinary, nullable=False),  # zeros: see `layout`
     Column("payload", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
