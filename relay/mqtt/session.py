@@ -272,9 +272,6 @@ class Session:
             self.session_expiry = expiry
         self._move(Cause.LEFT)
 
-    def _auth(self, _: mqtt5.AuthPacket) -> None:
-        raise PacketRefused(Code.PROTOCOL_ERROR, "AUTH without an authentication method in CONNECT")  # [4.12.0-7]
-
     # Verdicts in, bytes out.
 
     def admit(self, *, assigned_client_id: str | None, session_present: bool, session_expiry: int) -> None:
@@ -437,5 +434,4 @@ _HANDLERS: Final[dict[type, Callable[[Session, Any], None]]] = {
     mqtt5.SubscribePacket: Session._subscribe,
     mqtt5.UnsubscribePacket: Session._unsubscribe,
     mqtt5.DisconnectPacket: Session._disconnect,
-    mqtt5.AuthPacket: Session._auth,
 }

@@ -308,6 +308,9 @@ def _walk_auth(walk: Walk) -> None:
         raise violation("a reason code that AUTH does not have")
     if walk.position < walk.end:
         walk.properties(0xF0)
+    if walk.position != walk.end:
+        raise malformed("AUTH is longer than its properties say")
+    raise violation("AUTH, and CONNECT had no authentication method")  # [4.12.0-7]
 
 
 _WALKS: Final[Mapping[int, Callable[[Walk], None]]] = {
