@@ -51,11 +51,16 @@ class _Content(Wire):
 
 
 class _Written(_Content):
-    """What a person wrote. `disappears_at` (epoch milliseconds) is absolute: every client deletes it then."""
+    """What a person wrote. `disappears_at` (epoch milliseconds) is absolute: every client deletes it then.
+
+    `answer_sealed` asks for receipts and answers in the posture that this came in, or not at all: an answer over a
+    connection that names its sender would tell the relay who had written.
+    """
 
     group: Group | None = None
     urgent: bool = False
     disappears_at: Moment | None = None
+    answer_sealed: bool = False
 
 
 class Chat(_Written):

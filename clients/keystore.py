@@ -48,6 +48,7 @@ class Space(IntEnum):
     GROUP = 11  # the application's groups
     CONVERSATION = 12
     DISAPPEARING = 13
+    ARRIVED = 14  # letters that the application has not taken yet
 
 
 class KeyStore:
