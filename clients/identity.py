@@ -52,7 +52,7 @@ class _State(Wire):
 
 
 class OwnIdentity:
-    """What this device is and signs with."""
+    """What this device is and signs with. Rotate outside of transactions: what is in memory is not rolled back."""
 
     def __init__(self, store: KeyStore, state: _State) -> None:
         self._store = store
@@ -97,7 +97,8 @@ class OwnIdentity:
             store.put(Space.IDENTITY, "root", root.public_bytes(Encoding.DER))
             store.put(Space.IDENTITY, "token", token.value)
             ratchet, pair, now = Ratchet(store), SealingKeyPair.generate(), int(clock.now())
-            statement = _state_keys(address, ratchet, pair, token, now, now, key)
+            keys = _state_keys(address, ratchet, pair, token, sequence=now, now=now)
+            statement = Signed.create(Purpose.STATEMENT, keys, key)
             state = _State(sealing=[_SealingKey(seeds=pair.seeds, made_at=now)], sequence=now, statement=statement)
             store.put(Space.IDENTITY, "state", state.model_dump_json().encode())
         return cls(store, state)
@@ -143,7 +144,8 @@ class OwnIdentity:
         pair, now = SealingKeyPair.generate(), int(clock.now())
         # The date is the sequence, so that a device that was enrolled anew is ahead of what it stated before.
         sequence = max(self._state.sequence + 1, now)
-        statement = _state_keys(self.address, self.ratchet, pair, self.token, sequence, now, self._key)
+        keys = _state_keys(self.address, self.ratchet, pair, self.token, sequence=sequence, now=now)
+        statement = Signed.create(Purpose.STATEMENT, keys, self._key)
         kept = [old for old in self._state.sealing if now - old.made_at < KEEP_SEALING_KEY_FOR]
         sealing = [_SealingKey(seeds=pair.seeds, made_at=now), *kept]
         self._keep(self._state.model_copy(update={"sealing": sealing, "sequence": sequence, "statement": statement}))
@@ -178,16 +180,10 @@ class OwnIdentity:
         self._pairs = tuple(SealingKeyPair.from_seeds(each.seeds) for each in state.sealing)
 
 
-def _state_keys(  # noqa: PLR0913 (one parameter per field)
-    address: DeviceAddress,
-    ratchet: Ratchet,
-    pair: SealingKeyPair,
-    token: DeliveryToken,
-    sequence: int,
-    now: int,
-    key: ec.EllipticCurvePrivateKey,
-) -> Signed:
-    statement = DeviceStatement(
+def _state_keys(
+    address: DeviceAddress, ratchet: Ratchet, pair: SealingKeyPair, token: DeliveryToken, *, sequence: int, now: int
+) -> DeviceStatement:
+    return DeviceStatement(
         device=address,
         sequence=max(1, sequence),
         issued_at=now,
@@ -196,7 +192,6 @@ def _state_keys(  # noqa: PLR0913 (one parameter per field)
         sealing_key=pair.public,
         token_verifier=token.verifier,
     )
-    return Signed.create(Purpose.STATEMENT, statement, key)
 
 
 def _device_of(certificate: x509.Certificate) -> DeviceAddress:

@@ -116,7 +116,7 @@ class Postroom:
         device: ContactDevice,
         content_id: bytes,
         expires_at: int,
-        anonymous: bool,  # noqa: FBT001
+        anonymous: bool,
     ) -> OutboxEntry:
         message = self._ratchet.encrypt(device.address, device.identity_key, part)
         # Until the other side has answered it may have missed everything so far: each of these messages can be the first.
