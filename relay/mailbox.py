@@ -102,7 +102,7 @@ class Mailbox:
 def expired_envelopes(connection: sqlalchemy.Connection, now: int, limit: int) -> list[tuple[int, int, int]]:
     """Account id, sequence and size of `limit` envelopes at most whose time has passed at `now` (epoch seconds)."""
     envelope = tables.envelope.c
-    query = sqlalchemy.select(envelope.mailbox_id, envelope.sequence, sqlalchemy.func.length(envelope.payload))
+    query = sqlalchemy.select(envelope.mailbox_id, envelope.sequence, envelope.size)
     return [tuple(row) for row in connection.execute(query.where(envelope.expires_at <= now).limit(limit))]
 
 
@@ -112,7 +112,7 @@ def waiting_envelopes(connection: sqlalchemy.Connection) -> list[tuple[int, int,
     query = sqlalchemy.select(
         envelope.mailbox_id,
         sqlalchemy.func.count(),
-        sqlalchemy.func.sum(sqlalchemy.func.length(envelope.payload)),
+        sqlalchemy.func.sum(envelope.size),
         sqlalchemy.func.max(envelope.sequence),
     ).group_by(envelope.mailbox_id)
     return [tuple(row) for row in connection.execute(query)]

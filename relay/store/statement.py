@@ -40,8 +40,8 @@ SETUP: Final = (
                 zeroblob({FILLER}), new.payload);
         INSERT INTO traffic (message_id, sender_id, recipient_id, accepted_at, size)
         VALUES (new.message_id, nullif(new.sender_id, 0), new.mailbox_id, new.accepted_at, new.size);
-        INSERT OR REPLACE INTO recent_id (owner, slot, message_id, recipient, size, checksum)
-        VALUES (new.ring_owner, new.ring_slot, new.message_id, new.mailbox_id, new.size, new.checksum);
+        INSERT OR REPLACE INTO recent_id (owner, slot, message_id, recipient, size, checksum, accepted_at)
+        VALUES (new.ring_owner, new.ring_slot, new.message_id, new.mailbox_id, new.size, new.checksum, new.accepted_at);
     END
     """,  # noqa: S608 - constants alone
     """

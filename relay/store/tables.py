@@ -101,13 +101,14 @@ recent_id = Table(
     Column("message_id", LargeBinary, nullable=False),
     Column("recipient", Integer, nullable=False),
     Column("size", Integer, nullable=False),
-    Column("checksum", Integer, nullable=False),  # CRC-32 of the payload
+    Column("checksum", Integer, nullable=False),  # see `blindrelay.relay.ring`
+    Column("accepted_at", Integer, nullable=False),  # so that it goes when its traffic record goes
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
 
-# Append-only in order of time, and without any other index, so that it costs the same with five million rows in it: queries
-# find their window by bisection over `id`.
+# Append-only and without any other index, so that it costs the same with five million rows in it. Queries go through it in
+# pieces: see `blindrelay.relay.ledger`.
 traffic = Table(
     "traffic",
     metadata,
@@ -129,5 +130,6 @@ access = Table(
     Column("closed_hour", Integer),  # null while open, and when a crash kept the end from being recorded
     Column("address", Text, nullable=False),
     Column("client_version", Text),
+    Index("access_of_account", "account_id"),
     sqlite_strict=True,
 )

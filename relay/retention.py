@@ -1,0 +1,83 @@
+"""Retention: records that are older than their window are deleted, a few at a time.
+
+Envelopes and sessions have their own end and are swept by the exchange; public keys stay for as long as the device.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy
+from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
+
+from blindrelay.protocol.clock import Clock
+from blindrelay.relay.config import Retention
+from blindrelay.relay.ledger import DAY, HOUR, Store, bounds, pieces
+from blindrelay.relay.store import tables
+
+# What one commit deletes: a few milliseconds that the messages behind it wait.
+BATCH: Final = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Purged:
+    """How many rows of each kind went."""
+
+    traffic: int = 0
+    access: int = 0
+    recent_ids: int = 0
+
+
+class Purge:
+    """The purge job. Whoever calls `run` decides how often; once an hour is often enough for windows of days."""
+
+    def __init__(self, store: Store, clock: Clock, retention: Retention) -> None:
+        self._store = store
+        self._clock = clock
+        self._retention = retention
+
+    async def run(self) -> Purged:
+        """Delete what is older than its window now. Raises what the store raises; what went before stays gone.
+
+        A record of the ring of recent ids holds sender, recipient and time, so it goes with its traffic record. A connection
+        that outlives the window loses its record while it is open.
+        """
+        now = int(self._clock.now())
+        traffic_before = now - self._retention.traffic_days * DAY
+        access_before = (now - self._retention.access_days * DAY) // HOUR
+        access = tables.access.c
+        return Purged(
+            traffic=await self._purge(tables.traffic, tables.traffic.c.accepted_at < traffic_before),
+            access=await self._purge(
+                tables.access, func.coalesce(access.closed_hour, access.opened_hour) < access_before
+            ),
+            recent_ids=await self._purge_recent(traffic_before),
+        )
+
+    async def _purge(self, table: Table, is_old: ColumnElement[bool]) -> int:
+        # All of the table is looked at, not just its old end: the machine's clock may have been wrong for a while.
+        gone = 0
+        for first, last in pieces(*await self._store.read(bounds(table))):
+            query = select(table.c.id).where(table.c.id.between(first, last), is_old)
+            found = await self._store.read(_scalars(query))
+            for start in range(0, len(found), BATCH):
+                gone += await self._store.run(
+                    _delete(delete(table).where(table.c.id.in_(found[start : start + BATCH])))
+                )
+        return gone
+
+    async def _purge_recent(self, before: int) -> int:
+        ring, gone = tables.recent_id.c, 0
+        owners = await self._store.read(_scalars(select(ring.owner).distinct().where(ring.accepted_at < before)))
+        for owner in owners:  # a ring is 1,024 rows at most
+            old = delete(tables.recent_id).where(ring.owner == owner, ring.accepted_at < before)
+            gone += await self._store.run(_delete(old))
+        return gone
+
+
+def _scalars(query: sqlalchemy.Select[Any]) -> Callable[[Connection], list[int]]:
+    return lambda connection: list(connection.execute(query).scalars())
+
+
+def _delete(statement: sqlalchemy.Delete) -> Callable[[Connection], int]:
+    return lambda connection: connection.execute(statement).rowcount
