@@ -1,0 +1,94 @@
+"""The folder of a run: tenants with certificates, and the servers that know them."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks import mosquitto
+from benchmarks.identities import Tenant, on_one_topic, pairs
+from benchmarks.job import LoadJob, LoadResult, Pair, Server
+from benchmarks.processes import Program, ask, serving
+from blindrelay.protocol.clock import SystemClock
+from blindrelay.relay.datadir import DataDirectory
+
+SENDING, RECEIVING = "acme.example", "globex.example"
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How much of everything. The defaults are what the project's aims speak of."""
+
+    pairs: int = 20
+    window: int = 20
+    payload: int = 1_024
+    seconds: float = 10.0
+    warm_up: float = 3.0
+    records: int = 5_000_000
+    idle: int = 10_000
+    contacts: int = 30
+
+
+class World:
+    """Two tenants, `scale.pairs` pairs of devices between them, and a place for servers' data."""
+
+    def __init__(self, folder: Path, scale: Scale) -> None:
+        self.folder = folder
+        self.scale = scale
+        self.sending = Tenant(SENDING, folder / "sending")
+        self.receiving = Tenant(RECEIVING, folder / "receiving")
+        self.pairs = pairs(self.sending, self.receiving, scale.pairs)
+        self._servers = 0
+
+    @asynccontextmanager
+    async def relay(
+        self, *, tls: bool = True, store: bool = True, records: int = 0, connections: int = 0
+    ) -> AsyncIterator[tuple[Program, Server]]:
+        """A relay in a process of its own, with a new data directory.
+
+        `records` old TrafficRecords are put into its store first; `connections` raises its limits on connections of one
+        address, for all of ours are.
+        """
+        self._servers += 1
+        data = self.folder / f"relay{self._servers}"
+        options = [f"--data={data}", f"--devices={self.folder}", f"--records={records}", f"--connections={connections}"]
+        options += [f"--root={tenant.name}={tenant.root_file}" for tenant in (self.sending, self.receiving)]
+        options += ([] if tls else ["--plain"]) + ([] if store else ["--memory"])
+        async with serving("benchmarks.served", *options) as program:
+            authority = program.facts["certificate"] if tls else None
+            yield program, Server(host=program.host, port=program.port, authority=authority)
+
+    @asynccontextmanager
+    async def mosquitto(self, *, tls: bool) -> AsyncIterator[tuple[Program, Server]]:
+        """Mosquitto, with the certificate of a relay that was never started."""
+        self._servers += 1
+        folder = self.folder / f"mosquitto{self._servers}"
+        files = await asyncio.to_thread(self._mosquitto_files, folder)
+        async with mosquitto.broker(folder, files if tls else None) as program:
+            yield program, Server(host=program.host, port=program.port, authority=str(files[0]) if tls else None)
+
+    def _mosquitto_files(self, folder: Path) -> tuple[Path, Path, Path]:
+        with DataDirectory.open(folder, now=SystemClock().now()) as data:
+            roots = folder / "roots.pem"
+            roots.write_bytes(self.sending.root_file.read_bytes() + self.receiving.root_file.read_bytes())
+            return data.certificate, data.key, roots
+
+    async def load(
+        self, program: Program, server: Server, *, rate: float | None = None, one_topic: bool = False
+    ) -> tuple[LoadResult, float]:
+        """Measure; return the result and the CPU seconds that the server spent meanwhile."""
+        scale = self.scale
+        made: list[Pair] = [on_one_topic(pair) for pair in self.pairs] if one_topic else self.pairs
+        job = LoadJob(
+            server=server,
+            pairs=made,
+            payload=scale.payload,
+            window=scale.window,
+            rate=rate,
+            warm_up=scale.warm_up,
+            seconds=scale.seconds,
+        )
+        before = program.cpu()
+        result = LoadResult.model_validate_json(await ask("benchmarks.load", job))
+        return result, program.cpu() - before
