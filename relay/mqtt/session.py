@@ -34,6 +34,9 @@ RECEIVE_MAXIMUM: Final = 128
 DELIVERY_WINDOW: Final = 256
 # Requests (SUBSCRIBE, UNSUBSCRIBE) that may wait for the store at once.
 MAX_PENDING_REQUESTS: Final = 16
+# What a client may send behind CONNECT before admission has decided. The shell stops reading at CONNECT; this is what one
+# read of the network may bring with it, and bounds a shell that does not stop.
+PIPELINE_LIMIT: Final = 1_048_576
 # A client that wants to be silent for longer than this is told to speak sooner: a dead peer is to be noticed. Seconds.
 KEEP_ALIVE_CAP: Final = 1_200
 
@@ -135,7 +138,10 @@ class Session:
         """Take what the network brought, however it was cut. Never raises because of what is in it."""
         if self._partial:
             self._partial += data
-            if self.state is State.DECIDING or len(self._partial) < self._needed:
+            if self.state is State.DECIDING:
+                self._bound_pipeline()
+                return
+            if len(self._partial) < self._needed:
                 return
             data = bytes(self._partial)
             self._partial = bytearray()
@@ -171,6 +177,11 @@ class Session:
             position = end
         if position < size and self.state is not State.CLOSED:
             self._partial += data[position:]
+            self._bound_pipeline()
+
+    def _bound_pipeline(self) -> None:
+        if self.state is State.DECIDING and len(self._partial) > PIPELINE_LIMIT:
+            self._move(Cause.DROPPED)
 
     def _expect_connect(self, first: int) -> None:
         if first != gate.CONNECT:
@@ -276,6 +287,7 @@ class Session:
 
     def admit(self, *, assigned_client_id: str | None, session_present: bool, session_expiry: int) -> None:
         """CONNACK 0x00, and what the client has sent meanwhile is read. `session_expiry` is the one that will hold."""
+        self._move(Cause.ADMITTED)
         asked_keep_alive, asked_expiry = self._asked
         self._send(
             mqtt5.ConnAckPacket(
@@ -292,7 +304,6 @@ class Session:
                 shared_subscription_available=False,
             ).write()
         )
-        self._move(Cause.ADMITTED)
         self.session_expiry = session_expiry
         if self._partial:
             data, self._partial = bytes(self._partial), bytearray()
