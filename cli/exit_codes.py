@@ -55,7 +55,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.INTERRUPTED: "Ctrl-C",
 }
 
-_BY_CLASS: dict[str, ExitCode] = {
+BY_CLASS: dict[str, ExitCode] = {
     "blindrelay.clients.errors.ClientError": ExitCode.FAILED,
     "blindrelay.clients.errors.NotEnrolled": ExitCode.NOT_ENROLLED,
     "blindrelay.clients.errors.RelayUnreachable": ExitCode.RELAY_UNREACHABLE,
@@ -72,11 +72,11 @@ _BY_CLASS: dict[str, ExitCode] = {
     "blindrelay.clients.errors.StoreError": ExitCode.STORE_UNREADABLE,
     "blindrelay.clients.errors.WrongPassphrase": ExitCode.WRONG_PASSPHRASE,
     "blindrelay.relay.errors.RelayError": ExitCode.FAILED,
+    "blindrelay.relay.errors.StartupError": ExitCode.DATA_DIRECTORY_UNREADABLE,
     "blindrelay.relay.errors.StoreFailed": ExitCode.STORE_FAILED,
     "blindrelay.relay.errors.BadConfiguration": ExitCode.BAD_CONFIGURATION,
     "blindrelay.relay.errors.DataDirectoryInUse": ExitCode.DATA_DIRECTORY_IN_USE,
     "blindrelay.relay.errors.NewerVersion": ExitCode.NEWER_VERSION,
-    "blindrelay.relay.errors.Unreadable": ExitCode.DATA_DIRECTORY_UNREADABLE,
     "blindrelay.relay.errors.AddressInUse": ExitCode.ADDRESS_IN_USE,
 }
 
@@ -84,7 +84,7 @@ _BY_CLASS: dict[str, ExitCode] = {
 def exit_code_of(error: BlindrelayError) -> ExitCode:
     """The exit code of an error, or of the nearest class above it that has one."""
     for kind in type(error).__mro__:
-        code = _BY_CLASS.get(f"{kind.__module__}.{kind.__qualname__}")
+        code = BY_CLASS.get(f"{kind.__module__}.{kind.__qualname__}")
         if code is not None:
             return code
     if isinstance(error, VerificationFailed):
