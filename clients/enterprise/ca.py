@@ -132,10 +132,7 @@ class Authority:
             root = load((directory / _ROOT).read_bytes())
             file = _SecretsFile.model_validate_json((directory / _SECRETS).read_bytes())
             secrets = _unseal(file, passphrase)
-            key = load_der_private_key(secrets.key, password=None)
-            if not isinstance(key, ec.EllipticCurvePrivateKey):
-                raise Malformed("the root key is of another kind than it should be")
-            return cls(root, key, secrets.secret, clock, directory)
+            return cls(root, _load_key(secrets.key), secrets.secret, clock, directory)
         except FileNotFoundError:
             raise AuthorityError(f"there is no authority in {directory}: create the tenant first") from None
         except OSError as error:
@@ -266,6 +263,13 @@ def _common_name(root: x509.Certificate) -> str:
 
 def _key_bytes(key: ec.EllipticCurvePrivateKey) -> bytes:
     return key.private_bytes(Encoding.DER, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _load_key(der: bytes) -> ec.EllipticCurvePrivateKey:
+    key = load_der_private_key(der, password=None)
+    if not isinstance(key, ec.EllipticCurvePrivateKey):
+        raise Malformed("the root key is of another kind than it should be")
+    return key
 
 
 def _seal(secrets: _Secrets, passphrase: str | None, cost: Cost) -> _SecretsFile:
