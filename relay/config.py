@@ -4,6 +4,7 @@ Read from `blindrelay.toml` in the data directory, or from the file that is name
 error: a misspelt limit must not silently be the default.
 """
 
+import os
 import tomllib
 from pathlib import Path
 from typing import Annotated
@@ -64,9 +65,17 @@ class Retention(_Section):
     access_days: Days = 30
 
 
+def default_data_directory() -> Path:
+    """Where a user's programs keep data (XDG Base Directory Specification): `~/.local/share/blindrelay/relay`."""
+    base = os.environ.get("XDG_DATA_HOME", "")
+    return (Path(base) if base.startswith("/") else Path.home() / ".local" / "share") / "blindrelay" / "relay"
+
+
 class Settings(_Section):
     """Everything that may be configured."""
 
+    #: What the relay keeps on disk: see `datadir`.
+    data_dir: Annotated[Path, Field(strict=False, default_factory=default_data_directory)]
     host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
     #: 8883 is IANA's port for MQTT over TLS; 0 takes a free one.
     port: Annotated[int, Field(ge=0, le=65_535)] = 8883
@@ -76,28 +85,38 @@ class Settings(_Section):
     retention: Retention = Retention()
 
 
-def load(path: Path, *, required: bool = False) -> Settings:
-    """Read `path`; the defaults when there is none and it is not `required`.
+def load(data_dir: Path | None = None, file: Path | None = None, **overrides: object) -> Settings:
+    """Read `file`, or else `blindrelay.toml` in the data directory if it is there; the command line's `overrides` count more.
+
+    `data_dir` None: the one that the file names, or the default.
 
     Raises:
         BadConfiguration: it cannot be read, is not TOML, or a value is not what its key demands: the message names the
             file, the key, the value and what was expected.
     """
-    try:
-        with path.open("rb") as file:
-            values = tomllib.load(file)
-    except FileNotFoundError as error:
-        if required:
-            raise BadConfiguration(f"{path} does not exist: name a configuration file that does") from error
-        return Settings()
-    except OSError as error:
-        raise BadConfiguration(f"{path} cannot be read: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadConfiguration(f"{path} is not a TOML file: {error}") from error
+    path = file or (data_dir or default_data_directory()) / FILE_NAME
+    values = _read(path, required=file is not None)
+    if data_dir is not None:
+        values["data_dir"] = data_dir
+    values.update(overrides)
     try:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise BadConfiguration(f"{path}: {_sentence(error)}") from error
+
+
+def _read(path: Path, *, required: bool) -> dict[str, object]:
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError as error:
+        if required:
+            raise BadConfiguration(f"{path} does not exist: name a configuration file that does") from error
+        return {}
+    except OSError as error:
+        raise BadConfiguration(f"{path} cannot be read: {error.strerror}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise BadConfiguration(f"{path} is not a TOML file: {error}") from error
 
 
 def _sentence(error: ValidationError) -> str:

@@ -1,0 +1,312 @@
+"""Tenants, devices, revocations: in memory for every question of the message path, in the store for every restart.
+
+Memory holds what is decided with (roots, fingerprints, token verifiers, mailboxes); certificates and statements stay in the
+store and are read when somebody looks them up. Memory changes first where that takes something away from somebody
+(a revocation), the store first where it gives something.
+"""
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Final
+
+import sqlalchemy
+from cryptography import x509
+from pydantic import ValidationError
+
+from blindrelay.protocol import topics
+from blindrelay.protocol.address import DeviceAddress, UserAddress
+from blindrelay.protocol.certificates import check_root, load
+from blindrelay.protocol.clock import Clock
+from blindrelay.protocol.errors import Malformed, VerificationFailed
+from blindrelay.protocol.rpc import MAX_DEVICES_PER_USER
+from blindrelay.protocol.statements import DeviceStatement, Revocation, RevocationReason
+from blindrelay.relay.errors import Unreadable
+from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Registrar, SealedSender
+from blindrelay.relay.mailbox import Mailbox, Quota, waiting_envelopes
+from blindrelay.relay.store import tables
+
+_DAY: Final = 86_400
+
+Rows = tuple[list[sqlalchemy.Row], list[sqlalchemy.Row], list[sqlalchemy.Row], list[tuple[int, int, int, int]], int]  # type: ignore[type-arg]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """A registered tenant and its root."""
+
+    name: str
+    root: x509.Certificate
+    der: bytes = field(repr=False)
+
+
+@dataclass(slots=True, eq=False)
+class Device:
+    """A device that has been here.
+
+    Attributes:
+        fingerprint: of the certificate on record: the one that the statement is signed with, once there is a statement.
+        sequence: of the statement; 0 while there is none.
+        verifier: of the user's delivery token, as the statement says; None while there is none.
+    """
+
+    account_id: int
+    address: DeviceAddress
+    fingerprint: bytes
+    sequence: int = 0
+    verifier: bytes | None = None
+
+
+class TooManyDevices(Exception):
+    """The user or tenant has as many devices as it may have."""
+
+
+class Accounts:
+    """Everybody the relay knows.
+
+    Attributes:
+        recipients: topic `v1/to/...` -> mailbox, for every device that may be written to.
+    """
+
+    def __init__(self, clock: Clock, quota: Quota, *, devices_per_tenant: int) -> None:
+        self.recipients: dict[str, Mailbox] = {}
+        self._clock = clock
+        self._quota = quota
+        self._devices_per_tenant = devices_per_tenant
+        self._tenants: dict[str, Tenant] = {}
+        self._devices: dict[DeviceAddress, Device] = {}
+        self._users: dict[UserAddress, list[Device]] = {}
+        self._tenant_sizes: dict[str, int] = {}
+        self._mailboxes: dict[int, Mailbox] = {}
+        self._revoked: dict[bytes, RevocationReason] = {}
+        self._next_id = 1
+
+    # Start.
+
+    @staticmethod
+    def read(connection: sqlalchemy.Connection) -> Rows:
+        """Everything that `restore` needs, from the store."""
+        device = tables.device.c
+        highest = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'device'").scalar()
+        return (
+            list(connection.execute(sqlalchemy.select(tables.tenant.c.name, tables.tenant.c.root))),
+            list(
+                connection.execute(
+                    sqlalchemy.select(
+                        device.account_id,
+                        device.tenant,
+                        device.user,
+                        device.device,
+                        device.certificate,
+                        device.statement,
+                    )
+                )
+            ),
+            list(connection.execute(sqlalchemy.select(tables.revocation.c.fingerprint, tables.revocation.c.body))),
+            waiting_envelopes(connection),
+            int(highest or 0),
+        )
+
+    def restore(self, rows: Rows) -> None:
+        """Take over what `read` found.
+
+        Raises:
+            Unreadable: a record is damaged. Nobody is let in on half of the truth.
+        """
+        tenants, devices, revocations, waiting, highest = rows
+        try:
+            for row in tenants:
+                self.add_tenant(checked_tenant(row.name, row.root))
+            for row in revocations:
+                self._revoked[row.fingerprint] = Revocation.model_validate_json(row.body).reason
+            for row in devices:
+                self._restore_device(row)
+        except (Malformed, VerificationFailed, ValidationError) as error:
+            raise Unreadable(
+                f"the database holds a damaged record of a tenant, device or revocation ({type(error).__name__}): "
+                "nobody is admitted on it; restore the data directory from a backup"
+            ) from error
+        self._next_id = highest + 1
+        for account_id, count, size, last in waiting:
+            if mailbox := self._mailboxes.get(account_id):
+                mailbox.restore(count, size, last)
+
+    def _restore_device(self, row: sqlalchemy.Row) -> None:  # type: ignore[type-arg]
+        address = DeviceAddress(row.tenant, row.user, row.device)
+        device = Device(row.account_id, address, sha256(row.certificate).digest())
+        if row.statement is not None:
+            statement = DeviceStatement.model_validate_json(row.statement)
+            device.sequence, device.verifier = statement.sequence, statement.token_verifier
+        self._insert(device)
+
+    def _insert(self, device: Device) -> None:
+        address = device.address
+        self._devices[address] = device
+        self._users.setdefault(address.owner, []).append(device)
+        self._tenant_sizes[address.tenant] = self._tenant_sizes.get(address.tenant, 0) + 1
+        mailbox = Mailbox(device.account_id, topics.inbox(address), self._quota)
+        self._mailboxes[device.account_id] = mailbox
+        if self.may_be_written_to(device):
+            self.recipients[topics.to(address)] = mailbox
+
+    # Questions.
+
+    def tenant(self, name: str) -> Tenant | None:
+        """A registered tenant."""
+        return self._tenants.get(name)
+
+    def tenants(self) -> Iterable[Tenant]:
+        """All registered tenants."""
+        return self._tenants.values()
+
+    def device(self, address: DeviceAddress) -> Device | None:
+        """A device that has been here, revoked or not."""
+        return self._devices.get(address)
+
+    def devices_of(self, user: UserAddress) -> list[Device]:
+        """The user's devices that may be written to and have said what their keys are."""
+        return [device for device in self._users.get(user, ()) if device.sequence and self.may_be_written_to(device)]
+
+    def all_of(self, user: UserAddress) -> list[int]:
+        """The accounts of all the user's devices, revoked ones included."""
+        return [device.account_id for device in self._users.get(user, ())]
+
+    def address_of(self, account_id: int) -> DeviceAddress | None:
+        """Whose account it is."""
+        mailbox = self._mailboxes.get(account_id)
+        return None if mailbox is None else topics.recipient(mailbox.topic)
+
+    def verifiers(self, user: UserAddress) -> list[bytes]:
+        """What the user's devices say the delivery token's verifier is: more than one while it is being replaced."""
+        return list({device.verifier for device in self.devices_of(user) if device.verifier is not None})
+
+    def mailbox(self, account_id: int) -> Mailbox | None:
+        """The mailbox of a device; None when there is no such device."""
+        return self._mailboxes.get(account_id)
+
+    def is_revoked(self, fingerprint: bytes) -> bool:
+        """Whether the certificate with this SHA-256 has been withdrawn."""
+        return fingerprint in self._revoked
+
+    def may_be_written_to(self, device: Device) -> bool:
+        """Whether mail is taken for it. A superseded certificate has a successor, so the mail waits for that."""
+        return self._revoked.get(device.fingerprint, RevocationReason.SUPERSEDED) is RevocationReason.SUPERSEDED
+
+    def stands(self, identity: Hashable) -> bool:
+        """Whether the identity is still good: not revoked, not expired, its token not replaced."""
+        match identity:
+            case DeviceIdentity() | AdministratorIdentity():
+                return identity.fingerprint not in self._revoked and identity.expires_at > self._clock.now()
+            case SealedSender():
+                return identity.verifier in self.verifiers(identity.recipient)
+            case Registrar():
+                return True
+            case _:
+                return False
+
+    # Changes: memory alone. What makes them durable is `write_...` and belongs into the same step of the event loop.
+
+    def add_tenant(self, tenant: Tenant) -> None:
+        """A tenant is registered."""
+        self._tenants[tenant.name] = tenant
+
+    def welcome(self, address: DeviceAddress, certificate: bytes, fingerprint: bytes) -> tuple[Device, "Write | None"]:
+        """A device has shown a valid certificate: its account, and what has to be written when that is news.
+
+        Raises `TooManyDevices`.
+        """
+        device = self._devices.get(address)
+        if device is None:
+            self._check_room(address)
+            device = Device(self._next_id, address, fingerprint)
+            self._next_id += 1
+            self._insert(device)
+            return device, _insert_device(device, certificate, int(self._clock.now()))
+        if device.fingerprint != fingerprint and (not device.sequence or device.fingerprint in self._revoked):
+            # A new certificate for what had none that counts. While a statement stands, its certificate stays with it.
+            if device.fingerprint in self._revoked:
+                device.sequence, device.verifier = 0, None
+            device.fingerprint = fingerprint
+            self.recipients[topics.to(address)] = self._mailboxes[device.account_id]
+            return device, _update_certificate(device.account_id, certificate)
+        return device, None
+
+    def forget(self, account_id: int) -> None:
+        """A new device could not be written down: it never was here."""
+        mailbox = self._mailboxes.pop(account_id, None)
+        device = next((device for device in self._devices.values() if device.account_id == account_id), None)
+        if mailbox is None or device is None:
+            return
+        del self._devices[device.address]
+        self._users[device.address.owner].remove(device)
+        self._tenant_sizes[device.address.tenant] -= 1
+        self.recipients.pop(topics.to(device.address), None)
+
+    def _check_room(self, address: DeviceAddress) -> None:
+        live = [device for device in self._users.get(address.owner, ()) if device.fingerprint not in self._revoked]
+        if len(live) >= MAX_DEVICES_PER_USER:
+            raise TooManyDevices(f"{MAX_DEVICES_PER_USER} devices of this user are enrolled: revoke one first")
+        if self._tenant_sizes.get(address.tenant, 0) >= self._devices_per_tenant:
+            raise TooManyDevices(f"the tenant has {self._devices_per_tenant} devices, which is as many as it may have")
+
+    def published(self, device: Device, fingerprint: bytes, statement: DeviceStatement) -> None:
+        """The device's new statement is durable; it is signed with the certificate of this fingerprint."""
+        device.fingerprint = fingerprint
+        device.sequence, device.verifier = statement.sequence, statement.token_verifier
+        self.recipients[topics.to(device.address)] = self._mailboxes[device.account_id]
+
+    def revoke(self, revocation: Revocation) -> Device | None:
+        """Withdraw a certificate, at once. Returns the device if its mail is to be deleted and not kept for a successor."""
+        self._revoked[revocation.certificate] = revocation.reason
+        device = self._devices.get(revocation.device)
+        if device is None or device.fingerprint != revocation.certificate:
+            return None
+        device.sequence, device.verifier = 0, None
+        if self.may_be_written_to(device):
+            return None
+        self.recipients.pop(topics.to(device.address), None)
+        return device
+
+
+#: What is to be done inside the next commit.
+Write = Callable[[sqlalchemy.Connection], None]
+
+
+def checked_tenant(name: str, der: bytes) -> Tenant:
+    """A tenant whose root is fit to be its CA; raise `Malformed` or `VerificationFailed`."""
+    root = load(der)
+    check_root(root, name)
+    return Tenant(name, root, der)
+
+
+def _insert_device(device: Device, certificate: bytes, now: int) -> Write:
+    address = device.address
+    statement = sqlalchemy.insert(tables.device).values(
+        account_id=device.account_id,
+        tenant=address.tenant,
+        user=address.user,
+        device=address.device,
+        certificate=certificate,
+        registered_day=now // _DAY,
+    )
+
+    def write(connection: sqlalchemy.Connection) -> None:
+        connection.execute(statement)
+
+    return write
+
+
+def _update_certificate(account_id: int, certificate: bytes) -> Write:
+    """A new certificate counts; nothing that was signed with the old one does."""
+    update = (
+        sqlalchemy.update(tables.device)
+        .where(tables.device.c.account_id == account_id)
+        .values(certificate=certificate, statement=None, statement_signature=None, statement_sequence=None)
+    )
+    delete = sqlalchemy.delete(tables.prekey).where(tables.prekey.c.account_id == account_id)
+
+    def write(connection: sqlalchemy.Connection) -> None:
+        connection.execute(update)
+        connection.execute(delete)
+
+    return write

@@ -1,0 +1,317 @@
+"""A whole relay: everything wired together, started in order and stopped in the opposite one.
+
+    async with Relay(Settings(data_dir=folder, port=0)) as relay:
+        ...  # listens on relay.port
+
+`run` is the same as a process: signals, file modes, no core dumps.
+"""
+
+import asyncio
+import contextlib
+import os
+import resource
+import signal
+import sys
+from asyncio import sslproto
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+import structlog
+from mqtt5 import DisconnectReasonCode
+
+from blindrelay.protocol import rpc
+from blindrelay.protocol.clock import Clock, SystemClock
+from blindrelay.relay import tls
+from blindrelay.relay.access import TopicAccess
+from blindrelay.relay.accounts import Accounts, Write
+from blindrelay.relay.admission import Admission
+from blindrelay.relay.config import Settings
+from blindrelay.relay.datadir import DataDirectory
+from blindrelay.relay.directory import Directory
+from blindrelay.relay.errors import AddressInUse, StoreError, StoreFailed
+from blindrelay.relay.exchange import Exchange, Services
+from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity
+from blindrelay.relay.ledger import Ledger
+from blindrelay.relay.limits import Limits
+from blindrelay.relay.mailbox import Quota
+from blindrelay.relay.mqtt.listener import Listener, TimeLimits
+from blindrelay.relay.my_data import MyDataDesk
+from blindrelay.relay.rpc import Handler, Rpc
+from blindrelay.relay.store.committer import Committer
+from blindrelay.relay.store.sqlite import SqliteStore
+from blindrelay.relay.tenants import Tenants
+
+# How late the end of a certificate may be noticed on a connection that is silent. Seconds.
+_GUARD_INTERVAL: Final = 0.5
+# How late what has expired is deleted. Seconds.
+_SWEEP_INTERVAL: Final = 60.0
+
+_log = structlog.get_logger()
+
+
+class Relay:
+    """A relay in this event loop. An async context manager; a relay that was stopped is not started again.
+
+    Args:
+        settings: see `config.Settings`.
+        clock: what time it is; for tests and simulations.
+        times: how long peers may keep us waiting.
+
+    Attributes:
+        port: that it listens on; of interest when the configured one is 0.
+        exchange, accounts, committer: its parts, for tests and for what runs in the same process.
+    """
+
+    exchange: Exchange
+    accounts: Accounts
+    committer: Committer
+
+    def __init__(self, settings: Settings, clock: Clock | None = None, *, times: TimeLimits | None = None) -> None:
+        self.settings = settings
+        self.port = settings.port
+        self._clock = clock or SystemClock()
+        self._times = times or TimeLimits()
+        self._open = contextlib.AsyncExitStack()
+        self._failure: BaseException | None = None
+        self._failed = asyncio.Event()
+        self._next_expiry = float("inf")
+        self._directory: DataDirectory
+
+    @property
+    def host(self) -> str:
+        """The address that it listens on."""
+        return self.settings.host
+
+    @property
+    def address(self) -> str:
+        """Host and port, as clients write them."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+    @property
+    def certificate(self) -> Path:
+        """The file with the certificate that clients trust."""
+        return self._directory.certificate
+
+    @property
+    def registration_code(self) -> str:
+        """Whoever holds it may register tenants."""
+        return self._directory.registration_code
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    async def start(self) -> None:
+        """Open the data directory and listen.
+
+        Raises:
+            StartupError: it cannot; the subclass says which part, the message what to do. Nothing is left open.
+        """
+        try:
+            await self._start()
+        except BaseException:
+            await self._open.aclose()
+            raise
+
+    async def stop(self) -> None:
+        """Stop accepting, finish the commits under way, answer them, say goodbye (DISCONNECT 0x8B), close.
+
+        Does not raise what made the relay fail: see `wait_failed`.
+        """
+        await self._open.aclose()
+
+    async def wait_failed(self) -> None:
+        """Wait until the store fails, and raise `StoreFailed`. A relay that does not fail keeps this waiting for ever."""
+        await self._failed.wait()
+        raise StoreFailed(f"the store failed and the relay leaves: {self._failure}") from self._failure
+
+    async def _start(self) -> None:
+        stack, clock, settings = self._open, self._clock, self.settings
+        self._directory = stack.enter_context(DataDirectory.open(settings.data_dir, now=clock.now()))
+        context = tls.server_context(self._directory.certificate, self._directory.key)
+        store = SqliteStore.open(self._directory.database)
+        stack.callback(store.close)
+        limits = Limits(settings.limits, clock)
+        self.accounts = accounts = Accounts(
+            clock,
+            Quota(settings.limits.mailbox_messages, settings.limits.mailbox_bytes),
+            devices_per_tenant=settings.limits.devices_per_tenant,
+        )
+        self.committer = committer = Committer(store, settle=self._settle, failed=self._fail)
+        stack.push_async_callback(committer.close)
+        accounts.restore(await committer.read(Accounts.read))
+        for tenant in accounts.tenants():
+            tls.trust(context, tenant.der)
+        ledger = Ledger(committer, clock)
+        handlers = self._handlers(limits, ledger, lambda root: tls.trust(context, root))
+        self.exchange = Exchange(
+            Services(
+                admission=Admission(
+                    accounts,
+                    clock,
+                    registration_code=self._directory.registration_code,
+                    sealed=settings.sealed,
+                    record=self._record,
+                    until=self._until,
+                ),
+                access=TopicAccess(accounts.recipients),
+                accounts=accounts,
+                limits=limits,
+                ledger=ledger,
+                rpc=Rpc(handlers, limits, accounts.stands),
+                clock=clock,
+            )
+        )
+        await self.exchange.start(committer)
+        listener = Listener(self.exchange, limits, clock, tls=context, times=self._times)
+        stack.push_async_callback(self._leave, listener)
+        try:
+            self.port = await listener.start(settings.host, settings.port)
+        except OSError as error:
+            raise AddressInUse(
+                f"{self.address} cannot be listened on ({error.strerror}): stop what uses it, or choose another address"
+            ) from error
+        for work in (self._guard(), self._sweep()):
+            stack.push_async_callback(_cancel, asyncio.create_task(work))
+
+    def _handlers(self, limits: Limits, ledger: Ledger, trust: Callable[[bytes], None]) -> dict[str, Handler]:
+        directory = Directory(self.accounts, self.committer, limits, self._eject)
+        tenants = Tenants(self.accounts, self.committer, self._clock, trust=trust, eject=self._eject)
+        desk = MyDataDesk(self.accounts, ledger, self._clock)
+
+        return {
+            rpc.REGISTER_TENANT.name: tenants.register,
+            rpc.LOOK_UP_TENANT.name: directory.look_up_tenant,
+            rpc.REVOKE_DEVICE.name: tenants.revoke,
+            rpc.PUBLISH_STATEMENT.name: directory.publish_statement,
+            rpc.PUBLISH_PREKEYS.name: directory.publish_prekeys,
+            rpc.COUNT_PREKEYS.name: directory.count_prekeys,
+            rpc.CLAIM_PREKEYS.name: directory.claim_prekeys,
+            rpc.LOOK_UP_USER.name: directory.look_up_user,
+            rpc.MY_DATA.name: desk.my_data,
+        }
+
+    async def _leave(self, listener: Listener) -> None:
+        await listener.stop_accepting()
+        await self.exchange.stop()
+        await listener.close()
+
+    # What the parts tell the whole.
+
+    def _settle(self, *settled: object) -> None:
+        self.exchange.settle(*settled)  # type: ignore[arg-type]  # the committer is there before the exchange
+
+    def _fail(self, failure: BaseException) -> None:
+        _log.error("store failed")
+        self._failure = failure
+        self._failed.set()
+
+    def _record(self, identity: DeviceIdentity, write: Write) -> None:
+        """Write down a new device. One that cannot be written down is sent away, and comes back later."""
+
+        def recorded(future: "asyncio.Future[None]") -> None:
+            if not future.cancelled() and future.exception() is not None:
+                self.accounts.forget(identity.account_id)
+                self.exchange.disconnect(lambda other: other == identity, DisconnectReasonCode.QUOTA_EXCEEDED)
+
+        self.committer.submit(write).add_done_callback(recorded)
+
+    def _eject(self) -> None:
+        """End the sessions of those who no longer stand."""
+        stands = self.accounts.stands
+        self.exchange.disconnect(lambda identity: not stands(identity), DisconnectReasonCode.NOT_AUTHORIZED)
+
+    # What happens now and then.
+
+    def _until(self, expires_at: float) -> None:
+        self._next_expiry = min(self._next_expiry, expires_at)
+
+    async def _guard(self) -> None:
+        """End the sessions of certificates that expire while connected."""
+        while True:
+            await asyncio.sleep(_GUARD_INTERVAL)
+            if self._clock.now() >= self._next_expiry:
+                self._eject()
+                self._next_expiry = min(
+                    (
+                        peer.identity.expires_at
+                        for peer in self.exchange.peers
+                        if isinstance(peer.identity, DeviceIdentity | AdministratorIdentity)
+                    ),
+                    default=float("inf"),
+                )
+
+    async def _sweep(self) -> None:
+        """Delete what has expired."""
+        while True:
+            await asyncio.sleep(_SWEEP_INTERVAL)
+            with contextlib.suppress(StoreError):  # full: the next time. Failed: somebody else says so
+                await self.exchange.sweep()
+
+
+async def _cancel(task: "asyncio.Task[None]") -> None:
+    task.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+
+
+async def serve(settings: Settings, ready: Callable[[Relay], None], clock: Clock | None = None) -> None:
+    """Run a relay until SIGTERM or SIGINT; `ready` is called once it listens.
+
+    Raises:
+        StartupError: it cannot start.
+        StoreFailed: its store failed; connections have been closed by then.
+    """
+    loop = asyncio.get_running_loop()
+    asked = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, asked.set)
+    async with Relay(settings, clock) as relay:
+        ready(relay)
+        failing = asyncio.ensure_future(relay.wait_failed())
+        stopping = asyncio.ensure_future(asked.wait())
+        try:
+            done, _ = await asyncio.wait({failing, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            stopping.cancel()
+            failing.cancel()
+        if failing in done:
+            await failing
+
+
+def harden() -> None:
+    """Make this process one that keeps what it holds to itself: files for the owner alone, no core dumps.
+
+    Also lifts the soft limit of open files to the hard one: a connection is a file.
+    """
+    os.umask(0o077)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):  # macOS has a lower limit of its own
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def run(settings: Settings, ready: Callable[[Relay], None], clock: Clock | None = None) -> None:
+    """`serve` in a process of its own, on uvloop where there is one. Raises what `serve` raises."""
+    harden()
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        runner.run(serve(settings, ready, clock))
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    if sys.platform != "win32":
+        with contextlib.suppress(ImportError):
+            import uvloop  # noqa: PLC0415 - it is optional
+
+            return uvloop.new_event_loop
+    # asyncio's own TLS keeps 256 KiB for each connection; 16 KiB, one TLS record, does.
+    sslproto.SSLProtocol.max_size = 16_384
+    return None

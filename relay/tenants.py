@@ -1,0 +1,136 @@
+"""Tenants come in with a root, and withdraw their devices' certificates."""
+
+from collections.abc import Callable
+from hashlib import sha256
+from typing import Final, Protocol
+
+import sqlalchemy
+from cryptography import x509
+from sqlalchemy.dialects.sqlite import insert
+
+from blindrelay.protocol import rpc
+from blindrelay.protocol.address import check_tenant
+from blindrelay.protocol.certificates import public_key
+from blindrelay.protocol.clock import Clock
+from blindrelay.protocol.rpc import ErrorCode
+from blindrelay.protocol.statements import Purpose, Revocation
+from blindrelay.relay.accounts import Accounts, Device, checked_tenant
+from blindrelay.relay.errors import RequestRefused
+from blindrelay.relay.identity import AdministratorIdentity, Identity, Registrar
+from blindrelay.relay.ports import Store
+from blindrelay.relay.store import tables
+
+_DAY: Final = 86_400
+# Mail that was taken just before a device was revoked is committed within a few batches; the purge runs until it has been.
+_PURGE_ROUNDS: Final = 64
+
+
+class Ejector(Protocol):
+    """Ends what no longer stands."""
+
+    def __call__(self) -> None:
+        """Close every session whose identity no longer stands."""
+
+
+class Tenants:
+    """The methods of the registrar and of administrators.
+
+    Args:
+        accounts, store, clock: the relay's own.
+        trust: makes the TLS listener admit certificates of a new root (DER).
+        eject: ends the sessions of those who no longer stand.
+    """
+
+    def __init__(
+        self, accounts: Accounts, store: Store, clock: Clock, *, trust: Callable[[bytes], None], eject: Ejector
+    ) -> None:
+        self._accounts = accounts
+        self._store = store
+        self._clock = clock
+        self._trust = trust
+        self._eject = eject
+
+    async def register(self, identity: Identity, request: rpc.RegisterTenant) -> rpc.Empty:
+        """Introduce a tenant. The same root again is no news; another root for the same name is refused."""
+        if not isinstance(identity, Registrar):
+            raise RequestRefused(ErrorCode.NOT_AUTHORISED, "only a registrar may do this")
+        tenant = checked_tenant(check_tenant(request.tenant), request.root)
+        _check_validity(tenant.root, self._clock.now())
+        statement = insert(tables.tenant).values(
+            name=tenant.name, root=tenant.der, registered_day=int(self._clock.now()) // _DAY
+        )
+        query = sqlalchemy.select(tables.tenant.c.root).where(tables.tenant.c.name == tenant.name)
+
+        def write(connection: sqlalchemy.Connection) -> bytes:
+            connection.execute(statement.on_conflict_do_nothing())
+            return bytes(connection.execute(query).scalar_one())
+
+        if await self._store.run(write) != tenant.der:
+            raise RequestRefused(ErrorCode.CONFLICT, f"{tenant.name} is registered already, with another root")
+        if self._accounts.tenant(tenant.name) is None:
+            self._accounts.add_tenant(tenant)
+            self._trust(tenant.der)
+        return rpc.Empty()
+
+    async def revoke(self, identity: Identity, request: rpc.RevokeDevice) -> rpc.Empty:
+        """Withdraw a certificate: its sessions end now, new ones are refused, and the mail that waits is deleted.
+
+        Asking again is harmless, and is what to do when an answer did not come.
+        """
+        tenant = self._accounts.tenant(identity.tenant) if isinstance(identity, AdministratorIdentity) else None
+        if tenant is None:
+            raise RequestRefused(ErrorCode.NOT_AUTHORISED, "only a tenant's administrator may do this")
+        signed = request.revocation
+        revocation = signed.open_as(Purpose.REVOCATION, Revocation, public_key(tenant.root))
+        if revocation.device.tenant != tenant.name:
+            raise RequestRefused(ErrorCode.NOT_AUTHORISED, "the device is another tenant's")
+        # It takes something away, so it holds at once: whatever becomes of the store, nobody uses this certificate again
+        # while the relay runs.
+        purged = self._accounts.revoke(revocation)
+        self._eject()
+        device = self._accounts.device(revocation.device)
+        row = insert(tables.revocation).values(
+            fingerprint=revocation.certificate,
+            account_id=None if device is None else device.account_id,
+            body=signed.body,
+            signature=signed.signature,
+        )
+
+        def write(connection: sqlalchemy.Connection) -> None:
+            connection.execute(row.on_conflict_do_update(set_={"body": signed.body, "signature": signed.signature}))
+            if device is not None:
+                _withdraw(connection, device, revocation.certificate)
+
+        await self._store.run(write)
+        if purged is not None:
+            await self._purge(purged)
+        return rpc.Empty()
+
+    async def _purge(self, device: Device) -> None:
+        mailbox = self._accounts.mailbox(device.account_id)
+        delete = sqlalchemy.delete(tables.envelope).where(tables.envelope.c.mailbox_id == device.account_id)
+        for _ in range(_PURGE_ROUNDS):
+            await self._store.run(lambda connection: connection.execute(delete) and None)
+            if mailbox is None or mailbox.committed + 1 >= mailbox.next_sequence:
+                break
+        if mailbox is not None:
+            mailbox.empty()
+
+
+def _withdraw(connection: sqlalchemy.Connection, device: Device, fingerprint: bytes) -> None:
+    """Forget what was signed with the certificate, if it is the one on record by now."""
+    mine = tables.device.c.account_id == device.account_id
+    certificate = connection.execute(sqlalchemy.select(tables.device.c.certificate).where(mine)).scalar()
+    if certificate is None or sha256(certificate).digest() != fingerprint:
+        return
+    connection.execute(
+        sqlalchemy.update(tables.device)
+        .where(mine)
+        .values(statement=None, statement_signature=None, statement_sequence=None)
+    )
+    connection.execute(sqlalchemy.delete(tables.prekey).where(tables.prekey.c.account_id == device.account_id))
+
+
+def _check_validity(root: x509.Certificate, now: float) -> None:
+    if not root.not_valid_before_utc.timestamp() <= now < root.not_valid_after_utc.timestamp():
+        raise RequestRefused(ErrorCode.VERIFICATION_FAILED, "the root certificate is expired, or not yet valid")
