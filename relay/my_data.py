@@ -1,110 +1,81 @@
-"""`account.my_data`: everything that the ledger holds about the user who asks, and nothing about anybody else.
+"""What the relay holds about a user, for that user: printed from the inventory, so that nothing can be left out."""
 
-The other end of a user's messages is named in them: it is the user's own correspondence. An answer is one packet, so the
-newest records come first and what does not fit is counted.
-"""
-
-import asyncio
-import json
-from collections.abc import Iterable
+from collections.abc import Callable, Collection
 from typing import Final
 
+import sqlalchemy
 from pydantic import JsonValue
+from sqlalchemy import Connection, LargeBinary, Table, func, or_, select
 
-from blindrelay.protocol.clock import Clock
-from blindrelay.protocol.rpc import Empty, ErrorCode, MyData
-from blindrelay.protocol.sizes import MAX_ENVELOPE
-from blindrelay.relay.accounts import Accounts
-from blindrelay.relay.errors import RequestRefused
-from blindrelay.relay.identity import DeviceIdentity, Identity
-from blindrelay.relay.ledger import Ledger, Window
+from blindrelay.protocol.address import UserAddress
+from blindrelay.relay.inventory import FIELDS, Field, Place
+from blindrelay.relay.ledger import Store
+from blindrelay.relay.store import tables
 
-Row = dict[str, JsonValue]
+# The newest of each kind: 8 kinds of 250 bytes a row fit the largest packet. What is left out is counted.
+MAX_ROWS: Final = 100
+# Short enough to be an identifier; longer ones (keys, signatures, envelopes) are given by their length.
+_SHORT: Final = 32
 
-# Every client takes a packet that an envelope of the largest size fits in; a quarter is left for what JSON adds around.
-_MAX_BYTES: Final = MAX_ENVELOPE * 3 // 4
+# Where the account is in each table that is about accounts. `tenant` is not about a user.
+_ACCOUNTS: Final[dict[str, tuple[str, ...]]] = {
+    "device": ("account_id",),
+    "prekey": ("account_id",),
+    "revocation": ("account_id",),
+    "session": ("account_id",),
+    "access": ("account_id",),
+    "traffic": ("sender_id", "recipient_id"),
+    "recent_id": ("owner", "recipient"),
+    "envelope": ("mailbox_id",),
+}
 
-
-class MyDataDesk:
-    """Answers one question at a time: a look at the traffic of a large relay takes a second of a reader's time."""
-
-    def __init__(self, accounts: Accounts, ledger: Ledger, clock: Clock) -> None:
-        self._accounts = accounts
-        self._ledger = ledger
-        self._clock = clock
-        self._one_at_a_time = asyncio.Lock()
-
-    async def my_data(self, identity: Identity, _: Empty) -> MyData:
-        """The records of the asking device's user, all of the user's devices together."""
-        if not isinstance(identity, DeviceIdentity):
-            raise RequestRefused(ErrorCode.NOT_AUTHORISED, "only a device may do this")
-        own = self._accounts.all_of(identity.address.owner)
-        everything = Window(0, int(self._clock.now()) + 86_400)
-        async with self._one_at_a_time:
-            subscribers = await self._ledger.subscribers(own)
-            access = await self._ledger.access(own, everything)
-            traffic = await self._ledger.traffic(own, everything)
-        found: dict[str, list[Row]] = {
-            "SubscriberRecord": [
-                {
-                    "device": str(row.device),
-                    "registered_day": row.registered_day,
-                    "last_seen_day": row.last_seen_day,
-                }
-                for row in subscribers
-            ],
-            "AccessRecord": [
-                {
-                    "device": self._name(row.account_id),
-                    "opened_hour": row.opened_hour,
-                    "closed_hour": row.closed_hour,
-                    "address": row.address,
-                    "client_version": row.client_version,
-                }
-                for row in reversed(access)
-            ],
-            "TrafficRecord": [
-                {
-                    "message_id": row.message_id.hex(),
-                    "sender": self._name(row.sender_id),
-                    "recipient": self._name(row.recipient_id),
-                    "accepted_at": row.accepted_at,
-                    "size": row.size,
-                }
-                for row in reversed(traffic)
-            ],
-        }
-        return MyData(records=_fitting(found))
-
-    def _name(self, account_id: int | None) -> str | None:
-        address = None if account_id is None else self._accounts.address_of(account_id)
-        return None if address is None else str(address)
+Records = dict[str, list[dict[str, JsonValue]]]
 
 
-def _fitting(found: dict[str, list[Row]]) -> dict[str, list[Row]]:
-    """As many rows as one packet takes, a fair share of each kind, and how many were left out."""
-    left = _MAX_BYTES
-    fitting: dict[str, list[Row]] = {}
-    for position, (kind, rows) in enumerate(found.items()):
-        fitting[kind] = _first(rows, left // (len(found) - position))
-        left -= sum(map(_size, fitting[kind]))
-    left_out: list[Row] = [
-        {"record": kind, "rows": len(rows) - len(fitting[kind])}
-        for kind, rows in found.items()
-        if len(rows) > len(fitting[kind])
-    ]
-    return {**fitting, "left_out": left_out} if left_out else fitting
+async def my_data(store: Store, user: UserAddress) -> Records:
+    """Everything that is held about `user`'s devices: kind of record -> its rows, newest first, `MAX_ROWS` of each at most.
+
+    The kind `omitted` says how many more there are. Keys, signatures and envelopes are given by their length.
+    """
+    device = tables.device.c
+    mine = select(device.account_id).where(device.tenant == user.tenant, device.user == user.user)
+    accounts = await store.read(lambda connection: list(connection.execute(mine).scalars()))
+    records: Records = {}
+    omitted: list[dict[str, JsonValue]] = []
+    for name in _ACCOUNTS:
+        fields = [field for field in FIELDS if field.place is Place.DATABASE and field.where.startswith(f"{name}.")]
+        kind = f"{fields[0].record} ({name})" if fields[0].record == "DirectoryEntry" else fields[0].record
+        records[kind], more = await store.read(_newest(tables.metadata.tables[name], fields, accounts))
+        if more:
+            omitted.append({"record": kind, "rows": more})
+    return records | {"omitted": omitted} if omitted else records
 
 
-def _first(rows: Iterable[Row], budget: int) -> list[Row]:
-    chosen: list[Row] = []
-    for row in rows:
-        budget -= _size(row)
-        if budget < 0:
-            break
-        chosen.append(row)
-    return chosen
+def _newest(
+    table: Table, fields: Collection[Field], accounts: Collection[int]
+) -> Callable[[Connection], tuple[list[dict[str, JsonValue]], int]]:
+    is_mine = or_(*(table.c[column].in_(accounts) for column in _ACCOUNTS[table.name]))
+    columns = [table.c[field.where.partition(".")[2]] for field in fields]
+    query = (
+        select(*map(_legible, columns))
+        .where(is_mine)
+        .order_by(*(key.desc() for key in table.primary_key))
+        .limit(MAX_ROWS)
+    )
+    count = select(func.count()).select_from(table).where(is_mine)
+
+    def run(connection: Connection) -> tuple[list[dict[str, JsonValue]], int]:
+        found: list[dict[str, JsonValue]] = [
+            dict(zip((field.name for field in fields), row, strict=True)) for row in connection.execute(query)
+        ]
+        more = int(connection.execute(count).scalar_one()) - len(found) if len(found) == MAX_ROWS else 0
+        return found, more
+
+    return run
 
 
-def _size(row: Row) -> int:
-    return len(json.dumps(row)) + 1
+def _legible(column: sqlalchemy.Column[object]) -> sqlalchemy.ColumnElement[object]:
+    if not isinstance(column.type, LargeBinary):
+        return column
+    length = func.length(column)
+    return sqlalchemy.case((length <= _SHORT, func.lower(func.hex(column))), else_=func.printf("%d bytes", length))

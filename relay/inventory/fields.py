@@ -1,0 +1,158 @@
+"""The fields themselves. To keep something new, it must be written down here first, with its reason."""
+
+from typing import Final
+
+from blindrelay.relay.inventory.model import DataClass, Field, Lifetime, Place, Presence
+
+_KEPT, _SEEN, _ABSENT = Presence.KEPT, Presence.SEEN, Presence.ABSENT
+
+
+def _subscriber(where: str, name: str, purpose: str, granularity: str, *, disclosable: bool = True) -> Field:
+    return Field(
+        "SubscriberRecord", name, Place.DATABASE, where, DataClass.SUBSCRIBER, purpose, granularity,
+        Lifetime.PERMANENT, _KEPT, _KEPT, disclosable,
+    )  # fmt: skip
+
+
+def _access(where: str, name: str, purpose: str, granularity: str) -> Field:
+    return Field(
+        "AccessRecord", name, Place.DATABASE, where, DataClass.ACCESS, purpose, granularity,
+        Lifetime.ACCESS_WINDOW, _KEPT, _ABSENT, True,
+    )  # fmt: skip
+
+
+def _traffic(where: str, name: str, purpose: str, granularity: str, sealed: Presence = _KEPT) -> Field:
+    return Field(
+        "TrafficRecord", name, Place.DATABASE, where, DataClass.TRAFFIC, purpose, granularity,
+        Lifetime.TRAFFIC_WINDOW, _KEPT, sealed, True,
+    )  # fmt: skip
+
+
+def _recent(where: str, name: str, granularity: str) -> Field:
+    return Field(
+        "RecentId", name, Place.DATABASE, f"recent_id.{where}", DataClass.TRAFFIC,
+        "recognise a sender's retry, so that nothing is delivered twice; a copy of the newest traffic records",
+        granularity, Lifetime.TRAFFIC_WINDOW, _KEPT, _KEPT,
+    )  # fmt: skip
+
+
+def _directory(where: str, name: str, purpose: str, lifetime: Lifetime = Lifetime.ENROLMENT) -> Field:
+    return Field(
+        "DirectoryEntry", name, Place.DATABASE, where, DataClass.OPERATIONAL, purpose, "exact",
+        lifetime, _KEPT, _KEPT,
+    )  # fmt: skip
+
+
+def _session(where: str, name: str, granularity: str) -> Field:
+    return Field(
+        "Session", name, Place.DATABASE, f"session.{where}", DataClass.OPERATIONAL,
+        "resume an MQTT session after a reconnect or a restart", granularity,
+        Lifetime.UNTIL_SESSION_ENDS, _KEPT, _ABSENT,
+    )  # fmt: skip
+
+
+def _envelope(where: str, name: str, purpose: str, granularity: str) -> Field:
+    return Field(
+        "Envelope", name, Place.DATABASE, f"envelope.{where}", DataClass.CONTENT_SEALED, purpose, granularity,
+        Lifetime.UNTIL_DELIVERED, _KEPT, _KEPT,
+    )  # fmt: skip
+
+
+def _log(where: str, purpose: str, granularity: str = "exact") -> Field:
+    return Field(
+        "Log", where, Place.LOG, where, DataClass.OPERATIONAL, purpose, granularity,
+        Lifetime.LOG_ROTATION, _KEPT, _KEPT,
+    )  # fmt: skip
+
+
+def _wire(name: str, data_class: DataClass, purpose: str, sealed: Presence = _SEEN) -> Field:
+    return Field(
+        "Wire", name, Place.WIRE, name, data_class, purpose, "exact", Lifetime.CONNECTION, _SEEN, sealed
+    )  # fmt: skip
+
+
+FIELDS: Final[tuple[Field, ...]] = (
+    _subscriber("tenant.name", "tenant", "whose root certificate counts for whom", "exact"),
+    _subscriber("tenant.registered_day", "tenant registered", "tell how long a tenant has been here", "day"),
+    _subscriber("device.account_id", "account number", "name the device in the other records", "exact"),
+    _subscriber("device.tenant", "tenant of the device", "address", "exact"),
+    _subscriber("device.user", "user", "address", "exact"),
+    _subscriber("device.device", "device", "address", "exact"),
+    _subscriber("device.registered_day", "first seen", "tell how long a device has been here", "day"),
+    _subscriber("device.last_seen_day", "last seen", "find devices that nobody uses", "day, shifted for each account"),
+    _access("access.id", "record number", "order", "exact"),
+    _access("access.account_id", "account", "whose connection", "exact"),
+    _access("access.opened_hour", "connection start", "find abuse of an account", "hour"),
+    _access("access.closed_hour", "connection end", "find abuse of an account", "hour"),
+    _access("access.address", "IP address", "find abuse of an account", "exact"),
+    _access("access.client_version", "client version", "find clients that need an update", "exact"),
+    _traffic("traffic.id", "record number", "order", "exact"),
+    _traffic("traffic.message_id", "message id", "settle whether a message was accepted", "random, 16 bytes"),
+    _traffic("traffic.sender_id", "sender's account", "settle who sent it; limits", "exact", _ABSENT),
+    _traffic("traffic.recipient_id", "recipient's account", "deliver", "exact"),
+    _traffic("traffic.accepted_at", "time of acceptance", "settle when a message was accepted", "second"),
+    _traffic("traffic.size", "padded size", "quota", "padding bucket"),
+    _recent("owner", "sender's account; when sealed, the recipient's", "exact"),
+    _recent("slot", "place in the ring", "exact"),
+    _recent("message_id", "message id", "random, 16 bytes"),
+    _recent("recipient", "recipient's account", "exact"),
+    _recent("size", "padded size", "padding bucket"),
+    _recent("checksum", "CRC-32 of the envelope and running number", "exact"),
+    _recent("accepted_at", "time of acceptance", "second"),
+    _directory("tenant.root", "tenant's root certificate", "check the tenant's devices", Lifetime.PERMANENT),
+    _directory("device.certificate", "device certificate", "hand it to those who write to the device"),
+    _directory("device.statement", "device statement", "hand the device's public keys to those who write to it"),
+    _directory("device.statement_signature", "its signature", "let clients check the statement"),
+    _directory("device.statement_sequence", "its sequence", "refuse older statements"),
+    _directory("prekey.id", "prekey number", "order", Lifetime.UNTIL_REPLACED),
+    _directory("prekey.account_id", "prekey's account", "whose prekey", Lifetime.UNTIL_REPLACED),
+    _directory(
+        "prekey.is_fallback", "whether it is the fallback key", "hand out one-time keys first", Lifetime.UNTIL_REPLACED
+    ),
+    _directory("prekey.body", "prekey", "begin an encrypted session with the device", Lifetime.UNTIL_REPLACED),
+    _directory("prekey.signature", "prekey's signature", "let clients check the prekey", Lifetime.UNTIL_REPLACED),
+    _directory("revocation.fingerprint", "revoked certificate", "keep it out", Lifetime.PERMANENT),
+    _directory("revocation.account_id", "revoked account", "whose certificate it was", Lifetime.PERMANENT),
+    _directory("revocation.body", "revocation", "show why it is out", Lifetime.PERMANENT),
+    _directory("revocation.signature", "its signature", "show that the tenant itself wanted it", Lifetime.PERMANENT),
+    _session("account_id", "account", "exact"),
+    _session("client_id", "MQTT client id (the device's address)", "exact"),
+    _session("expiry", "session expiry interval", "exact"),
+    _session("ended_at", "end of the last connection", "second"),
+    _session("subscriptions", "subscriptions (the device's own topics)", "exact"),
+    _envelope("mailbox_id", "recipient's account", "deliver", "exact"),
+    _envelope("sequence", "place in the mailbox", "deliver in order", "exact"),
+    _envelope("message_id", "message id", "hand it on to the recipient", "random, 16 bytes"),
+    _envelope("accepted_at", "time of acceptance", "deliver in time", "second"),
+    _envelope("expires_at", "expiry", "delete it in time", "second"),
+    _envelope("size", "padded size", "quota", "padding bucket"),
+    _envelope("filler", "zeros", "lay the envelope out so that it can be erased", "constant"),
+    _envelope("payload", "sealed envelope", "deliver; only the recipient's device can open it", "padding bucket"),
+    _log("event", "what happened", "a fixed sentence"),
+    _log("level", "how bad it is"),
+    _log("timestamp", "when it happened", "second"),
+    _log("error", "the kind of a failure", "name of the exception; its text at debug level alone"),
+    _log("place", "where in our code a failure arose", "module and line"),
+    _log("method", "which kind of request failed", "one of the protocol's methods"),
+    _log("version", "which release is running"),
+    _log("listening", "the relay's own address"),
+    _log("directory", "the relay's own data directory"),
+    _log("reason", "why the relay stops or refuses to start", "a fixed sentence"),
+    _log("seconds", "how long something took"),
+    _log("count", "how many", "number"),
+    _log("traffic", "how many traffic records retention deleted", "number"),
+    _log("access", "how many access records retention deleted", "number"),
+    _log("recent_ids", "how many recent ids retention deleted", "number"),
+    _wire("IP address and port of the peer", DataClass.ACCESS, "answer; limit connections of one address"),
+    _wire("time of every packet", DataClass.TRAFFIC, "keep-alive and rate limits"),
+    _wire("TLS client hello (versions, ciphers, key shares)", DataClass.ACCESS, "TLS 1.3"),
+    _wire("TLS client certificate", DataClass.SUBSCRIBER, "authenticate; kept as directory entry", _ABSENT),
+    _wire("MQTT user name and password", DataClass.OPERATIONAL, "check a delivery token of the named recipient's"),
+    _wire("MQTT client id", DataClass.ACCESS, "must be the device's address; empty when sealed"),
+    _wire("CONNECT: clean start, keep alive, session expiry, maxima", DataClass.OPERATIONAL, "run the session"),
+    _wire("CONNECT: user properties", DataClass.ACCESS, "client-version is kept, the others are not looked at"),
+    _wire("PUBLISH: topic, packet id, DUP, expiry interval", DataClass.TRAFFIC, "deliver"),
+    _wire("SUBSCRIBE: filters, options", DataClass.OPERATIONAL, "must be the client's own topics"),
+    _wire("requests: method, parameters (whose keys are looked up)", DataClass.TRAFFIC, "answer; not written down"),
+    _wire("DISCONNECT: reason", DataClass.OPERATIONAL, "end the session"),
+)
