@@ -1,1 +1,6 @@
-"""The enterprise's side of a client: its certificate authority, and enrolling and revoking its devices with it."""
+"""The enterprise's side: its certificate authority, and enrolling and revoking its people's devices."""
+
+from blindrelay.clients.enterprise.ca import Authority
+from blindrelay.clients.enterprise.enterprise import Enterprise
+
+__all__ = ["Authority", "Enterprise"]

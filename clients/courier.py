@@ -1,0 +1,127 @@
+"""Seals letters into the outbox, adds our profile where it is not known yet, and gathers receipts into few envelopes."""
+
+import asyncio
+import secrets
+from collections.abc import Iterable
+from typing import Final
+
+from blindrelay.clients.contacts import Contacts
+from blindrelay.clients.content import MAX_RECEIPTS, Delivered, Letter, Profile, Read
+from blindrelay.clients.identity import OwnIdentity
+from blindrelay.clients.keystore import KeyStore, Space
+from blindrelay.clients.options import Options
+from blindrelay.clients.outbox import Outbox
+from blindrelay.clients.postroom import Postroom
+from blindrelay.clients.records import OutboxEntry
+from blindrelay.protocol.address import DeviceAddress
+from blindrelay.protocol.clock import Clock
+
+ID_LENGTH: Final = 16
+
+
+def new_id() -> bytes:
+    """A letter's id: random, so that nobody can guess or collide with it."""
+    return secrets.token_bytes(ID_LENGTH)
+
+
+class Courier:
+    """See the module. All of it is synchronous: a cancel cannot come in between."""
+
+    def __init__(
+        self,
+        store: KeyStore,
+        postroom: Postroom,
+        identity: OwnIdentity,
+        contacts: Contacts,
+        outbox: Outbox,
+        clock: Clock,
+        options: Options,
+    ) -> None:
+        self._store = store
+        self._postroom = postroom
+        self._identity = identity
+        self._contacts = contacts
+        self._outbox = outbox
+        self._clock = clock
+        self._options = options
+        self._introduced = {
+            key.partition(":")[2] for key, _ in store.items(Space.SETTING) if key.startswith("profile:")
+        }
+        self._due: dict[tuple[type[Delivered] | type[Read], DeviceAddress, bool], list[bytes]] = {}
+        self._timers: dict[bool, asyncio.Handle] = {}
+
+    def milliseconds(self) -> int:
+        """Now, as letters have it."""
+        return int(self._clock.now() * 1000)
+
+    def expiry(self, seconds: float | None = None) -> int:
+        """When a letter that is sealed now expires; epoch seconds."""
+        allowed = self._options.time_to_live if seconds is None else min(seconds, self._options.time_to_live)
+        return int(self._clock.now() + max(1, allowed))
+
+    def seal(
+        self, letter: Letter, devices: Iterable[DeviceAddress], *, expires_at: int, anonymous: bool
+    ) -> list[OutboxEntry]:
+        """Put `letter` into the store's outbox. Inside a transaction; afterwards call `leave` with the result."""
+        to = list(devices)
+        entries: list[OutboxEntry] = []
+        if self._options.share_profile and (strangers := self._strangers(to)):
+            profile = Profile(
+                id=new_id(),
+                sent_at=self.milliseconds(),
+                display_name=self._options.display_name,
+                token=self._identity.token.value,
+            )
+            entries += self._postroom.seal(Letter(profile), strangers, expires_at=self.expiry(), anonymous=anonymous)
+            for device in strangers:
+                self._store.put(Space.SETTING, f"profile:{device}", b"")
+        entries += self._postroom.seal(letter, to, expires_at=expires_at, anonymous=anonymous)
+        return entries
+
+    def leave(self, entries: Iterable[OutboxEntry]) -> None:
+        """Send what was sealed, after its transaction."""
+        self._outbox.add(entries)
+
+    def _strangers(self, devices: list[DeviceAddress]) -> list[DeviceAddress]:
+        own = self._identity.address.owner
+        strangers = [device for device in devices if str(device) not in self._introduced and device.owner != own]
+        self._introduced.update(map(str, strangers))
+        return strangers
+
+    # --- receipts
+
+    def delivered(self, sender: DeviceAddress, letters: list[bytes]) -> list[OutboxEntry]:
+        """Seal "delivered" for letters from `sender`, in the transaction that stores them."""
+        receipt = Delivered(id=new_id(), sent_at=self.milliseconds(), letters=letters)
+        return self.seal(Letter(receipt), [sender], expires_at=self.expiry(), anonymous=False)
+
+    def owe(self, kind: type[Delivered] | type[Read], sender: DeviceAddress, letter: bytes, *, sealed: bool) -> None:
+        """Tell `sender` about `letter`: soon, together with others, or in the posture `sealed` after a random while."""
+        if sealed and self._contacts.token(sender.owner) is None:
+            return  # rather no receipt than one that says who got the letter
+        self._due.setdefault((kind, sender, sealed), []).append(letter)
+        if sealed not in self._timers:
+            loop = asyncio.get_running_loop()
+            hygiene = self._options.hygiene
+            self._timers[sealed] = (
+                loop.call_later(hygiene.draw(hygiene.receipt), self.settle_debts, True)
+                if sealed
+                else loop.call_soon(self.settle_debts, False)
+            )
+
+    def settle_debts(self, sealed: bool) -> None:
+        """Send the receipts that are owed in one posture, now."""
+        timer = self._timers.pop(sealed, None)
+        if timer is not None:
+            timer.cancel()
+        entries: list[OutboxEntry] = []
+        with self._store.transaction():
+            for key in [key for key in self._due if key[2] is sealed]:
+                kind, sender, _ = key
+                letters = self._due.pop(key)
+                for start in range(0, len(letters), MAX_RECEIPTS):
+                    receipt = kind(
+                        id=new_id(), sent_at=self.milliseconds(), letters=letters[start : start + MAX_RECEIPTS]
+                    )
+                    entries += self.seal(Letter(receipt), [sender], expires_at=self.expiry(), anonymous=sealed)
+        self.leave(entries)

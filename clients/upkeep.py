@@ -1,0 +1,106 @@
+"""What a device does beside messages: publish its keys, replace them in time, and forget what is to be forgotten."""
+
+import asyncio
+import logging
+from typing import Final
+
+from blindrelay.clients.connection import Connection
+from blindrelay.clients.errors import ClientError, ConnectionLost, RequestRefused, StoreError, TimedOut
+from blindrelay.clients.identity import OwnIdentity
+from blindrelay.clients.keystore import KeyStore
+from blindrelay.protocol.clock import Clock
+from blindrelay.protocol.rpc import (
+    COUNT_PREKEYS,
+    MAX_ONE_TIME_PREKEYS,
+    PUBLISH_PREKEYS,
+    PUBLISH_STATEMENT,
+    Empty,
+    ErrorCode,
+    PublishStatement,
+)
+
+logger = logging.getLogger("blindrelay.clients")
+
+# Seconds between two rounds, and rounds between two looks at the prekeys.
+ROUND: Final = 60.0
+ROUNDS_BETWEEN_COUNTS: Final = 10
+# Replace one-time prekeys when half of them are gone: before that, a round trip buys little.
+LOW: Final = MAX_ONE_TIME_PREKEYS // 2
+
+
+class Upkeep:
+    """See the module."""
+
+    def __init__(self, connection: Connection, store: KeyStore, identity: OwnIdentity, clock: Clock) -> None:
+        self._connection = connection
+        self._store = store
+        self._identity = identity
+        self._clock = clock
+        self._due = asyncio.Event()
+        self._strangers = 0
+
+    async def announce(self) -> None:
+        """Make this device known: publish its statement and fill up its prekeys. Cancelling leaves what was published.
+
+        Raises:
+            RequestRefused, TimedOut, AdmissionRefused: see `Connection.call`.
+        """
+        await self._publish_statement()
+        await self.replenish()
+
+    async def _publish_statement(self) -> None:
+        statement = PublishStatement(statement=self._identity.statement())
+        try:
+            await self._connection.call(PUBLISH_STATEMENT, statement)
+        except RequestRefused as refused:
+            if refused.code != ErrorCode.CONFLICT:
+                raise
+            # The relay has this very statement from the last time.
+
+    async def replenish(self) -> None:
+        """Fill up the one-time prekeys, if they run low, and replace the fallback key when its time has come."""
+        fallback = self._identity.fallback_due(self._clock)
+        have = (await self._connection.call(COUNT_PREKEYS, Empty())).one_time
+        if have >= LOW and not fallback:
+            return
+        await self._connection.call(PUBLISH_PREKEYS, self._identity.prekeys(have, self._clock, fallback=fallback))
+        self._strangers = 0
+
+    def met_stranger(self) -> None:
+        """Somebody new wrote, and probably used up a prekey."""
+        self._strangers += 1
+        if self._strangers >= LOW:
+            self._strangers = 0
+            self._due.set()
+
+    async def work(self) -> None:
+        """Look after everything until cancelled."""
+        rounds = 0
+        while True:
+            try:
+                async with asyncio.timeout(ROUND):
+                    await self._due.wait()
+            except TimeoutError:
+                rounds += 1
+            try:
+                self._forget()
+                if self._due.is_set() or rounds >= ROUNDS_BETWEEN_COUNTS:
+                    rounds = 0
+                    self._due.clear()
+                    await self._renew()
+            except (RequestRefused, TimedOut, ConnectionLost, StoreError) as error:
+                logger.warning("keys could not be looked after, and will be next time: %s", error)
+            except ClientError:
+                return  # the connection will not come back; whoever waits for it is told
+
+    async def _renew(self) -> None:
+        if self._identity.rotation_due(self._clock):
+            self._identity.rotate_sealing_key(self._clock)
+            await self._publish_statement()
+        await self.replenish()
+
+    def _forget(self) -> None:
+        now = self._clock.now()
+        with self._store.transaction():
+            self._store.remove_disappeared(now)
+            self._store.forget_processed(now)
