@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from blindrelay.clients.errors import NotEnrolled, StoreDamaged, StoreFailed, StoreInUse, StoreTooNew
+from blindrelay.clients.errors import NotEnrolled, StoreDamaged, StoreError, StoreFailed, StoreInUse, StoreTooNew
 
 # "BRks": tells a key store from any other SQLite file.
 APPLICATION_ID = 0x42526B73
@@ -79,18 +79,17 @@ class Database:
         connection = sqlite3.connect(target, timeout=0, isolation_level=None, check_same_thread=False)
         database = cls(connection, name)
         try:
-            with _translated(name):
-                # The lock is taken before anything is read, and kept until the connection closes.
-                connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-                connection.execute("PRAGMA journal_mode = WAL")
-                connection.execute("PRAGMA synchronous = FULL")
-                connection.execute("PRAGMA secure_delete = ON")
-                connection.execute("PRAGMA trusted_schema = OFF")
-                connection.execute("BEGIN EXCLUSIVE")
-                if fresh:
-                    _lay_out(connection)
-                connection.execute("COMMIT")
-                _check_format(connection, name)
+            # The lock is taken before anything is read, and kept until the connection closes.
+            database.execute("PRAGMA locking_mode = EXCLUSIVE")
+            database.execute("PRAGMA journal_mode = WAL")
+            database.execute("PRAGMA synchronous = FULL")
+            database.execute("PRAGMA secure_delete = ON")
+            database.execute("PRAGMA trusted_schema = OFF")
+            database.execute("BEGIN EXCLUSIVE")
+            if fresh:
+                _lay_out(database)
+            database.execute("COMMIT")
+            _check_format(database, name)
         except BaseException:
             connection.close()
             raise
@@ -103,19 +102,22 @@ class Database:
 
     def execute(self, statement: str, values: tuple[Any, ...] = ()) -> sqlite3.Cursor:
         """Run one statement; durable at once when no transaction is open."""
-        with _translated(self._name):
+        try:
             return self._connection.execute(statement, values)
+        except sqlite3.DatabaseError as error:
+            raise _translate(error, self._name) from error
 
     def rows(self, statement: str, values: tuple[Any, ...] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""
-        with _translated(self._name):
+        try:
             return self._connection.execute(statement, values).fetchall()
+        except sqlite3.DatabaseError as error:
+            raise _translate(error, self._name) from error
 
     def row(self, statement: str, values: tuple[Any, ...] = ()) -> tuple[Any, ...] | None:
         """The first row of a query."""
-        with _translated(self._name):
-            found: tuple[Any, ...] | None = self._connection.execute(statement, values).fetchone()
-            return found
+        found = self.rows(statement, values)
+        return found[0] if found else None
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
@@ -141,16 +143,16 @@ class Database:
             self._depth -= 1
 
 
-def _lay_out(connection: sqlite3.Connection) -> None:
+def _lay_out(database: Database) -> None:
     for statement in _SCHEMA.split(";"):
-        connection.execute(statement)
-    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    connection.execute(f"PRAGMA user_version = {FORMAT}")
+        database.execute(statement)
+    database.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    database.execute(f"PRAGMA user_version = {FORMAT}")
 
 
-def _check_format(connection: sqlite3.Connection, name: str) -> None:
-    (application,) = connection.execute("PRAGMA application_id").fetchone()
-    (version,) = connection.execute("PRAGMA user_version").fetchone()
+def _check_format(database: Database, name: str) -> None:
+    ((application,),) = database.rows("PRAGMA application_id")
+    ((version,),) = database.rows("PRAGMA user_version")
     if application != APPLICATION_ID:
         raise StoreDamaged(f"{name} is not a key store")
     if version > FORMAT:
@@ -159,14 +161,10 @@ def _check_format(connection: sqlite3.Connection, name: str) -> None:
         )
 
 
-@contextmanager
-def _translated(name: str) -> Iterator[None]:
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
-            raise StoreInUse(f"the key store ({name}) is in use by another process: close that one first") from None
-        raise StoreFailed(f"the key store ({name}) cannot be read or written: {error}") from error
-    except sqlite3.DatabaseError as error:
-        # NOTADB and CORRUPT arrive here.
-        raise StoreDamaged(f"the key store ({name}) is damaged or not a key store: {error}") from error
+def _translate(error: sqlite3.DatabaseError, name: str) -> StoreError:
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return StoreInUse(f"the key store ({name}) is in use by another process: close that one first")
+    if code in (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT):
+        return StoreDamaged(f"the key store ({name}) is damaged, or not a key store: {error}")
+    return StoreFailed(f"the key store ({name}) cannot be read or written: {error}")
