@@ -167,15 +167,6 @@ class Accounts:
         """The user's devices that may be written to and have said what their keys are."""
         return [device for device in self._users.get(user, ()) if device.sequence and self.may_be_written_to(device)]
 
-    def all_of(self, user: UserAddress) -> list[int]:
-        """The accounts of all the user's devices, revoked ones included."""
-        return [device.account_id for device in self._users.get(user, ())]
-
-    def address_of(self, account_id: int) -> DeviceAddress | None:
-        """Whose account it is."""
-        mailbox = self._mailboxes.get(account_id)
-        return None if mailbox is None else topics.recipient(mailbox.topic)
-
     def verifiers(self, user: UserAddress) -> list[bytes]:
         """What the user's devices say the delivery token's verifier is: more than one while it is being replaced."""
         return list({device.verifier for device in self.devices_of(user) if device.verifier is not None})

@@ -2,8 +2,14 @@
 
 import os
 import shutil
+from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
+
+from blindrelay.relay.server import Relay
+from support import site
+from support.tenants import Tenant
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -15,3 +21,22 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 if os.environ.get("CI"):
                     pytest.fail(f"{program} is not installed, and .ci/run should have done so", pytrace=False)
                 pytest.skip(f"{program} is not installed")
+
+
+@pytest.fixture
+async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
+    """A running relay on a free port of the loopback, TLS and all."""
+    async with site.relay_in(tmp_path / "relay") as relay:
+        yield relay
+
+
+@pytest.fixture
+async def acme(relay: Relay, tmp_path: Path) -> Tenant:
+    """A tenant that is registered with `relay`."""
+    return await site.register(relay, Tenant("acme.example", tmp_path))
+
+
+@pytest.fixture
+async def globex(relay: Relay, tmp_path: Path) -> Tenant:
+    """Another one."""
+    return await site.register(relay, Tenant("globex.example", tmp_path))
