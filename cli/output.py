@@ -1,6 +1,7 @@
 """What goes to the terminal: people's words to stdout, complaints to stderr, data as JSON where it was asked for."""
 
 import json
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +13,14 @@ from rich.text import Text
 JSON_OPTION = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs, one object per line.")
 
 
+# A file or pipe has no width of its own; this one holds our tables without folding them.
+_WIDTH_OF_A_FILE = 160
+
+
 def console() -> Console:
     """A console on the stdout of this moment, which a test may have replaced. Without colour where it is not a terminal."""
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+    width = None if sys.stdout.isatty() or "COLUMNS" in os.environ else _WIDTH_OF_A_FILE
+    return Console(highlight=False, width=width)
 
 
 def complain(message: str) -> None:

@@ -1,0 +1,162 @@
+"""`blindrelay up`: a relay in the foreground."""
+
+import socket
+import ssl
+import sys
+from pathlib import Path
+
+import click
+from rich.markup import escape
+
+from blindrelay import __version__
+from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.output import JSON_OPTION, complain, console, emit
+from blindrelay.cli.places import home_option, relay_directory
+from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
+from blindrelay.protocol.errors import Malformed
+from blindrelay.relay import config, logs, server
+from blindrelay.relay.server import Relay
+
+_BANNER = """\
+[bold]Blindrelay {version}[/bold] is up. It cannot read what it carries.
+
+  address              [bold]mqtts://{address}[/bold]   (MQTT 5 over mutual TLS 1.3)
+  data directory       {folder}
+  relay's certificate  {certificate}
+  registration code    {code}
+
+To found an enterprise and enrol its first device, in another terminal:
+
+  blindrelay tenant create acme.example
+  blindrelay tenant register acme.example{options}
+  blindrelay tenant enrol acme.example alice laptop
+
+Whoever has the registration code may register enterprises. Everything acknowledged is on disk.
+Ctrl-C or SIGTERM stops the relay.
+"""
+_CHECK_TIMEOUT = 3.0
+# A relay that listens on every address is met on this machine's own.
+_LOCAL = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is the operator's choice, not ours
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  blindrelay up
+  blindrelay up --port 0 --data-dir /tmp/try      any free port, somewhere else
+  blindrelay up --config relay.toml               limits, retention, address from a file
+  blindrelay up --check                           exit code 0 if a relay runs and answers
+
+\b
+The data directory is made on the first start, for its owner alone (0700, files 0600):
+  relay.key, relay.crt   the relay's own TLS key and certificate, good for localhost
+  relay.db               accounts, waiting envelopes, metadata (`blindrelay inventory`)
+  registration-code      whoever has it may register enterprises
+  endpoint.json          where the relay listens; there while it runs, for clients of this machine
+  blindrelay.toml        configuration, if you write one
+No key of an enterprise or device is ever in it.
+"""
+)
+@home_option
+@click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
+@click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0 takes a free one.  [default: 8883]")
+@click.option(
+    "--data-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    envvar="BLINDRELAY_DATA_DIR",
+    help="The data directory.  [default: relay/ in the home]",
+)
+@click.option(
+    "--config",
+    "config_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A TOML file.  [default: blindrelay.toml in the data directory, if there is one]",
+)
+@click.option(
+    "--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="info", show_default=True
+)
+@click.option(
+    "--check", is_flag=True, help="Do not start: see whether a relay runs on the data directory, and answers."
+)
+@JSON_OPTION
+def up(
+    home: Path,
+    host: str | None,
+    port: int | None,
+    data_dir: Path | None,
+    config_file: Path | None,
+    log_level: str,
+    check: bool,
+    as_json: bool,
+) -> int:
+    """Run a relay in the foreground, until Ctrl-C or SIGTERM.
+
+    It stops by finishing what it has begun: everything that was acknowledged to a sender is on stable storage before.
+    """
+    folder = data_dir or (None if config_file else relay_directory(home))
+    overrides = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
+    settings = config.load(folder, config_file, **overrides)
+    if check:
+        return _check(settings.data_dir)
+    logs.configure(level=log_level, as_json=not sys.stderr.isatty())
+    endpoint = settings.data_dir / FILE_NAME
+
+    def ready(relay: Relay) -> None:
+        Endpoint(
+            host=_LOCAL.get(relay.host, relay.host),
+            port=relay.port,
+            ca_certificate=relay.certificate.name,
+            registration_code="registration-code",
+        ).write(endpoint)
+        _announce(relay, as_json=as_json, is_default=settings.data_dir == relay_directory(home))
+
+    try:
+        server.run(settings, ready)
+    finally:
+        endpoint.unlink(missing_ok=True)
+    if not as_json:
+        click.echo("stopped; everything acknowledged is on disk")
+    return ExitCode.OK
+
+
+def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
+    folder = relay.settings.data_dir.absolute()
+    if as_json:
+        emit(
+            {
+                "address": f"mqtts://{relay.address}",
+                "host": relay.host,
+                "port": relay.port,
+                "data_directory": folder,
+                "certificate": relay.certificate.absolute(),
+                "registration_code": relay.registration_code,
+            }
+        )
+        return
+    options = "" if is_default else f" --relay {folder / FILE_NAME}"
+    banner = _BANNER.format(
+        version=__version__,
+        address=escape(relay.address),
+        folder=escape(str(folder)),
+        certificate=escape(str(relay.certificate.absolute())),
+        code=escape(relay.registration_code),
+        options=escape(options),
+    )
+    console().print(banner)
+    sys.stdout.flush()
+
+
+def _check(folder: Path) -> int:
+    try:
+        endpoint = Endpoint.read(folder / FILE_NAME)
+        context = ssl.create_default_context(cafile=str(folder / endpoint.ca_certificate))
+        address = (endpoint.host, endpoint.port)
+        with (
+            socket.create_connection(address, timeout=_CHECK_TIMEOUT) as plain,
+            context.wrap_socket(plain, server_hostname=endpoint.host) as secure,
+        ):
+            click.echo(f"a relay answers at {endpoint.host}:{endpoint.port} ({secure.version()})")
+    except (OSError, Malformed) as error:
+        complain(f"no relay answers for {folder}: {error}")
+        return ExitCode.RELAY_UNREACHABLE
+    return ExitCode.OK
