@@ -1,7 +1,7 @@
 """What the relay holds about a user, for that user: printed from the inventory, so that nothing can be left out."""
 
 from collections.abc import Callable, Collection
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy
 from pydantic import JsonValue
@@ -65,9 +65,8 @@ def _newest(
     count = select(func.count()).select_from(table).where(is_mine)
 
     def run(connection: Connection) -> tuple[list[dict[str, JsonValue]], int]:
-        found: list[dict[str, JsonValue]] = [
-            dict(zip((field.name for field in fields), row, strict=True)) for row in connection.execute(query)
-        ]
+        names = [field.name for field in fields]
+        found: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in connection.execute(query)]
         more = int(connection.execute(count).scalar_one()) - len(found) if len(found) == MAX_ROWS else 0
         return found, more
 
