@@ -16,6 +16,8 @@ from benchmarks.scenarios import SCENARIOS
 from benchmarks.world import Scale, World
 
 RESULTS = Path("benchmarks.json")
+# The table's columns, where nobody looks at it in a terminal.
+WIDTH = 140
 _DEFAULT = Scale()
 
 
@@ -65,7 +67,7 @@ def main(names: tuple[str, ...], folder: Path | None, results: Path, **amounts: 
     """
     scale = Scale(**amounts)
     with tempfile.TemporaryDirectory(prefix="blindrelay-benchmarks-", dir=folder) as temporary:
-        report = Report(Console(), machine.describe(Path(temporary)))
+        report = Report(Console(width=max(WIDTH, Console().width)), machine.describe(Path(temporary)))
         try:
             asyncio.run(measure(names or tuple(SCENARIOS), scale, report, Path(temporary)))
         except Failed as error:

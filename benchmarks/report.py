@@ -38,13 +38,13 @@ def of_load(name: str, result: LoadResult, server_cpu: float, *, aim: str = "", 
         name,
         {
             "msg/s": round(result.rate),
-            "PUBACK p50 ms": result.to_puback.p50,
-            "PUBACK p99 ms": result.to_puback.p99,
-            "delivered p50 ms": result.to_recipient.p50,
-            "delivered p99 ms": result.to_recipient.p99,
-            "worst ms": result.to_recipient.worst,
-            "server CPU us/msg": round(server_cpu / whole * 1e6, 1),
-            "generator CPU us/msg": round(result.generator_cpu_seconds / whole * 1e6, 1),
+            "ms PUBACK p50": round(result.to_puback.p50, 2),
+            "p99": round(result.to_puback.p99, 2),
+            "ms delivered p50": round(result.to_recipient.p50, 2),
+            "p99 ": round(result.to_recipient.p99, 2),
+            "worst": round(result.to_recipient.worst, 1),
+            "us CPU server": round(server_cpu / whole * 1e6, 1),
+            "generator": round(result.generator_cpu_seconds / whole * 1e6, 1),
         },
         aim,
         met,
@@ -84,11 +84,11 @@ class Report:
         loads = [m for m in self.measurements if "msg/s" in m.values]
         others = [m for m in self.measurements if "msg/s" not in m.values]
         if loads:
-            table = Table(title="Messages of 1 KB through one relay", title_justify="left")
-            table.add_column("")
+            table = Table(title="Messages of 1 KB: what each cost is", title_justify="left")
+            table.add_column("", min_width=30)
             for column in loads[0].values:
-                table.add_column(column, justify="right")
-            table.add_column("aim")
+                table.add_column(column, justify="right", max_width=12)
+            table.add_column("aim", min_width=14)
             for m in loads:
                 numbers = (f"{v:,}" if isinstance(v, int) else str(v) for v in m.values.values())
                 table.add_row(m.name, *numbers, f"{m.aim} {_verdict(m)}")

@@ -52,7 +52,7 @@ class World:
         """
         self._servers += 1
         data = self.folder / f"relay{self._servers}"
-        options = [f"--data={data}", f"--devices={self.folder}", f"--records={records}", f"--connections={connections}"]
+        options = [f"--data={data}", f"--records={records}", f"--connections={connections}"]
         options += [f"--root={tenant.name}={tenant.root_file}" for tenant in (self.sending, self.receiving)]
         options += ([] if tls else ["--plain"]) + ([] if store else ["--memory"])
         async with serving("benchmarks.served", *options) as program:

@@ -64,14 +64,15 @@ class Shape:
     """What the user chooses.
 
     Attributes:
-        tenants, users: how many enterprises, and how many people in all; at least two people in each.
+        tenants: the enterprises' names, see `tenant_names`.
+        users: how many people there are in all; at least two in each enterprise.
         messages: how many messages there are to be, within a fan-out.
         hours: how long it goes on, on the scenario's clock.
         begins: hour of the day at which it begins.
         seed: everything else follows from it.
     """
 
-    tenants: int
+    tenants: tuple[str, ...]
     users: int
     messages: int
     hours: float
@@ -82,7 +83,7 @@ class Shape:
 @dataclass(slots=True)
 class _Person:
     place: int
-    tenant: int
+    tenant: str
     team: list[int]
     department: list[int]
     line: list[int]  # whom they report to, and who reports to them
@@ -92,10 +93,10 @@ def imagine(shape: Shape) -> Scenario:
     """The scenario of this shape.
 
     Raises:
-        ValueError: fewer than two people for each tenant, or nothing to do.
+        ValueError: no tenants, fewer than two people for each, or nothing to do.
     """
-    if shape.tenants < 1 or shape.users < 2 * shape.tenants:
-        raise ValueError(f"{shape.users} people in {shape.tenants} tenants: expected at least two in each")
+    if not shape.tenants or shape.users < 2 * len(shape.tenants):
+        raise ValueError(f"{shape.users} people in {len(shape.tenants)} tenants: expected at least two in each")
     if shape.messages < 1 or not shape.hours > 0:
         raise ValueError("expected at least one message and a time in which to send it")
     chance = random.Random(shape.seed)  # noqa: S311  a scenario is to be repeatable, not secret
@@ -107,19 +108,19 @@ def imagine(shape: Shape) -> Scenario:
 def _organisation(shape: Shape) -> tuple[list[UserAddress], list[_Person]]:
     people: list[UserAddress] = []
     colleagues: list[_Person] = []
-    for tenant in range(shape.tenants):
-        size = shape.users // shape.tenants + (tenant < shape.users % shape.tenants)
-        _tenant(tenant, size, people, colleagues)
+    for number, tenant in enumerate(shape.tenants):
+        size, odd = divmod(shape.users, len(shape.tenants))
+        _tenant(tenant, size + (number < odd), people, colleagues)
     return people, colleagues
 
 
-def _tenant(tenant: int, size: int, people: list[UserAddress], colleagues: list[_Person]) -> None:
+def _tenant(tenant: str, size: int, people: list[UserAddress], colleagues: list[_Person]) -> None:
     first = len(people)
     department_size = TEAM * TEAMS_PER_DEPARTMENT
     for number in range(size):
         department, within = divmod(number, department_size)
         name = f"{DEPARTMENTS[department % len(DEPARTMENTS)]}{department // len(DEPARTMENTS) or ''}-{within}"
-        people.append(UserAddress(tenant_name(tenant), "chief" if number == 0 else name))
+        people.append(UserAddress(tenant, "chief" if number == 0 else name))
         start = first + department * department_size
         team_start = start + within // TEAM * TEAM
         end = first + size
@@ -140,10 +141,10 @@ def _tenant(tenant: int, size: int, people: list[UserAddress], colleagues: list[
             colleagues[superior].line.append(person.place)
 
 
-def tenant_name(number: int) -> str:
-    """The name of the tenant with this number."""
+def tenant_names(count: int, suffix: str = "") -> tuple[str, ...]:
+    """Names for `count` tenants; `suffix` tells the tenants of one run from those of another on the same relay."""
     names = ("acme", "globex", "initech", "umbrella", "hooli", "stark", "wayne", "tyrell")
-    return f"{names[number % len(names)]}{number // len(names) or ''}.example"
+    return tuple(f"{names[n % len(names)]}{n // len(names) or ''}{suffix}.example" for n in range(count))
 
 
 class _Day:
@@ -152,7 +153,7 @@ class _Day:
         self._people = people
         self._chance = chance
         self._end = shape.hours * HOUR
-        self._by_tenant: dict[int, list[int]] = {}
+        self._by_tenant: dict[str, list[int]] = {}
         for person in people:
             self._by_tenant.setdefault(person.tenant, []).append(person.place)
         self._activity = list(accumulate(chance.lognormvariate(0, ACTIVITY_SIGMA) for _ in people))

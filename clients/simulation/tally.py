@@ -20,7 +20,7 @@ _LENGTHS: Final = (24, 60, 180, 12, 420, 90, 36, 240)
 def text_of(number: int) -> str:
     """The text of message `number`: its mark, and as many words as its length asks for."""
     length = _LENGTHS[number % len(_LENGTHS)]
-    return f"#{number} " + (_WORDS * (length // len(_WORDS) + 1))[:length]
+    return f"#{number} " + (_WORDS * (length // len(_WORDS) + 1))[:length].rstrip()
 
 
 def number_in(text: str) -> int | None:

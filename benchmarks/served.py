@@ -1,0 +1,163 @@
+"""The process of the relay under test: `blindrelay.relay.server.Relay` as it is, or with one of its costs taken away.
+
+Writes one line of JSON, `port` and `certificate`, once it listens, and runs until SIGTERM. What it can take away:
+
+- TLS (`--plain`): a second listener without it. Who connects is then told by the client id, and that device's certificate is
+  read from where it was issued and checked as ever, so that nothing else is saved.
+- the store (`--memory`): envelopes are accepted at once and kept by nobody.
+"""
+
+import asyncio
+import dataclasses
+import json
+import signal
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+import uvloop
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+from mqtt5 import ConnectPacket
+
+from blindrelay.protocol import rpc
+from blindrelay.protocol.address import DeviceAddress
+from blindrelay.protocol.clock import SystemClock
+from blindrelay.relay.config import Limits, Settings
+from blindrelay.relay.exchange import Exchange
+from blindrelay.relay.identity import Registrar
+from blindrelay.relay.limits import Limits as LimitsInForce
+from blindrelay.relay.mqtt.listener import Listener
+from blindrelay.relay.ports import Admission, Admitted
+from blindrelay.relay.server import Relay, harden
+from blindrelay.relay.store.committer import Committer, Outcome
+from blindrelay.relay.store.entries import Accepted
+from blindrelay.relay.store.sqlite import SqliteStore
+
+# Old records are spread over the time before the first new one, at the rate of a busy day. Seconds.
+_HISTORY_SECONDS = 86_400
+
+
+class InMemory:
+    """In the committer's place: everything is settled in the next turn of the loop, and written nowhere."""
+
+    def __init__(self, exchange: Exchange, committer: Committer) -> None:
+        self._exchange = exchange
+        self._committer = committer
+        self._batch: list[Accepted] = []
+
+    def accept(self, entry: Accepted) -> None:
+        """Settle it in the next turn."""
+        if not self._batch:
+            asyncio.get_running_loop().call_soon(self._settle)
+        self._batch.append(entry)
+
+    def remove(self, mailbox_id: int, sequence: int) -> None:
+        """Nothing was kept."""
+
+    def _settle(self) -> None:
+        batch, self._batch = self._batch, []
+        self._exchange.settle(batch, Outcome.COMMITTED)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._committer, name)
+
+
+class ByClientId:
+    """In the place of admission, where there is no TLS to show a certificate: it is fetched from where it was issued."""
+
+    def __init__(self, admission: Admission, tenants: dict[str, Path]) -> None:
+        self._admission = admission
+        self._folders = {name: root.parent for name, root in tenants.items()}
+
+    def admit(self, certificate: bytes | None, address: str, connect: ConnectPacket) -> Admitted:
+        """Admit whoever `connect` says it is."""
+        if certificate is None:
+            device = DeviceAddress.parse(connect.client_id)
+            certificate = _der(self._folders[device.tenant] / f"{device.user}-{device.device}.pem")
+        return self._admission.admit(certificate, address, connect)
+
+
+def _der(path: Path) -> bytes:
+    return x509.load_pem_x509_certificate(path.read_bytes()).public_bytes(Encoding.DER)
+
+
+def remember(data: Path, records: int) -> None:
+    """Put `records` TrafficRecords into the store of a relay that does not run."""
+    database = data / "relay.db"
+    SqliteStore.open(database).close()
+    begin = int(SystemClock().now()) - _HISTORY_SECONDS
+    connection = sqlite3.connect(database)
+    with connection:
+        connection.execute(
+            "WITH RECURSIVE n (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n LIMIT ?) "
+            "INSERT INTO traffic (message_id, sender_id, recipient_id, accepted_at, size) "
+            "SELECT randomblob(16), 1 + i % 500, 501 + i % 499, ? + i * ? / ?, 2048 FROM n",
+            (records, begin, _HISTORY_SECONDS, records),
+        )
+    connection.close()
+
+
+async def serve(settings: Settings, tenants: dict[str, Path], *, plain: bool, memory: bool) -> None:
+    """Run until SIGTERM."""
+    asked = asyncio.Event()
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
+    async with Relay(settings) as relay:
+        exchange = relay.exchange
+        for name, root in tenants.items():
+            request = rpc.RegisterTenant(tenant=name, root=_der(root)).model_dump_json().encode()
+            answer = rpc.Answer.model_validate_json(
+                await exchange.services.rpc(Registrar(), rpc.REGISTER_TENANT.name, request)
+            )
+            assert answer.error is None, answer
+        if memory:
+            exchange.committer = InMemory(exchange, relay.committer)
+        facts = {"port": relay.port, "certificate": str(relay.certificate)}
+        listener = None
+        if plain:
+            admission = ByClientId(exchange.services.admission, tenants)
+            exchange.services = dataclasses.replace(exchange.services, admission=admission)
+            clock = SystemClock()
+            listener = Listener(exchange, LimitsInForce(settings.limits, clock), clock, tls=None)
+            facts["port"] = await listener.start(settings.host, 0)
+        sys.stdout.write(json.dumps(facts) + "\n")
+        sys.stdout.flush()
+        await asked.wait()
+        if listener is not None:
+            await listener.stop_accepting()
+            await exchange.stop()
+            await listener.close()
+
+
+@click.command()
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Data directory.")
+@click.option(
+    "--root", "roots", multiple=True, required=True, help="TENANT=FILE: a tenant to register; its devices are beside."
+)
+@click.option("--plain", is_flag=True, help="Without TLS.")
+@click.option("--memory", is_flag=True, help="Without store.")
+@click.option("--records", type=click.IntRange(min=0), default=0, help="TrafficRecords that are there already.")
+@click.option(
+    "--connections",
+    type=click.IntRange(min=0),
+    default=0,
+    help="As many from one address, at any rate; 0: the defaults.",
+)
+def main(data: Path, roots: tuple[str, ...], records: int, connections: int, **without: bool) -> None:
+    """Run the relay under test."""
+    harden()
+    data.mkdir(parents=True)
+    if records:
+        remember(data, records)
+    limits = Limits()
+    if connections:
+        limits = Limits(connections_per_address=connections, handshake_rate=1e6, handshake_burst=10 * connections)
+    settings = Settings(data_dir=data, port=0, limits=limits)
+    tenants = {name: Path(path) for name, _, path in (root.partition("=") for root in roots)}
+    uvloop.run(serve(settings, tenants, **without))
+
+
+if __name__ == "__main__":
+    main()
