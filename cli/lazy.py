@@ -95,3 +95,11 @@ class LazyGroup(click.Group):
         for heading, rows in sections.items():
             with formatter.section(heading):
                 formatter.write_dl([(name.ljust(width), summary) for name, summary in rows])
+
+
+class OrderedGroup(click.Group):
+    """A group that lists its commands in the order in which one meets them, not by the alphabet."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names, in the order of their definition."""
+        return list(self.commands)

@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 import click
 
 VARIABLE = "BLINDRELAY_PASSPHRASE"
+#: Where a tenant's command and a new device's passphrase meet, the device's has a variable of its own.
+DEVICE_VARIABLE = "BLINDRELAY_DEVICE_PASSPHRASE"
 _MAX_FILE = 4_096
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -31,14 +33,14 @@ def new_passphrase_options(command: Command) -> Command:
     return passphrase_option(asked)
 
 
-def given(file: Path | None) -> str | None:
-    """The passphrase of the file or of the environment, if there is one.
+def given(file: Path | None, variable: str = VARIABLE) -> str | None:
+    """The passphrase of the file, or of the environment's `variable`, if there is one.
 
     Raises:
         click.UsageError: the file has an empty first line or is not text.
     """
     if file is None:
-        return os.environ.get(VARIABLE)
+        return os.environ.get(variable)
     try:
         with click.open_file(str(file), encoding="utf-8") as lines:
             passphrase = lines.readline(_MAX_FILE).rstrip("\r\n")
@@ -49,9 +51,9 @@ def given(file: Path | None) -> str | None:
     return passphrase
 
 
-def new(file: Path | None, *, ask: bool) -> str | None:
+def new(file: Path | None, *, ask: bool, variable: str = VARIABLE) -> str | None:
     """The passphrase for a new key; None when there is to be none."""
-    if (passphrase := given(file)) is not None or not ask:
+    if (passphrase := given(file, variable)) is not None or not ask:
         return passphrase
     answer: str = click.prompt("New passphrase", hide_input=True, confirmation_prompt="Once more", err=True)
     return answer

@@ -326,6 +326,10 @@ class Device:
         """
         return await self._running.directory.look_up(_user(user), self._connected())
 
+    def contacts(self) -> list[Contact]:
+        """Everybody whose devices this one has verified, by address; from the key store, so it needs no connection."""
+        return self._running.contacts.all()
+
     async def safety_number(self, user: str | UserAddress) -> str:
         """Sixty digits that both sides see alike if nobody is in between: compare them by another way. See `look_up`."""
         other = _user(user)

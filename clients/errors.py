@@ -25,7 +25,8 @@ ClientError
  |   +- StoreDamaged     a value was altered, or the file is no key store
  |   +- StoreTooNew      a newer version of this program wrote it
  |   +- StoreFailed      the disk refuses; nothing of the transaction was kept
- +- AuthorityError       the enterprise's own CA: there already, not there, or under another passphrase
+ +- AuthorityError       the enterprise's own CA: there already, not there, damaged
+     +- AuthorityLocked  it does not open without a passphrase, or not with this one
 """
 
 from blindrelay.protocol.errors import BlindrelayError
@@ -163,3 +164,7 @@ class ContentTooLarge(ClientError):
 
 class AuthorityError(ClientError):
     """The enterprise's own certificate authority cannot be created or opened."""
+
+
+class AuthorityLocked(AuthorityError):
+    """The authority's secrets are sealed, and no passphrase or a wrong one was given."""

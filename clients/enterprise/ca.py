@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from pydantic import Field, ValidationError
 
-from blindrelay.clients.errors import AuthorityError, StoreDamaged, WrongPassphrase
+from blindrelay.clients.errors import AuthorityError, AuthorityLocked, StoreDamaged, WrongPassphrase
 from blindrelay.clients.vault import Cost, Header, Vault
 from blindrelay.protocol.address import DeviceAddress, UserAddress, check_tenant
 from blindrelay.protocol.certificates import (
@@ -126,7 +126,8 @@ class Authority:
         """Open an authority on disk.
 
         Raises:
-            AuthorityError: there is none, it is damaged, or `passphrase` is missing or wrong.
+            AuthorityError: there is none, or it is damaged.
+            AuthorityLocked: `passphrase` is missing or wrong.
         """
         try:
             root = load((directory / _ROOT).read_bytes())
@@ -138,7 +139,7 @@ class Authority:
         except OSError as error:
             raise AuthorityError(f"the authority in {directory} cannot be read: {error.strerror}") from None
         except WrongPassphrase:
-            raise AuthorityError(f"the passphrase does not open the authority in {directory}") from None
+            raise AuthorityLocked(f"the passphrase does not open the authority in {directory}") from None
         except (Malformed, ValidationError, StoreDamaged, ValueError):
             raise AuthorityError(f"the authority in {directory} is damaged: restore it from a backup") from None
 
@@ -222,6 +223,22 @@ class Authority:
         return builder.sign(self._key, SHA256())
 
 
+def read_certificates(directory: Path) -> tuple[x509.Certificate, list[x509.Certificate]]:
+    """The root of the authority in `directory`, and what it has issued, oldest first. Nothing secret is opened for it.
+
+    Raises:
+        AuthorityError: there is none, or it is damaged.
+    """
+    try:
+        return load((directory / _ROOT).read_bytes()), _issued_in(directory)
+    except FileNotFoundError:
+        raise AuthorityError(f"there is no authority in {directory}: create the tenant first") from None
+    except OSError as error:
+        raise AuthorityError(f"the authority in {directory} cannot be read: {error.strerror}") from None
+    except Malformed:
+        raise AuthorityError(f"the authority in {directory} is damaged: restore it from a backup") from None
+
+
 def _make_root(tenant: str, key: ec.EllipticCurvePrivateKey, clock: Clock) -> x509.Certificate:
     now = datetime.fromtimestamp(int(clock.now()), UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, tenant)])
@@ -286,7 +303,7 @@ def _unseal(file: _SecretsFile, passphrase: str | None) -> _Secrets:
     if file.header is None or file.sealed is None:
         raise Malformed("there are no secrets in it")
     if passphrase is None:
-        raise AuthorityError("the authority is sealed under a passphrase: give it")
+        raise AuthorityLocked("the authority is sealed under a passphrase: give it")
     return _Secrets.model_validate_json(Vault.unlock(file.header, passphrase).open("authority", b"", file.sealed))
 
 

@@ -1,0 +1,297 @@
+"""`blindrelay tenant`: an enterprise's own side: its certificate authority, and whose devices it vouches for."""
+
+import asyncio
+from dataclasses import replace
+from pathlib import Path
+from typing import TextIO
+
+import click
+from cryptography import x509
+from rich import box
+from rich.table import Table
+
+from blindrelay.cli import passphrase, relays
+from blindrelay.cli.devices import keep_passphrase
+from blindrelay.cli.lazy import OrderedGroup
+from blindrelay.cli.output import JSON_OPTION, complain, console, emit
+from blindrelay.cli.passphrase import new_passphrase_options, passphrase_option
+from blindrelay.cli.places import TenantType, device_directory, home_option, tenant_directory
+from blindrelay.clients.device import Device
+from blindrelay.clients.enterprise.ca import read_certificates
+from blindrelay.clients.enterprise.enterprise import Enterprise
+from blindrelay.clients.errors import AdmissionRefused, AuthorityLocked, RelayUnreachable
+from blindrelay.clients.relay_address import RelayAddress
+from blindrelay.protocol.address import DeviceAddress
+from blindrelay.protocol.certificates import fingerprint, is_archive, subject_of
+from blindrelay.protocol.statements import RevocationReason
+
+_TENANT = click.argument("tenant", type=TenantType())
+
+
+@click.group(
+    cls=OrderedGroup,
+    epilog="""\b
+A company in three lines, with a relay running (`blindrelay up`):
+  blindrelay tenant create acme.example
+  blindrelay tenant register acme.example
+  blindrelay tenant enrol acme.example alice laptop
+
+\b
+And when the laptop is lost:
+  blindrelay tenant revoke acme.example alice laptop --reason lost
+""",
+)
+def tenant() -> None:
+    """Run an enterprise: its certificate authority, its people, their devices.
+
+    A tenant's folder (tenants/TENANT in the home) holds the key of its authority: whoever has it can make devices in its
+    people's names. Keep it on the enterprise's side. These commands refuse a folder inside a relay's data directory.
+    """
+
+
+@tenant.command(
+    epilog="""\b
+Examples:
+  blindrelay tenant create acme.example
+  blindrelay tenant create acme.example --ask-passphrase
+"""
+)
+@_TENANT
+@home_option
+@new_passphrase_options
+def create(tenant: str, home: Path, passphrase_file: Path | None, ask_passphrase: bool) -> None:
+    """Found TENANT (a domain, such as acme.example): make its certificate authority.
+
+    Without a passphrase the mode of the files (0600) alone protects its key.
+    """
+    folder = tenant_directory(home, tenant)
+    Enterprise.create(tenant, folder=folder, passphrase=passphrase.new(passphrase_file, ask=ask_passphrase))
+    click.echo(f"{tenant} has a certificate authority in {folder}")
+    click.echo(f"next: blindrelay tenant register {tenant}")
+
+
+@tenant.command(
+    epilog="""\b
+Examples:
+  blindrelay tenant register acme.example
+      the relay that runs on this machine, as you
+  blindrelay tenant register acme.example --relay mqtts://relay.example:8883 --ca relay.crt --code-file code
+      a relay elsewhere: its operator gives you its certificate and registration code
+"""
+)
+@_TENANT
+@home_option
+@relays.relay_options
+@click.option("--code", envvar="BLINDRELAY_REGISTRATION_CODE", show_envvar=True, help="The relay's registration code.")
+@click.option("--code-file", type=click.File(), help="A file with the code (- is stdin).")
+@passphrase_option
+def register(
+    tenant: str,
+    home: Path,
+    relay: str | None,
+    ca: Path | None,
+    code: str | None,
+    code_file: TextIO | None,
+    passphrase_file: Path | None,
+) -> None:
+    """Introduce TENANT to a relay: hand it the root certificate, nothing else.
+
+    That is enough for the relay to recognise the tenant's devices, and not enough to make one. Doing it twice is harmless.
+    """
+    folder = tenant_directory(home, tenant)
+    address = relays.choose(relay, ca, folder, home)
+    given = code_file.read(4_096).strip() if code_file is not None else code
+    if given:
+        address = replace(address, registration_code=given)
+    asyncio.run(_open(tenant, folder, passphrase_file, address).register())
+    relays.remember(relay, ca, folder)
+    click.echo(f"the relay at {address.host}:{address.port} knows {tenant} now")
+
+
+@tenant.command(
+    epilog="""\b
+Examples:
+  blindrelay tenant enrol acme.example alice laptop
+  blindrelay tenant enrol acme.example alice records --archive
+"""
+)
+@_TENANT
+@click.argument("user")
+@click.argument("device")
+@home_option
+@click.option("--archive", is_flag=True, help="A compliance archive: everybody who writes to the user is shown it.")
+@click.option(
+    "--offline", is_flag=True, help="Do not introduce the device to the relay now; its first connection will."
+)
+@relays.relay_options
+@passphrase_option
+@click.option("--ask-device-passphrase", is_flag=True, help="Ask for a passphrase to seal the device's key store with.")
+@click.option(
+    "--device-passphrase-file",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path, allow_dash=True),
+    help="A file whose first line is the passphrase to seal the device's key store with.",
+)
+def enrol(
+    tenant: str,
+    user: str,
+    device: str,
+    home: Path,
+    archive: bool,
+    offline: bool,
+    relay: str | None,
+    ca: Path | None,
+    passphrase_file: Path | None,
+    ask_device_passphrase: bool,
+    device_passphrase_file: Path | None,
+) -> None:
+    """Enrol DEVICE of USER: make its keys, certify it, introduce it to the relay.
+
+    The device is clients/TENANT/USER/DEVICE in the home, a folder that can be moved to where it is used. Its key store is
+    sealed with a passphrase of yours, or with a random one in the file `passphrase` beside it.
+    """
+    address = DeviceAddress(tenant, user, device)
+    folder, place = tenant_directory(home, tenant), device_directory(home, address)
+    where = None if offline else relays.choose(relay, ca, folder, home)
+    enterprise = _open(tenant, folder, passphrase_file, where)
+    own = passphrase.new(device_passphrase_file, ask=ask_device_passphrase, variable=passphrase.DEVICE_VARIABLE)
+    asyncio.run(_issue(enterprise, address, place, own, archive=archive, announce=not offline))
+    relays.hand_on(folder, place)
+    relays.remember(relay, ca, place)
+    marked = ", a compliance archive" if archive else ""
+    click.echo(f"{address} is enrolled{marked}; it is in {place}")
+    click.echo(f"next: blindrelay client listen --as {address}")
+
+
+async def _issue(
+    enterprise: Enterprise, address: DeviceAddress, place: Path, own: str | None, *, archive: bool, announce: bool
+) -> None:
+    words = own or keep_passphrase(place)
+    await enterprise.issue(address.user, address.device, place, words, archive=archive, announce=False)
+    if announce:
+        await _announce(place, words, enterprise.relay)
+
+
+async def _announce(place: Path, words: str, relay: RelayAddress) -> None:
+    try:
+        async with Device.open(place, words, relay):
+            pass
+    except (AdmissionRefused, RelayUnreachable) as error:
+        complain(f"{place} is complete, but the relay has not met the device; its first connection will introduce it")
+        if isinstance(error, AdmissionRefused):
+            complain("does the relay know the tenant? see `blindrelay tenant register --help`")
+        raise
+
+
+@tenant.command(
+    epilog="""\b
+Example:
+  blindrelay tenant revoke acme.example alice laptop --reason lost
+"""
+)
+@_TENANT
+@click.argument("user")
+@click.argument("device")
+@home_option
+@click.option(
+    "--reason",
+    type=click.Choice([reason.value for reason in RevocationReason], case_sensitive=False),
+    default=RevocationReason.UNSPECIFIED.value,
+    show_default=True,
+    help="Why; it is in the signed revocation.",
+)
+@relays.relay_options
+@passphrase_option
+def revoke(
+    tenant: str,
+    user: str,
+    device: str,
+    home: Path,
+    reason: str,
+    relay: str | None,
+    ca: Path | None,
+    passphrase_file: Path | None,
+) -> None:
+    """Withdraw DEVICE of USER: for a lost phone, or somebody who leaves.
+
+    Within a second the relay ends its connections, admits it no more, and erases what waits for it. It cannot be undone;
+    the user can have a new device.
+    """
+    address = DeviceAddress(tenant, user, device)
+    folder = tenant_directory(home, tenant)
+    enterprise = _open(tenant, folder, passphrase_file, relays.choose(relay, ca, folder, home))
+    count = asyncio.run(enterprise.revoke(user, device, RevocationReason(reason)))
+    click.echo(f"{address} is revoked ({reason}): {count} certificate{'s' if count != 1 else ''} withdrawn")
+
+
+@tenant.command(name="list")
+@home_option
+@JSON_OPTION
+def list_(home: Path, as_json: bool) -> None:
+    """List the tenants that are administered here."""
+    folders = sorted(path for path in (home / "tenants").glob("*") if (path / "root.der").exists())
+    for folder in folders:
+        _, issued = read_certificates(folder)
+        devices = len({subject_of(certificate) for certificate in issued})
+        if as_json:
+            emit({"tenant": folder.name, "devices": devices, "folder": folder})
+        else:
+            click.echo(f"{folder.name}  {devices} device{'s' if devices != 1 else ''}  {folder}")
+    if not folders and not as_json:
+        click.echo(f"there are no tenants in {home}: blindrelay tenant create acme.example")
+
+
+@tenant.command()
+@_TENANT
+@home_option
+@JSON_OPTION
+def show(tenant: str, home: Path, as_json: bool) -> None:
+    """Show TENANT's root certificate and the devices that it has certified. No passphrase is needed for it."""
+    folder = tenant_directory(home, tenant)
+    root, issued = read_certificates(folder)
+    if as_json:
+        emit(
+            {
+                "tenant": tenant,
+                "folder": folder,
+                "root_sha256": fingerprint(root).hex(),
+                "root_expires": root.not_valid_after_utc.isoformat(),
+                "certificates": [_described(certificate) for certificate in issued],
+            }
+        )
+        return
+    output = console()
+    output.print(f"[bold]{tenant}[/bold]   {folder}")
+    output.print(f"root    {_grouped(fingerprint(root))}   until {root.not_valid_after_utc:%Y-%m-%d}")
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("device", "certificate (SHA-256)", "until", ""):
+        table.add_column(heading)
+    for certificate in issued:
+        described = _described(certificate)
+        mark = "archive" if described["archive"] else ""
+        table.add_row(str(described["device"]), str(described["sha256"])[:16], str(described["expires"])[:10], mark)
+    output.print(table)
+
+
+def _described(certificate: x509.Certificate) -> dict[str, object]:
+    return {
+        "device": str(subject_of(certificate)),
+        "sha256": fingerprint(certificate).hex(),
+        "expires": certificate.not_valid_after_utc.isoformat(),
+        "archive": is_archive(certificate),
+    }
+
+
+def _grouped(digest: bytes) -> str:
+    text = digest.hex()
+    return " ".join(text[start : start + 8] for start in range(0, len(text), 8))
+
+
+def _open(tenant: str, folder: Path, passphrase_file: Path | None, relay: RelayAddress | None) -> Enterprise:
+    """Open the tenant; ask for its passphrase only if it has one and none is given."""
+    words = passphrase.given(passphrase_file)
+    try:
+        return Enterprise.open(folder, relay, passphrase=words)
+    except AuthorityLocked:
+        if words is not None:
+            raise
+    return Enterprise.open(folder, relay, passphrase=passphrase.existing(None, tenant))
