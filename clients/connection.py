@@ -32,10 +32,10 @@ from blindrelay.protocol.statements import Wire
 Request = TypeVar("Request", bound=Wire)
 Response = TypeVar("Response", bound=Wire)
 
-# CONNACK and DISCONNECT codes after which trying again cannot help (MQTT 5, 2.4): protocol version, client id, user name or
-# password, not authorised, banned, authentication method; and 0x8E: another process is this device now, and two that take
-# the session from one another in turns would never end.
+# CONNACK codes after which trying again cannot help (MQTT 5, 2.4): protocol version, client id, user name or password, not
+# authorised, banned, authentication method.
 FINAL: Final = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
+# DISCONNECT 0x8E: another process is this device now; two that take the session from one another would never end.
 SESSION_TAKEN_OVER: Final = 0x8E
 # PUBACK codes that say "not now": quota or disk full, rate (0x97), the packet identifier is still taken (0x91), and
 # unspecified trouble of the relay's own (0x80, 0x83 are final: they speak of this message).
@@ -317,7 +317,8 @@ class Connection:
                 ending = await self._ending
                 if self._clock.monotonic() - since >= self._backoff.settled:
                     failures = 0
-                if ending.code in FINAL or ending.code == SESSION_TAKEN_OVER:
+                # Other codes may be as final, but it is the next CONNACK that says why: revoked, expired, unknown.
+                if ending.code == SESSION_TAKEN_OVER:
                     self._finish(AdmissionRefused(ending.code, ending.reason))
                     return
             if not first:

@@ -1,0 +1,384 @@
+"""Devices on a running relay: what applications build on."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from blindrelay.clients import (
+    AdmissionRefused,
+    Attachment,
+    Closed,
+    ContentTooLarge,
+    Device,
+    Enterprise,
+    NoDeliveryToken,
+    NotPossible,
+    RelayUnreachable,
+    Stage,
+    TimedOut,
+    UnknownRecipient,
+)
+from blindrelay.clients.message import News
+from blindrelay.clients.vault import CHEAP
+from blindrelay.protocol.address import UserAddress
+from blindrelay.protocol.clock import SystemClock
+from blindrelay.relay.server import Relay
+from support import people, site
+from support.party import HandClock
+from support.people import SOON
+
+BOB = "bob@globex.example"
+
+
+@pytest.fixture
+async def globe(relay: Relay) -> AsyncIterator[Enterprise]:
+    """globex.example, with an authority of its own."""
+    async with people.enterprise(relay, "globex.example") as enterprise:
+        yield enterprise
+
+
+@pytest.fixture
+async def summit(relay: Relay) -> AsyncIterator[Enterprise]:
+    """acme.example, likewise."""
+    async with people.enterprise(relay, "acme.example") as enterprise:
+        yield enterprise
+
+
+@pytest.fixture
+async def alice(summit: Enterprise) -> AsyncIterator[Device]:
+    """alice@acme.example, connected."""
+    async with await people.person(summit, "alice", "laptop") as device:
+        yield device
+
+
+@pytest.fixture
+async def bob(globe: Enterprise) -> AsyncIterator[Device]:
+    """bob@globex.example, connected."""
+    async with await people.person(globe, "bob") as device:
+        yield device
+
+
+async def test_a_receipt_goes_from_accepted_over_delivered_to_read(alice: Device, bob: Device) -> None:
+    """Accepted is the relay's word, delivered the device's, read the person's; each can be awaited."""
+    receipt = await alice.send(BOB, "Shall we meet?")
+    await receipt.delivered(SOON)
+    assert receipt.stage is Stage.DELIVERED
+
+    message = await bob.receive(SOON)
+    await receipt.read(SOON)
+
+    assert (message.text, str(message.sender)) == ("Shall we meet?", "alice@acme.example")
+    assert receipt.devices == {bob.address: Stage.READ}
+
+
+async def test_nobody_is_told_that_a_message_was_read_unless_they_say_so(alice: Device, globe: Enterprise) -> None:
+    """With read receipts off, receiving is not reading; marking a message as read tells its sender."""
+    async with await people.person(globe, "bob", read_receipts=False) as bob:
+        receipt = await alice.send(BOB, "psst")
+        message = await bob.receive(SOON)
+        await receipt.delivered(SOON)
+        with pytest.raises(TimedOut, match="it is delivered"):
+            await receipt.read(0.1)
+        message.mark_read()
+        await receipt.read(SOON)
+
+
+async def test_an_answer_names_the_message_it_answers(alice: Device, bob: Device) -> None:
+    """A reply goes back to the sender and says what it is a reply to."""
+    receipt = await alice.send(BOB, "Lunch?")
+    await (await bob.receive(SOON)).reply("At noon.")
+
+    answer = await alice.receive(SOON)
+
+    assert (answer.text, answer.reply_to) == ("At noon.", receipt.id)
+
+
+async def test_messages_are_iterated_over_until_the_device_is_left(alice: Device, globe: Enterprise) -> None:
+    """`async for` gives messages in the order they were sent, and ends when the device is left."""
+    seen: list[str] = []
+    bob = await people.person(globe, "bob")
+
+    async def listen() -> None:
+        seen.extend([message.text async for message in bob])
+
+    async with bob:
+        listener = asyncio.create_task(listen())
+        receipts = [await alice.send(BOB, str(number)) for number in range(30)]
+        for receipt in receipts:
+            await receipt.read(SOON)
+    await asyncio.wait_for(listener, SOON)
+    assert seen == [str(number) for number in range(30)]
+
+
+async def test_a_message_waits_for_a_device_that_is_away(alice: Device, globe: Enterprise) -> None:
+    """What is sent to an absent device is there when it comes back, once."""
+    bob = await people.person(globe, "bob")
+    receipt = await alice.send(BOB, "when you are back")
+    await receipt.accepted(SOON)
+    assert receipt.stage is Stage.ACCEPTED
+
+    async with bob:
+        assert (await bob.receive(SOON)).text == "when you are back"
+        await receipt.read(SOON)
+        with pytest.raises(TimedOut):
+            await bob.receive(0.05)
+
+
+async def test_a_message_that_was_not_taken_is_handed_out_after_a_restart(
+    alice: Device, globe: Enterprise, relay: Relay, tmp_path: Path
+) -> None:
+    """A message is acknowledged when it is stored, so an application that ends before it took it gets it the next time."""
+    folder = tmp_path / "bob"
+    await globe.issue("bob", "phone", folder, "correct horse", cost=CHEAP)
+    async with Device.open(folder, "correct horse", people.address_of(relay), options=people.BRISK):
+        await (await alice.send(BOB, "still there?")).delivered(SOON)
+
+    async with Device.open(folder, "correct horse", people.address_of(relay), options=people.BRISK) as bob:
+        assert (await bob.receive(SOON)).text == "still there?"
+    async with Device.open(folder, "correct horse", people.address_of(relay), options=people.BRISK) as bob:
+        with pytest.raises(TimedOut):
+            await bob.receive(0.05)
+
+
+async def test_every_device_of_the_recipient_and_the_senders_others_get_the_message(
+    alice: Device, summit: Enterprise, globe: Enterprise
+) -> None:
+    """A message goes to all devices of the recipient, and as a copy to the sender's own other devices."""
+    async with (
+        await people.person(globe, "bob", "phone") as phone,
+        await people.person(globe, "bob", "desk") as desk,
+        await people.person(summit, "alice", "tablet") as tablet,
+    ):
+        news = tablet.updates()
+        copy = asyncio.ensure_future(anext(news))
+        await asyncio.sleep(0)
+        receipt = await alice.send(BOB, "everywhere")
+        assert {(await phone.receive(SOON)).text, (await desk.receive(SOON)).text} == {"everywhere"}
+        await receipt.read(SOON)
+        update = await asyncio.wait_for(copy, SOON)
+        await news.aclose()
+
+    assert update.news is News.COPY
+    assert update.message is not None
+    assert (update.message.text, update.message.sent_to) == ("everywhere", (UserAddress.parse(BOB),))
+    assert set(receipt.devices) == {phone.address, desk.address}
+
+
+async def test_a_device_that_was_enrolled_later_gets_what_is_written_later(
+    summit: Enterprise, globe: Enterprise, bob: Device
+) -> None:
+    """A list of devices is asked for again when it is old: here it is old at once."""
+    async with await people.person(summit, "alice", directory_age=0.0) as alice:
+        await (await alice.send(BOB, "one")).delivered(SOON)
+        async with await people.person(globe, "bob", "desk") as desk:
+            await alice.send(BOB, "two")
+            assert (await desk.receive(SOON)).text == "two"
+            assert [(await bob.receive(SOON)).text for _ in range(2)] == ["one", "two"]
+
+
+async def test_a_group_is_known_to_its_members_alone(alice: Device, bob: Device, summit: Enterprise) -> None:
+    """The first message tells members of the group; answers go to all of them."""
+    async with await people.person(summit, "carol") as carol:
+        group = alice.create_group("Friday", [BOB, "carol@acme.example"])
+        receipt = await alice.send(group, "Who is in?")
+        first = await bob.receive(SOON)
+        assert first.group is not None
+        assert (first.group.name, first.group.id) == ("Friday", group.id)
+        assert (await carol.receive(SOON)).group == group
+        await receipt.read(SOON)
+        await first.reply("Me.")
+        assert (await carol.receive(SOON)).text == "Me."
+        answer = await alice.receive(SOON)
+
+    assert (answer.text, answer.group) == ("Me.", group)
+    assert [message.text for message, _ in alice.history(group)] == ["Who is in?", "Me."]
+
+
+async def test_a_group_of_one_is_refused(alice: Device) -> None:
+    """A group needs somebody else."""
+    with pytest.raises(NotPossible, match="2 to"):
+        alice.create_group("me", [])
+
+
+async def test_a_mail_arrives_with_ten_megabytes_of_attachments(
+    alice: Device, bob: Device, summit: Enterprise, tmp_path: Path
+) -> None:
+    """Ten megabytes travel in parts and arrive as they were, for several recipients."""
+    report = tmp_path / "report.bin"
+    report.write_bytes(bytes(range(256)) * 20_000)
+    picture = b"\x89PNG" + bytes(4_880_000)
+    async with await people.person(summit, "carol") as carol:
+        receipt = await alice.send_mail(
+            [BOB, "carol@acme.example"],
+            "Figures",
+            "See the report.",
+            attachments=[report, Attachment("p.png", picture)],
+        )
+        for reader in (bob, carol):
+            mail = await reader.receive(SOON)
+            assert (mail.subject, mail.text.strip()) == ("Figures", "See the report.")
+            assert [(one.name, one.data) for one in mail.attachments] == [
+                ("report.bin", report.read_bytes()),
+                ("p.png", picture),
+            ]
+        await receipt.read(SOON)
+
+
+async def test_a_mail_that_is_too_large_is_not_sent(alice: Device, bob: Device) -> None:
+    """More than a mail may hold is refused before anything leaves."""
+    with pytest.raises(ContentTooLarge):
+        await alice.send_mail(BOB, "Too much", "", attachments=[bytes(20_000_000)])
+
+
+async def test_a_message_that_is_taken_back_is_forgotten_by_both_sides(alice: Device, bob: Device) -> None:
+    """After a retraction neither history holds the words, and a message that was not taken yet is never handed out."""
+    receipt = await alice.send(BOB, "I resign!")
+    await receipt.delivered(SOON)
+    await (await alice.retract(receipt)).accepted(SOON)
+    await (await alice.send(BOB, "Good morning.")).delivered(SOON)
+
+    assert (await bob.receive(SOON)).text == "Good morning."
+    for device, other in ((alice, BOB), (bob, "alice@acme.example")):
+        assert [message.text for message, _ in device.history(other)] == ["", "Good morning."]
+
+
+async def test_somebody_elses_message_cannot_be_taken_back(alice: Device, bob: Device) -> None:
+    """Only the user who sent a letter may retract it."""
+    await alice.send(BOB, "mine")
+    message = await bob.receive(SOON)
+    with pytest.raises(NotPossible, match="this user has sent"):
+        await bob.retract(message)
+
+
+async def test_an_expired_message_is_never_shown(relay: Relay) -> None:
+    """The time is over when the sender said, wherever the message is by then."""
+    clock = HandClock(SystemClock().now())
+    founding = Enterprise.create("acme.example", people.address_of(relay), options=people.BRISK, clock=clock)
+    async with founding as acme:
+        alice, bob = await acme.enrol("alice", "laptop"), await acme.enrol("bob", "phone")
+        async with alice:
+            receipt = await alice.send("bob@acme.example", "burn this", expires_in=60)
+            await receipt.accepted(SOON)
+            assert [message.text for message, _ in alice.history("bob@acme.example")] == ["burn this"]
+            clock.at += 61
+            async with bob:
+                with pytest.raises(TimedOut):
+                    await bob.receive(0.2)
+            assert alice.history("bob@acme.example") == []
+
+
+async def test_nobody_by_that_name(alice: Device) -> None:
+    """An unknown recipient is an error of its own, and nothing is sent."""
+    with pytest.raises(UnknownRecipient):
+        await alice.send("nobody@globex.example", "hello?")
+    with pytest.raises(NotPossible, match="nobody to write to"):
+        await alice.send("alice@acme.example", "note to self")
+
+
+async def test_a_device_outside_of_its_context_says_so(summit: Enterprise) -> None:
+    """A device that was not entered is closed."""
+    device = await people.person(summit, "dave")
+    with pytest.raises(Closed):
+        await device.send(BOB, "too early")
+    with pytest.raises(Closed):
+        await device.receive()
+
+
+async def test_no_relay_says_what_to_run(summit: Enterprise, relay: Relay) -> None:
+    """When nobody answers, the error names the command that helps."""
+    device = await people.person(summit, "dave")
+    await relay.stop()
+    with pytest.raises(RelayUnreachable, match="blindrelay up"):
+        async with device:
+            pass
+
+
+async def test_conversations_go_on_after_the_relay_was_restarted(tmp_path: Path) -> None:
+    """Clients come back by themselves, resume, and send what they wrote meanwhile: nothing lost, doubled or out of order."""
+    async with site.relay_in(tmp_path / "relay") as relay:
+        port, address = relay.port, people.address_of(relay)
+        founding = Enterprise.create("acme.example", address, options=people.BRISK)
+        async with founding as acme:
+            alice, bob = await acme.enrol("alice", "laptop"), await acme.enrol("bob", "phone")
+            async with alice, bob:
+                receipts = [await alice.send("bob@acme.example", "0")]
+                await receipts[0].delivered(SOON)
+                await relay.stop()
+                receipts += [await alice.send("bob@acme.example", str(number)) for number in range(1, 20)]
+                async with site.relay_in(tmp_path / "relay", port=port):
+                    texts = [(await bob.receive(SOON)).text for _ in range(20)]
+                    for receipt in receipts:
+                        await receipt.read(SOON)
+                    with pytest.raises(TimedOut):
+                        await bob.receive(0.05)
+    assert texts == [str(number) for number in range(20)]
+
+
+async def test_a_revoked_device_is_told_and_gets_no_more(alice: Device, globe: Enterprise) -> None:
+    """Revocation ends the live session within a second, and senders learn that the recipient is gone."""
+    async with await people.person(globe, "bob") as bob:
+        await alice.send(BOB, "hello")
+        await bob.receive(SOON)
+        assert await globe.revoke("bob", "phone") == 1
+        with pytest.raises(AdmissionRefused, match="revoked"):
+            await bob.receive(SOON)
+        with pytest.raises(AdmissionRefused):
+            await bob.send("alice@acme.example", "still me")
+    refused = await alice.send(BOB, "are you there?")
+    with pytest.raises(Exception, match="does not take the message"):
+        await refused.accepted(SOON)
+    with pytest.raises(UnknownRecipient):
+        await alice.send(BOB, "hello?")
+
+
+async def test_two_processes_cannot_be_one_device(summit: Enterprise, relay: Relay, tmp_path: Path) -> None:
+    """A device's key store is open once."""
+    folder = tmp_path / "dave"
+    await summit.issue("dave", "laptop", folder, "secret", cost=CHEAP)
+    async with Device.open(folder, "secret", people.address_of(relay)):
+        with pytest.raises(Exception, match=r"in use|another process"):
+            Device.open(folder, "secret", people.address_of(relay))
+
+
+async def test_sealed_needs_the_recipients_token(alice: Device, bob: Device) -> None:
+    """Whoever never heard from somebody cannot write to them anonymously, and is told how to get there."""
+    with pytest.raises(NoDeliveryToken, match="first message"):
+        await alice.send(BOB, "who am I?", posture="sealed")
+
+
+async def test_sealed_messages_leave_no_sender_at_the_relay(alice: Device, bob: Device) -> None:
+    """After one exchange in the standard posture tokens are known; then the relay's record has no sender, and receipts work."""
+    await alice.send(BOB, "introduce yourself")
+    await (await bob.receive(SOON)).reply("Bob.")
+    await alice.receive(SOON)
+
+    receipt = await alice.send(BOB, "between us", posture="sealed")
+    message = await bob.receive(SOON)
+    await receipt.read(SOON)
+
+    assert (message.text, message.sealed, str(message.sender)) == ("between us", True, "alice@acme.example")
+    rows = (await bob.my_data()).records
+    assert rows
+
+
+async def test_safety_numbers_agree(alice: Device, bob: Device) -> None:
+    """Both sides see the same sixty digits, and remember that they compared them."""
+    mine, theirs = await alice.safety_number(BOB), await bob.safety_number("alice@acme.example")
+    assert mine == theirs
+    assert sum(character.isdigit() for character in mine) == 60
+    assert not alice.is_verified(BOB)
+    alice.mark_verified(BOB)
+    assert alice.is_verified(BOB)
+
+
+async def test_a_cancelled_receive_takes_nothing(alice: Device, bob: Device) -> None:
+    """Cancelling a wait leaves the message for the next one."""
+    waiting = asyncio.create_task(bob.receive())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+    await alice.send(BOB, "for the next")
+    assert (await bob.receive(SOON)).text == "for the next"
