@@ -41,7 +41,7 @@ class Group(Wire):
     """A group is what its members say it is: it travels with each message, and the relay cannot tell that there is one."""
 
     id: ContentId
-    name: Annotated[str, Field(max_length=MAX_NAME)]
+    name: Annotated[str, Field(max_length=MAX_NAME, repr=False)]
     members: Annotated[list[UserField], Field(min_length=1, max_length=MAX_MEMBERS)]
 
 
@@ -102,7 +102,7 @@ class Profile(_Content):
     """How to call the sender, and the delivery token with which to write to them without saying who writes."""
 
     kind: Literal["profile"] = "profile"
-    display_name: Annotated[str, Field(max_length=MAX_NAME)] = ""
+    display_name: Annotated[str, Field(max_length=MAX_NAME, repr=False)] = ""
     token: Annotated[bytes | None, Field(min_length=TOKEN_LENGTH, max_length=TOKEN_LENGTH, repr=False)] = None
 
 

@@ -26,6 +26,7 @@ MAX_SUBJECT = 500
 MAX_RECIPIENTS = 1_000
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f\u0085\u2028\u2029]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}", re.ASCII)
 _POLICY = policy.SMTP.clone(cte_type="8bit", utf8=True)
 # The email package answers odd bytes with all of these.
@@ -71,7 +72,8 @@ def build(mail: MailMessage, content_id: bytes) -> bytes:
     message["Date"] = format_datetime(mail.date)
     message["Message-ID"] = f"<{content_id.hex()}@{mail.sender.tenant}>"
     # Base64 for both: the parser takes a body apart by lines, and would change what is 8 bit.
-    message.set_content(mail.text, cte="base64")
+    # And a line break after the text, for the package ends the last line only where it has not ended.
+    message.set_content(mail.text + "\n", cte="base64")
     for attachment in mail.attachments:
         main, _, sub = attachment.media_type.partition("/")
         message.add_attachment(attachment.data, maintype=main, subtype=sub, filename=attachment.name)
@@ -98,20 +100,26 @@ def _check(mail: MailMessage) -> None:
         raise ContentTooLarge(f"a mail goes to {MAX_RECIPIENTS} people at most")
     if len(mail.subject) > MAX_SUBJECT:
         raise ContentTooLarge(f"a subject has {MAX_SUBJECT} characters at most")
-    if len(mail.text.encode(errors="replace")) > MAX_TEXT:
+    if _unpaired(mail.text):
+        raise NotPossible("the text of the mail has half a character in it (an unpaired surrogate): remove it")
+    if len(mail.text.encode()) > MAX_TEXT:
         raise ContentTooLarge(f"the text of a mail has {MAX_TEXT // 2**20} MiB at most: attach it as a file")
     if len(mail.attachments) > MAX_ATTACHMENTS:
         raise ContentTooLarge(f"a mail has {MAX_ATTACHMENTS} attachments at most")
     if sum(len(attachment.data) for attachment in mail.attachments) > MAX_ATTACHMENTS_SIZE:
         raise ContentTooLarge(f"attachments have {MAX_ATTACHMENTS_SIZE // 2**20} MiB together at most")
     for text in (mail.subject, *(attachment.name for attachment in mail.attachments)):
-        if _CONTROL.search(text) or any("\ud800" <= char <= "\udfff" for char in text):
+        if _CONTROL.search(text) or _unpaired(text):
             raise NotPossible("a subject or file name has a line break or control character in it: remove it")
     for attachment in mail.attachments:
         if not _MEDIA_TYPE.fullmatch(attachment.media_type) or attachment.media_type.startswith(
             ("multipart/", "message/")
         ):
             raise NotPossible(f"{attachment.media_type[:80]!r} is not a media type of a file, such as application/pdf")
+
+
+def _unpaired(text: str) -> bool:
+    return _SURROGATE.search(text) is not None
 
 
 def _address(user: UserAddress) -> Address:
@@ -131,8 +139,8 @@ def _read(message: Message | EmailMessage) -> MailMessage:
         to=_users(message, "To"),
         cc=_users(message, "Cc"),
         subject=_CONTROL.sub(" ", str(message["Subject"] or "")),
-        # The body's last line break is MIME's, not the writer's.
-        text=text.removesuffix("\n"),
+        # Lines end with CRLF in MIME, and so does the last one, which the writer did not end.
+        text=text.replace("\r\n", "\n").removesuffix("\n"),
         date=_date(str(message["Date"] or "")),
         attachments=tuple(_attachments(message.iter_attachments())),
     )
