@@ -38,6 +38,7 @@ from blindrelay.relay.limits import Limits
 from blindrelay.relay.mailbox import Quota
 from blindrelay.relay.mqtt.listener import Listener, TimeLimits
 from blindrelay.relay.my_data import my_data
+from blindrelay.relay.retention import Purge
 from blindrelay.relay.rpc import Handler, Rpc
 from blindrelay.relay.store.committer import Committer
 from blindrelay.relay.store.sqlite import SqliteStore
@@ -47,6 +48,8 @@ from blindrelay.relay.tenants import Tenants
 _GUARD_INTERVAL: Final = 0.5
 # How late what has expired is deleted. Seconds.
 _SWEEP_INTERVAL: Final = 60.0
+# How late the purge job may find that a retention window, of days, has passed. Seconds.
+_PURGE_INTERVAL: Final = 3_600.0
 
 _log = structlog.get_logger()
 
@@ -179,7 +182,7 @@ class Relay:
             raise AddressInUse(
                 f"{self.address} cannot be listened on ({error.strerror}): stop what uses it, or choose another address"
             ) from error
-        for work in (self._guard(), self._sweep()):
+        for work in (self._guard(), self._sweep(), self._purge()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
 
     def _handlers(self, limits: Limits, trust: Callable[[bytes], None]) -> dict[str, Handler]:
@@ -260,6 +263,14 @@ class Relay:
             await asyncio.sleep(_SWEEP_INTERVAL)
             with contextlib.suppress(StoreError):  # full: the next time. Failed: somebody else says so
                 await self.exchange.sweep()
+
+    async def _purge(self) -> None:
+        """Delete the records whose retention window has passed: at the start, and then every hour."""
+        purge = Purge(self.committer, self._clock, self.settings.retention)
+        while True:
+            with contextlib.suppress(StoreError):
+                await purge.run()
+            await asyncio.sleep(_PURGE_INTERVAL)
 
 
 async def _cancel(task: "asyncio.Task[None]") -> None:
