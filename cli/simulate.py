@@ -36,11 +36,10 @@ class RateType(click.ParamType[float]):
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return messages per second, or fail with what a rate looks like."""
         number, _, unit = str(value).partition("/")
-        with contextlib.suppress(ValueError):
-            rate = float(number) / _SECONDS_PER.get(unit, 0.0) if unit in _SECONDS_PER else 0.0
-            if 0 < rate < float("inf"):
-                return rate
-        self.fail(f"{value!r} is not a rate: expected a number of messages such as 200/s, 90/min or 5/h", param, ctx)
+        rate = _positive(number) / _SECONDS_PER.get(unit, float("inf"))
+        if not rate:
+            self.fail(f"{value!r} is not a rate: expected a number such as 200/s, 90/min or 5/h", param, ctx)
+        return rate
 
 
 class SpeedType(click.ParamType[float]):
@@ -52,11 +51,19 @@ class SpeedType(click.ParamType[float]):
         """Return the factor, or fail with what a speed looks like."""
         if value == "max":
             return 0.0
-        with contextlib.suppress(ValueError):
-            speed = float(str(value))
-            if 0 < speed < float("inf"):
-                return speed
-        self.fail(f"{value!r} is not a speed: expected a factor above 0, such as 60, or max", param, ctx)
+        speed = _positive(str(value))
+        if not speed:
+            self.fail(f"{value!r} is not a speed: expected a factor above 0, such as 60, or max", param, ctx)
+        return speed
+
+
+def _positive(text: str) -> float:
+    """The number that `text` is; 0 when it is none, or none above 0."""
+    try:
+        number = float(text)
+    except ValueError:
+        return 0.0
+    return number if 0 < number < float("inf") else 0.0
 
 
 _RELAY = click.option(

@@ -44,9 +44,9 @@ class Employee:
         return receipt.accepted()
 
     async def read(self) -> AsyncIterator[tuple[UserAddress, str]]:
-        """Sender and text of what arrives; a mail's text without the line end that MIME puts behind it."""
+        """Sender and text of what arrives, chat or mail."""
         async for message in self.device:
-            yield message.sender, message.text.removesuffix("\n") if message.mail else message.text
+            yield message.sender, message.text
 
     async def unreadable(self) -> AsyncIterator[object]:
         """The news of envelopes that could not be opened or believed."""
