@@ -113,7 +113,10 @@ class Committer:
         return await self.submit(write)
 
     def submit(self, write: Callable[[sqlalchemy.Connection], T]) -> "asyncio.Future[T]":
-        """Put `write` into the next commit, before everything that is put there later. The future is what `run` awaits."""
+        """Put `write` into the next commit, before everything that is put there later. The future is what `run` awaits.
+
+        Under overload it passes by envelopes that wait for a later batch: a revocation does not queue behind a flood.
+        """
         future: asyncio.Future[T] = self._loop.create_future()
         self._writes.append((write, future))
         if not self._busy:
