@@ -40,6 +40,15 @@ class Route(Protocol):
         """Let one leave."""
 
 
+class NoRoute:
+    """Nothing leaves by this one, for the time being."""
+
+    free = 0
+
+    def post(self, topic: str, payload: bytes, message_id: bytes, expires_at: int, settle: Settle) -> None:
+        """Never called: nothing is free."""
+
+
 #: None is the device's own connection, a user the anonymous connection for writing to them.
 RouteKey = UserAddress | None
 
@@ -171,6 +180,7 @@ class Outbox:
             while lane.waiting and lane.waiting[0].route == route:
                 self._leave(lane, error)
             self._next(lane)
+        self.pump()
 
     def _make_ready(self, lane: _Lane) -> None:
         lane.busy = True
@@ -206,6 +216,8 @@ class Outbox:
         self._leave(lane, refused)
         self._next(lane)
         self.pump(head.route, every=False)
+        if lane.waiting and lane.waiting[0].route != head.route:
+            self.pump(lane.waiting[0].route, every=False)
 
     def _pause(self, lane: _Lane, seconds: float) -> None:
         def resume() -> None:

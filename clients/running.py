@@ -12,14 +12,14 @@ from blindrelay.clients.courier import Courier
 from blindrelay.clients.desk import Desk
 from blindrelay.clients.directory import Caller, Directory
 from blindrelay.clients.dispatch import Dispatch
-from blindrelay.clients.errors import AdmissionRefused, ClientError, Closed, DeliveryRefused
+from blindrelay.clients.errors import AdmissionRefused, ClientError, Closed, DeliveryRefused, NoDeliveryToken
 from blindrelay.clients.identity import OwnIdentity
 from blindrelay.clients.inbox import Inbox
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.link import Inbound
 from blindrelay.clients.message import Message, News, Update
 from blindrelay.clients.options import Options
-from blindrelay.clients.outbox import Departure, Outbox, Route, RouteKey
+from blindrelay.clients.outbox import Departure, NoRoute, Outbox, Route, RouteKey
 from blindrelay.clients.postroom import Arrival, Postroom
 from blindrelay.clients.receipts import Receipts, Stage
 from blindrelay.clients.records import HistoryEntry
@@ -165,7 +165,8 @@ class Running:
     async def stop(self, farewell: float) -> None:
         """Leave, after up to `farewell` seconds for what is still to be sent."""
         try:
-            if farewell > 0 and not self._over:
+            hopeless = self._over or self._connection is None or self._connection.error is not None
+            if farewell > 0 and not hopeless:
                 await self._say_farewell(farewell)
         finally:
             self._over = True
@@ -230,11 +231,17 @@ class Running:
     # --- routes
 
     def _route(self, key: RouteKey) -> Route:
+        connection, sealed = self._connection, self._sealed
+        if self._over or connection is None or sealed is None:
+            return NoRoute()
         if key is None:
-            return self.connection()
-        if self._sealed is None:
-            raise self._error
-        return self._sealed.to(key)
+            return connection
+        try:
+            return sealed.to(key)
+        except NoDeliveryToken as error:
+            # It was there when the letter was sealed. Not here: we are in the middle of going through the outbox.
+            asyncio.get_running_loop().call_soon(self._outbox.refuse, key, error)
+            return NoRoute()
 
     def _caller_of(self, user: UserAddress, anonymous: bool) -> Caller:
         if not anonymous or self._sealed is None:
