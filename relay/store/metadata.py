@@ -23,13 +23,10 @@ _TABLES: Final = frozenset(table for table, _ in _COLUMNS)
 def _authorize(action: int, first: str | None, second: str | None, schema: str | None, _trigger: str | None) -> int:
     if action == sqlite3.SQLITE_SELECT:
         return sqlite3.SQLITE_OK
-    # An empty column name: the table is named, as in count(*), and no column of it is read.
-    if (
-        action == sqlite3.SQLITE_READ
-        and schema == "main"
-        and ((first, second) in _COLUMNS or (first in _TABLES and not second))
-    ):
-        return sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_READ:
+        if not second:  # the table is named, as in count(*), and no column of it is read; the schema is as in the query
+            return sqlite3.SQLITE_OK if first in _TABLES else sqlite3.SQLITE_DENY
+        return sqlite3.SQLITE_OK if schema == "main" and (first, second) in _COLUMNS else sqlite3.SQLITE_DENY
     if action == sqlite3.SQLITE_FUNCTION and second in _FUNCTIONS:
         return sqlite3.SQLITE_OK
     return sqlite3.SQLITE_DENY

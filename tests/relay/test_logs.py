@@ -1,0 +1,122 @@
+"""Logs (`relay/logs.py`): no second inventory."""
+
+import ast
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import structlog
+
+import blindrelay.relay
+from blindrelay.protocol.address import UserAddress
+from blindrelay.protocol.errors import Malformed
+from blindrelay.relay import logs
+
+SOURCES = sorted(Path(blindrelay.relay.__file__).resolve().parent.rglob("*.py"))
+METHODS = {"debug", "info", "warning", "error", "exception", "critical", "bind"}
+
+
+@pytest.fixture(autouse=True)
+def restored() -> Iterator[None]:
+    """The logs of the other tests are as they were."""
+    yield
+    structlog.reset_defaults()
+
+
+def configured(**options: object) -> io.StringIO:
+    stream = io.StringIO()
+    logs.configure(stream=stream, **options)  # type: ignore[arg-type]
+    return stream
+
+
+def test_undeclared_key_is_dropped() -> None:
+    """In production a key that the inventory does not know does not reach the log."""
+    stream = configured()
+
+    structlog.get_logger().info("connection closed", seconds=1.5, sender="alice@acme.example")
+
+    line = json.loads(stream.getvalue())
+    assert line.pop("timestamp")
+    assert line == {"event": "connection closed", "level": "info", "seconds": 1.5}
+
+
+def test_undeclared_key_is_an_error_in_tests() -> None:
+    """Where it is strict, it raises and names the key."""
+    configured(strict=True)
+
+    with pytest.raises(logs.UndeclaredKey, match="message_id"):
+        structlog.get_logger().info("accepted", message_id="00")
+
+
+@pytest.mark.parametrize(("level", "text"), [("info", "Malformed"), ("debug", "Malformed: '@globex.example' is not")])
+def test_text_of_an_exception_is_for_debugging(level: str, text: str) -> None:
+    """An exception's text may quote an address: at the default level there is its kind and place alone."""
+    stream = configured(level=level)
+    try:
+        UserAddress.parse("bob@@globex.example")
+    except Malformed:
+        structlog.get_logger().exception("request failed")
+
+    line = json.loads(stream.getvalue())
+    assert line["error"].startswith(text)
+    assert "address.py:" in line["place"]
+    assert ("globex" in stream.getvalue()) is (level == "debug")
+
+
+def test_debug_lines_are_not_written_by_default() -> None:
+    """The default level is info."""
+    stream = configured()
+
+    structlog.get_logger().debug("a detail")
+
+    assert stream.getvalue() == ""
+
+
+def test_lines_for_people() -> None:
+    """Without JSON, a line is text; without a terminal, without colours."""
+    stream = configured(as_json=False)
+
+    structlog.get_logger().warning("the disk is full", count=3)
+
+    assert "the disk is full" in stream.getvalue()
+    assert "\x1b" not in stream.getvalue()
+
+
+def _calls(source: Path) -> Iterator[tuple[int, ast.Call]]:
+    for node in ast.walk(ast.parse(source.read_text(encoding="utf-8"))):
+        if (
+            isinstance(node, ast.Call)
+            and isinstance(node.func, ast.Attribute)
+            and node.func.attr in METHODS
+            and isinstance(node.func.value, ast.Name)
+            and node.func.value.id in {"_log", "log", "logger"}
+        ):
+            yield node.lineno, node
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_every_key_in_the_source_is_declared(source: Path) -> None:
+    """Each key of each log call is in the inventory, and each event is a fixed sentence."""
+    for line, call in _calls(source):
+        where = f"{source.name}:{line}"
+        assert {keyword.arg for keyword in call.keywords} <= {*logs.KEYS, "exc_info"}, where
+        assert all(isinstance(argument, ast.Constant) for argument in call.args), f"{where}: an event is a constant"
+
+
+def test_log_calls_are_found() -> None:
+    """The search above does find calls: there are some in the relay."""
+    assert sum(1 for source in SOURCES for _ in _calls(source)) >= 1
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.name)
+def test_nothing_else_logs(source: Path) -> None:
+    """The relay logs through structlog alone: not by `logging`, not by printing, and there is no metrics library."""
+    tree = ast.parse(source.read_text(encoding="utf-8"))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    loggers = {"logging", "prometheus_client", "opentelemetry", "statsd"} & {
+        name.partition(".")[0] for name in imported
+    }
+    assert loggers <= ({"logging"} if source.name == "logs.py" else set())

@@ -1,0 +1,92 @@
+"""What the relay holds about a user (`relay/my_data.py`)."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy
+
+from blindrelay.protocol.address import UserAddress
+from blindrelay.protocol.rpc import MyData
+from blindrelay.protocol.sizes import MAX_ENVELOPE
+from blindrelay.relay.inventory import FIELDS, Place
+from blindrelay.relay.my_data import MAX_ROWS, my_data
+from blindrelay.relay.store import tables
+from blindrelay.relay.store.sqlite import SqliteStore
+from support.ledgered import Direct
+from support.stored import entry
+
+
+@pytest.fixture
+def direct(tmp_path: Path) -> Iterator[Direct]:
+    """Accounts 1 and 2 are Ann's phone and laptop, 3 is Bob's."""
+    store = SqliteStore.open(tmp_path / "relay.db", reserve_bytes=0)
+
+    def enrol(connection: sqlalchemy.Connection) -> None:
+        connection.execute(sqlalchemy.insert(tables.tenant).values(name="a.example", root=b"", registered_day=1))
+        for user, device in (("ann", "phone"), ("ann", "laptop"), ("bob", "phone")):
+            values = {"tenant": "a.example", "user": user, "device": device, "registered_day": 2}
+            connection.execute(sqlalchemy.insert(tables.device).values(certificate=bytes(700), **values))
+
+    store.commit([], [], [enrol])
+    yield Direct(store)
+    store.close()
+
+
+ANN = UserAddress("a.example", "ann")
+
+
+async def test_all_devices_of_the_user_and_nobody_elses(direct: Direct) -> None:
+    """A user sees the records of all own devices, and none of other people's."""
+    direct.store.commit(
+        [entry(1, mailbox=1, sender=3), entry(2, mailbox=3, sender=2), entry(3, mailbox=3, sender=3)], []
+    )
+
+    records = await my_data(direct, ANN)
+
+    assert [row["device"] for row in records["SubscriberRecord"]] == ["laptop", "phone"]
+    assert [row["padded size"] for row in records["TrafficRecord"]] == [1_024, 1_024]
+    assert [row["recipient's account"] for row in records["Envelope"]] == [1]
+
+
+async def test_every_declared_field_about_accounts_is_there(direct: Direct) -> None:
+    """What the inventory declares cannot be left out."""
+    direct.store.commit([entry(1, mailbox=1, sender=2)], [])
+
+    records = await my_data(direct, ANN)
+
+    told = {name for rows in records.values() for row in rows for name in row}
+    declared = {
+        f.name for f in FIELDS if f.place is Place.DATABASE and f.where.startswith(("traffic.", "envelope.", "recent"))
+    }
+    assert declared <= told
+
+
+async def test_keys_and_envelopes_are_told_by_their_length(direct: Direct) -> None:
+    """An answer is for reading; the sealed envelope itself is not in it."""
+    direct.store.commit([entry(1, mailbox=1, payload=b"q" * 1_020)], [])
+
+    records = await my_data(direct, ANN)
+
+    assert records["Envelope"][0]["sealed envelope"] == "1020 bytes"
+    assert isinstance(records["TrafficRecord"][0]["message id"], str)
+
+
+async def test_the_answer_fits_a_packet(direct: Direct) -> None:
+    """Of each kind the newest rows come, the others are counted."""
+    for start in range(1, 1_001, 500):
+        direct.store.commit([entry(n, mailbox=1, sender=2) for n in range(start, start + 500)], [])
+
+    records = await my_data(direct, ANN)
+
+    assert len(records["TrafficRecord"]) == MAX_ROWS
+    assert {"record": "TrafficRecord", "rows": 1_000 - MAX_ROWS} in records["omitted"]
+    assert records["Envelope"][0]["place in the mailbox"] == 1_000
+    assert len(MyData(records=records).model_dump_json()) < MAX_ENVELOPE // 2
+
+
+async def test_stranger_has_no_records(direct: Direct) -> None:
+    """Who is not enrolled is told that there is nothing."""
+    records = await my_data(direct, UserAddress("a.example", "nobody"))
+
+    assert not any(records.values())
