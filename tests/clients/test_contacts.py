@@ -11,7 +11,7 @@ from blindrelay.clients.enterprise.ca import Authority
 from blindrelay.clients.errors import IdentityRejected
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.rpc import UserEntry
-from blindrelay.protocol.statements import DeviceStatement, Purpose, Signed
+from blindrelay.protocol.statements import DeviceStatement, Prekey, Purpose, Signed
 
 BOB = UserAddress.parse("bob@globex.example")
 
@@ -201,21 +201,18 @@ def test_withdrawn_device_cannot_introduce_itself_again(met):
     assert rejected(bob.contacts.introduce, alice.address, alice.identity.introduction) == "withdrawn"
 
 
-@pytest.mark.parametrize("whose", ["other device", "other key", "statement"])
+@pytest.mark.parametrize("whose", ["another name", "another key", "another purpose"])
 def test_foreign_prekeys_are_refused(alice, bob, enrol, whose):
-    """A prekey of another device, by another key or signed for another purpose starts no session."""
+    """A prekey that names another device, is signed by another key or for another purpose starts no session."""
     alice.contacts.accept(bob.entry())
-    tablet = enrol("globex.example/bob/tablet")
+    tablet = DeviceAddress.parse("globex.example/bob/tablet")
+    named = Prekey(device=tablet, kind="one-time", key=b"k" * 32)
     prekey = {
-        "other device": bob.identity._sign_prekey("one-time", bytes(32)).model_copy(),
-        "other key": tablet.claim(),
-        "statement": bob.identity.statement(),
+        "another name": Signed.create(Purpose.PREKEY, named, bob.identity.key),
+        "another key": enrol("globex.example/bob/tablet").claim(),
+        "another purpose": bob.identity.statement(),
     }[whose]
-    if whose == "other device":
-        alice.contacts.accept(tablet.entry(also=(bob,)))
-        assert rejected(alice.postroom.start_session, tablet.address, prekey) == "prekey"
-    else:
-        assert rejected(alice.postroom.start_session, bob.address, prekey) == "prekey"
+    assert rejected(alice.postroom.start_session, bob.address, prekey) == "prekey"
 
 
 def test_prekeys_of_strangers_are_refused(alice, bob):

@@ -80,7 +80,12 @@ def test_any_frame_is_parsed_or_rejected(data):
 
 @pytest.mark.parametrize(
     ("recipient", "identifier"),
-    [(BOB, bytes(16)), (ALICE, ID), (DeviceAddress.parse("globex.example/bob/phone2"), ID)],
+    [
+        (BOB, bytes(16)),
+        (ALICE, ID),
+        (DeviceAddress.parse("globex.example/eve/phone"), ID),
+        (DeviceAddress.parse("globex.example/bob/phone2"), ID),
+    ],
 )
 def test_bound_to_recipient_and_id(recipient, identifier):
     """An envelope under another id, or for another device with the same key, does not open."""

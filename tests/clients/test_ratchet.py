@@ -115,6 +115,9 @@ def test_first_message_replay_is_refused(ends):
     bob.ratchet.forget(ALICE)
     with pytest.raises(RatchetRejected):
         bob.hear(message)
+    bob.restart()
+    with pytest.raises(RatchetRejected):
+        bob.hear(message)
 
 
 @pytest.mark.parametrize("order", list(permutations(range(4)))[::5])
