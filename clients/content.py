@@ -96,6 +96,7 @@ class Retract(_Content):
 
     kind: Literal["retract"] = "retract"
     letter: ContentId
+    answer_sealed: bool = False
 
 
 class Profile(_Content):

@@ -97,6 +97,7 @@ class Desk:
                 self._handle_receipt(receipt.letters, sender, Stage.READ)
             case Retract() as retraction:
                 self._handle_retraction(retraction.letter, sender)
+                self._acknowledge(retraction, sender, debts)
             case Profile() as profile:
                 if profile.token is not None:
                     self._contacts.learn_token(sender.owner, profile.token)
@@ -114,11 +115,7 @@ class Desk:
         if written.group is not None and not {sender.owner, self._own.owner} <= set(written.group.members):
             raise ContentRejected("a message to a group that its sender or this user is no member of")
         message = Message.of(letter, sender, owner)
-        if self._options.delivery_receipts:
-            if written.answer_sealed:
-                self._courier.owe(Delivered, sender, written.id, sealed=True)
-            else:
-                debts.setdefault(sender, []).append(written.id)
+        self._acknowledge(written, sender, debts)
         if written.disappears_at is not None and written.disappears_at <= self._courier.milliseconds():
             return
         if written.group is not None:
@@ -128,6 +125,16 @@ class Desk:
         self._store.put(Space.ARRIVED, f"{self._numbers:020}", _SENDER_LENGTH.pack(len(address)) + address + encoded)
         self.record(written, sender, sender.owner, encoded)
         self._staged.append((self._numbers, message))
+
+    def _acknowledge(
+        self, content: Chat | Mail | Retract, sender: DeviceAddress, debts: dict[DeviceAddress, list[bytes]]
+    ) -> None:
+        if not self._options.delivery_receipts or sender.owner == self._own.owner:
+            return
+        if content.answer_sealed:
+            self._courier.owe(Delivered, sender, content.id, sealed=True)
+        else:
+            debts.setdefault(sender, []).append(content.id)
 
     def begin(self) -> None:
         """A transaction begins. Whatever an earlier one left behind was rolled back."""
@@ -205,7 +212,13 @@ class Desk:
         """Take the words out of a letter in the history, and leave that there was one."""
         content = decode(entry.letter).content
         if isinstance(content, Chat | Mail):
-            empty = Chat(id=content.id, sent_at=content.sent_at, text="", group=content.group)
+            empty = Chat(
+                id=content.id,
+                sent_at=content.sent_at,
+                text="",
+                group=content.group,
+                answer_sealed=content.answer_sealed,
+            )
             self._store.replace_history(
                 replace(entry, letter=encode(Letter(empty)), marks={**entry.marks, RETRACTED: "yes"})
             )

@@ -222,12 +222,13 @@ class Device:
             raise NotPossible(
                 "only a letter that this user has sent can be taken back, and this one is not in the history"
             )
+        # As the letter went: else the retraction would tell the relay who had sent it.
+        sealed = self._sealed(None) or any(self._running.message_of(entry).sealed for entry in entries)
+        retraction = Retract(id=new_id(), sent_at=self._now(), letter=content_id, answer_sealed=sealed)
+        receipt = await self._send(Letter(retraction), sorted(users), sealed=sealed, expires_in=None, timeout=timeout)
         for entry in entries:
             self._running.desk.blank(entry)
-        retraction = Retract(id=new_id(), sent_at=self._now(), letter=content_id)
-        return await self._send(
-            Letter(retraction), sorted(users), sealed=self._sealed(None), expires_in=None, timeout=timeout
-        )
+        return receipt
 
     def create_group(self, name: str, members: Iterable[str | UserAddress]) -> Group:
         """A group, to write to. Its members learn of it from the first message; the relay never does."""
