@@ -44,6 +44,10 @@ _WRITER: Final = (
 )
 _READER: Final = ("query_only = ON", "temp_store = MEMORY")
 
+# Looked through when the database is opened. The others may be large (five million traffic records took 2 s), and the relay
+# can begin without having read them.
+_CHECKED: Final = (tables.tenant, tables.device, tables.prekey, tables.revocation, tables.session)
+
 _FETCH: Final = (
     "SELECT sequence, message_id, accepted_at, expires_at, substr(payload, 1, size) FROM envelope "
     "WHERE mailbox_id = ? AND sequence > ? ORDER BY sequence LIMIT ?"
@@ -107,12 +111,13 @@ class SqliteStore:
                 f"{self.path} has schema version {version}, and this release of Blindrelay reads up to "
                 f"{tables.SCHEMA_VERSION}: start the newer release that wrote it"
             )
-        problem = self._driver.execute("PRAGMA quick_check(1)").fetchone()[0]
-        if problem != "ok":
-            raise sqlite3.DatabaseError(problem)
         with self._connection.begin():
             tables.metadata.create_all(self._connection)
             self._driver.execute(f"PRAGMA user_version = {tables.SCHEMA_VERSION}")
+        for table in _CHECKED:
+            problem = self._driver.execute(f"PRAGMA quick_check({table.name})").fetchone()[0]
+            if problem != "ok":
+                raise sqlite3.DatabaseError(problem)
         for sql in statement.SETUP:
             self._driver.execute(sql)
         self._reserve.take()

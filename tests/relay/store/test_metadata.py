@@ -38,7 +38,10 @@ def test_anything_else_is_denied(store: SqliteStore, attempt: str) -> None:
     store.commit([entry(1)], [])
     with (
         open_metadata_reader(store.path) as reader,
-        pytest.raises(sqlalchemy.exc.DatabaseError, match=r"not authorized|prohibited|no such function|vtable constructor failed"),
+        pytest.raises(
+            sqlalchemy.exc.DatabaseError,
+            match=r"not authorized|authorization denied|prohibited|no such function|vtable constructor failed",
+        ),
     ):
         reader.select(text(attempt))
 
