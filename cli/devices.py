@@ -2,7 +2,8 @@
 
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,7 +19,9 @@ from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.errors import Malformed
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-_PASSPHRASE_FILE = "passphrase"
+_PASSPHRASE_FILE = "passphrase"  # noqa: S105 - a file's name
+#: For a device that is never entered: nobody can be asked through it.
+_NO_RELAY = RelayAddress("none.invalid", 1, b"")
 
 
 def keep_passphrase(folder: Path) -> str:
@@ -62,31 +65,43 @@ class Speaker:
         self._relay = relay
         self._ca = ca
 
-    def open(self, options: Options | None = None, *, connected: bool = True) -> Device:
-        """Open the device's key store.
-
-        Args:
-            options: see `clients.options.Options`.
-            connected: whether it will be entered. Reading the history needs no relay.
+    @asynccontextmanager
+    async def connect(self, options: Options | None = None) -> AsyncIterator[Device]:
+        """Open the device and connect it.
 
         Raises:
             NotEnrolled: there is no such device here, or no relay.
             WrongPassphrase, StoreInUse, StoreDamaged: see `KeyStore.open`.
         """
+        self._check_is_there()
+        relay = relays.choose(self._relay, self._ca, self.folder, self._home)
+        device = Device.open(self.folder, self._words(), relay, options=options)
+        try:
+            async with device:
+                relays.remember(self._relay, self._ca, self.folder)
+                yield device
+        finally:
+            device.close()
+
+    @contextmanager
+    def read(self) -> Iterator[Device]:
+        """Open the device without a relay, for what is in its key store. Raises what `connect` raises, but for relays."""
+        self._check_is_there()
+        device = Device.open(self.folder, self._words(), _NO_RELAY)
+        try:
+            yield device
+        finally:
+            device.close()
+
+    def _check_is_there(self) -> None:
         if not (self.folder / STORE_FILE).exists():
             raise NotEnrolled(
                 f"there is no device {self.address} in {self.folder}: "
                 f"blindrelay tenant enrol {self.address.tenant} {self.address.user} {self.address.device}"
             )
-        relay = (
-            relays.choose(self._relay, self._ca, self.folder, self._home)
-            if connected
-            else RelayAddress("localhost", 1, b"")
-        )
-        words = passphrase.given(self._file) or _kept(self.folder) or passphrase.existing(None, str(self.address))
-        device = Device.open(self.folder, words, relay, options=options)
-        relays.remember(self._relay, self._ca, self.folder)
-        return device
+
+    def _words(self) -> str:
+        return passphrase.given(self._file) or _kept(self.folder) or passphrase.existing(None, str(self.address))
 
 
 def speaker_options(command: Command) -> Command:
