@@ -140,8 +140,8 @@ class Engine(Protocol):
 class Again:
     """What has DUP set (decision D9): what was sent before, as far as anybody knows.
 
-    Envelopes up to `sequence` were sent in this session. After a restart nobody knows, and it is those that were accepted up
-    to the second `accepted_at`, when the session's last connection ended.
+    Envelopes up to `sequence` were sent in this session. What was sent before a restart nobody knows: so it is those, too,
+    that were accepted up to the second `accepted_at`, when the session's last connection to an earlier process ended.
     """
 
     sequence: int = 0

@@ -63,9 +63,8 @@ class Reception:
         record, present = self._exchange.sessions.open(
             account_id, packet.client_id, clean_start=packet.clean_start, expiry=expiry
         )
-        again = _sent_before(record) if present else Again()
+        again = _sent_before(record)
         record.ended_at = None
-        record.sent_up_to = again.sequence
         peer.record = record
         peer.subscriptions = record.subscriptions
         return present, again
@@ -142,7 +141,7 @@ class Reception:
             peer.session.grant(packet.packet_id, codes, reason)
             for pattern in wanted:
                 if pattern in peer.subscriptions:
-                    self._attach(peer, pattern, Again(peer.record.sent_up_to or 0) if peer.record else Again())
+                    self._attach(peer, pattern, _sent_before(peer.record) if peer.record else Again())
 
         self._when_saved(peer, grant, is_new)
 
@@ -248,9 +247,7 @@ class Reception:
 
 def _sent_before(record: SessionRecord) -> Again:
     """Decision D9. Nobody knows what was sent before a restart: then it is all that was there when the session ended."""
-    if record.sent_up_to is not None:
-        return Again(sequence=record.sent_up_to)
-    return Again(accepted_at=record.ended_at or 0)
+    return Again(record.sent_up_to, record.unknown_until)
 
 
 def _client_version(packet: mqtt5.ConnectPacket) -> str | None:

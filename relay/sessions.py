@@ -24,8 +24,8 @@ MAX_SESSION_EXPIRY: Final = MAX_TTL
 class SessionRecord:
     """One session of one device.
 
-    `ended_at` (epoch seconds) is None while connected. `sent_up_to` is the highest inbox sequence that has been sent to the
-    client, None when nobody knows because the relay was restarted since.
+    `ended_at` (epoch seconds) is None while connected. `sent_up_to` is the highest inbox sequence that this process has sent to
+    the client. What an earlier process sent nobody knows: it may be any envelope accepted up to `unknown_until`.
     """
 
     account_id: int
@@ -33,7 +33,8 @@ class SessionRecord:
     expiry: int
     ended_at: int | None = None
     subscriptions: set[str] = field(default_factory=set)
-    sent_up_to: int | None = 0
+    sent_up_to: int = 0
+    unknown_until: int = -1
     is_stored: bool = False
 
 
@@ -65,8 +66,8 @@ class Sessions:
                     row.expiry,
                     row.ended_at,
                     set(json.loads(row.subscriptions)),
-                    None,
-                    True,
+                    unknown_until=row.ended_at,
+                    is_stored=True,
                 )
                 for row in connection.execute(sqlalchemy.select(tables.session))
             ]
