@@ -145,3 +145,14 @@ def test_what_people_wrote_is_not_in_repr():
     """Neither subject nor text nor file is in a repr."""
     sent = mail(subject="SECRET", text="SECRET", attachments=(Attachment("SECRET", b"SECRET"),))
     assert "SECRET" not in repr(sent)
+
+
+@pytest.mark.parametrize(
+    "field", ["bob@globex.example, carol@globex.example", '"Bob, of Globex" <bob@globex.example>, carol@globex.example']
+)
+def test_addresses_are_read_plain_and_with_names(field: str) -> None:
+    """Other clients may write names beside the addresses; the addresses are what counts."""
+    mail = parse(
+        b"From: alice@acme.example\r\nTo: " + field.encode() + b"\r\nDate: Mon, 23 Nov 2026 20:00:00 +0000\r\n\r\nHi"
+    )
+    assert [str(user) for user in mail.to] == ["bob@globex.example", "carol@globex.example"]
