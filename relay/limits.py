@@ -19,16 +19,20 @@ MAX_ADDRESSES: Final = 65_536
 
 
 class Bucket:
-    """Tokens that come back at `rate` per second, up to `burst`."""
+    """Tokens that come back at `rate` per second, up to `burst`.
 
-    __slots__ = ("_burst", "_rate", "_since", "_tokens", "_updated")
+    Attributes:
+        since: when it began to be overdrawn without a real pause; infinite when it is not.
+    """
+
+    __slots__ = ("_burst", "_rate", "_tokens", "_updated", "since")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self._rate = rate
         self._burst = float(burst)
         self._tokens = self._burst
         self._updated = now
-        self._since = math.inf  # when it began to be overdrawn without a real pause
+        self.since = math.inf
 
     def try_take(self, now: float, cost: float = 1.0) -> bool:
         """Take `cost` tokens if they are there."""
@@ -52,13 +56,13 @@ class Bucket:
 
     def overdrawn_for(self, now: float) -> float:
         """To be asked whenever `take` found a debt: for how long that has been so, without the bucket half full again."""
-        self._since = min(self._since, now)
-        return now - self._since
+        self.since = min(self.since, now)
+        return now - self.since
 
-    def rested(self) -> None:
+    def rest(self) -> None:
         """Forget how long it has been overdrawn, if it is half full again."""
         if self._tokens >= self._burst / 2:
-            self._since = math.inf
+            self.since = math.inf
 
     def is_full(self, now: float) -> bool:
         """Whether nothing has been taken for so long that it may be forgotten."""
@@ -76,9 +80,9 @@ class Limits:
     def __init__(self, settings: config.Limits, clock: Clock) -> None:
         self._settings = settings
         self._monotonic = clock.monotonic
-        self._devices: dict[int, Bucket] = {}
+        self._devices: dict[int, tuple[Bucket, Bucket]] = {}  # its own and its tenant's
         self._tenants: dict[str, Bucket] = {}
-        self._sealed: WeakKeyDictionary[SealedSender, Bucket] = WeakKeyDictionary()
+        self._sealed: WeakKeyDictionary[SealedSender, tuple[Bucket, Bucket]] = WeakKeyDictionary()
         self._requests: dict[Hashable, Bucket] = {}
         self._claims: dict[Hashable, Bucket] = {}
         self._handshakes: dict[str, Bucket] = {}
@@ -124,30 +128,33 @@ class Limits:
 
         0.0 within the limits. `math.inf`: at the limit for so long that the connection ends with DISCONNECT 0x96.
         """
-        now = self._monotonic()
         if type(identity) is DeviceIdentity:
-            own = self._devices.get(identity.account_id)
-            if own is None:
-                own = self._devices[identity.account_id] = self._bucket("device", now)
-            tenant = identity.address.tenant
+            buckets = self._devices.get(identity.account_id)
         elif type(identity) is SealedSender:
-            own = self._sealed.get(identity)
-            if own is None:
-                own = self._sealed[identity] = self._bucket("sealed", now)
-            tenant = identity.recipient.tenant
+            buckets = self._sealed.get(identity)
         else:  # administrators and registrars send requests alone; those are charged by `asking`
             return 0.0
-        shared = self._tenants.get(tenant)
-        if shared is None:
-            shared = self._tenants[tenant] = self._bucket("tenant", now)
+        now = self._monotonic()
+        own, shared = buckets or self._new_sender(identity, now)
         pause = own.take(now)
         if pause:
             if own.overdrawn_for(now) > self._settings.patience:
                 return math.inf
-        else:
-            own.rested()
+        elif own.since != math.inf:
+            own.rest()
         # What the others of its tenant do slows a sender down; it is not sent away for it.
-        return max(pause, shared.take(now))
+        others = shared.take(now)
+        return others if others > pause else pause  # noqa: FURB136 - `max` costs as much as a bucket
+
+    def _new_sender(self, identity: DeviceIdentity | SealedSender, now: float) -> tuple[Bucket, Bucket]:
+        shared = self._tenants.get(identity.tenant)
+        if shared is None:
+            shared = self._tenants[identity.tenant] = self._bucket("tenant", now)
+        if isinstance(identity, DeviceIdentity):
+            buckets = self._devices[identity.account_id] = (self._bucket("device", now), shared)
+        else:
+            buckets = self._sealed[identity] = (self._bucket("sealed", now), shared)
+        return buckets
 
     def _bucket(self, kind: str, now: float) -> Bucket:
         return Bucket(getattr(self._settings, f"{kind}_rate"), getattr(self._settings, f"{kind}_burst"), now)
