@@ -19,36 +19,36 @@ _STOP: Final = 20.0
 
 @asynccontextmanager
 async def temporary_relay() -> AsyncIterator[RelayAddress]:
-    """Start `blindrelay up` on a free port, and stop it in the end.
+    """A relay that goes away with everything it has.
 
     Raises:
         RelayUnreachable: it did not start; what it said is on stderr.
     """
     with tempfile.TemporaryDirectory(prefix="blindrelay-") as folder:
         data = Path(folder) / "relay"
-        arguments = [
-            "up",
-            "--data-dir",
-            str(data),
-            "--host",
-            "127.0.0.1",
-            "--port",
-            "0",
-            "--log-level",
-            "error",
-            "--json",
-        ]
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "blindrelay.cli.main", *arguments),
-            stdout=asyncio.subprocess.PIPE,
-            # Its own group: a Ctrl-C is ours to deal with, and it is stopped when the clients are done.
-            start_new_session=True,
-        )
-        try:
-            await _announced(process)
+        async with relay_process(data):
             yield RelayAddress.from_file(data / FILE_NAME)
-        finally:
-            await _stopped(process)
+
+
+@asynccontextmanager
+async def relay_process(data: Path) -> AsyncIterator[int]:
+    """`blindrelay up` on the data directory `data` and a free port, stopped in the end; yields its process id.
+
+    Raises:
+        RelayUnreachable: it did not start; what it said is on stderr.
+    """
+    arguments = ["up", "--data-dir", str(data), "--host", "127.0.0.1", "--port", "0", "--log-level", "error", "--json"]
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "blindrelay.cli.main", *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        # Its own group: a Ctrl-C is ours to deal with, and it is stopped when the clients are done.
+        start_new_session=True,
+    )
+    try:
+        await _announced(process)
+        yield process.pid
+    finally:
+        await _stopped(process)
 
 
 async def _announced(process: asyncio.subprocess.Process) -> None:

@@ -1,0 +1,218 @@
+"""`blindrelay demo`: the whole thing at work, and one message seen from three sides."""
+
+import asyncio
+import tempfile
+import time
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from blindrelay.cli.demo_evidence import Evidence, RelayDisk, can_decrypt
+from blindrelay.cli.demo_views import show_three_views
+from blindrelay.cli.output import console
+from blindrelay.cli.temporary_relay import relay_process
+from blindrelay.clients.device import Device
+from blindrelay.clients.enterprise.enterprise import Enterprise
+from blindrelay.clients.errors import ClientError
+from blindrelay.clients.mail import Attachment
+from blindrelay.clients.message import Message
+from blindrelay.clients.options import Options, Posture
+from blindrelay.clients.receipts import Receipt
+from blindrelay.clients.relay_address import RelayAddress
+from blindrelay.clients.sealed import Hygiene
+from blindrelay.protocol.endpoint import FILE_NAME
+
+# Everything here takes milliseconds; a machine may be very busy. Seconds.
+_PATIENCE = 30.0
+# The pauses that hide when somebody wrote are for people who have time; here they would only be waited for.
+_OPTIONS = Options(hygiene=Hygiene(opening=(0.0, 0.05), receipt=(0.0, 0.05), idle=(5.0, 5.0)))
+
+_OPEN_WORDS = "The offer is 4.2 million. Tell nobody before Friday."
+_SEALED_WORDS = "And if they ask: you did not hear it from me."
+_TALK = ("Shall we meet?", "At noon, by the river.", "Heron is go.", "Did you get the draft?", "Reading it now.")
+_SUBJECT, _MAIL, _FILE = (
+    "Draft of the contract",
+    "Please look at section 7 again.",
+    b"Section 7: the price is 4.2 million.\n" * 40,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who takes part."""
+
+    alice: Device
+    alice_phone: Device
+    carol: Device
+    bob: Device
+    bob_laptop: Device
+    dave: Device
+
+    @property
+    def everybody(self) -> tuple[Device, ...]:
+        """All six devices."""
+        return (self.alice, self.alice_phone, self.carol, self.bob, self.bob_laptop, self.dave)
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One message: who had what of it, and what the relay had of it."""
+
+    title: str
+    words: str
+    sender: Device
+    received: tuple[tuple[Device, Message], ...]
+    receipt: Receipt
+    evidence: Evidence
+
+
+class DemoFailed(ClientError):
+    """Something that the demonstration is there to show is not so."""
+
+
+@click.command(
+    epilog="""\b
+Example:
+  blindrelay demo
+"""
+)
+def demo() -> None:
+    """See the whole thing work, in less than a minute.
+
+    Starts a relay in a folder that goes away again, founds two enterprises with certificate authorities of their own, enrols
+    four people with six devices, lets them chat and mail both ways, and prints the same message three times: what the
+    clients see, what the relay holds, what its metadata inventory says. Nothing is left behind.
+    """
+    output = console()
+    started = time.monotonic()
+    asyncio.run(_perform(output))
+    output.print(
+        f"\nThe relay is stopped and everything is removed, after {time.monotonic() - started:.0f} seconds. "
+        "Now yours: [bold]blindrelay up[/bold], and [bold]blindrelay --help[/bold]."
+    )
+
+
+async def _perform(output: Console) -> None:
+    with tempfile.TemporaryDirectory(prefix="blindrelay-demo-") as folder:
+        data = Path(folder) / "relay"
+        async with AsyncExitStack() as stack:
+            with output.status("starting a relay"):
+                pid = await stack.enter_async_context(relay_process(data))
+            relay = RelayAddress.from_file(data / FILE_NAME)
+            if can_decrypt(pid):
+                raise DemoFailed("the relay's process has a library in its memory that could decrypt")
+            _done(
+                output,
+                f"a relay at mqtts://{relay.host}:{relay.port}, process {pid}, without any code that could decrypt",
+            )
+            with output.status("founding two enterprises and enrolling their people"):
+                cast = await _enrol(stack, relay)
+            _done(
+                output, "two enterprises, acme.example and globex.example, each with a certificate authority of its own"
+            )
+            _done(output, "four people with six devices: alice (2) and carol at acme, bob (2) and dave at globex")
+            disk = RelayDisk(data)
+            with output.status("chats and mails"):
+                count = await _talk(cast, disk)
+            _done(output, f"chats and mails both ways, a group, an attachment: {count} messages received and decrypted")
+            with output.status("one message, seen from three sides"):
+                shown = [
+                    await _send_to_absent(cast, disk, "A message", _OPEN_WORDS, Posture.STANDARD),
+                    await _send_to_absent(
+                        cast, disk, "The same in the posture `sealed`", _SEALED_WORDS, Posture.SEALED
+                    ),
+                ]
+            for one in shown:
+                show_three_views(output, one, disk)
+            _search(output, disk)
+
+
+async def _enrol(stack: AsyncExitStack, relay: RelayAddress) -> Cast:
+    acme = await stack.enter_async_context(Enterprise.create("acme.example", relay, options=_OPTIONS))
+    globex = await stack.enter_async_context(Enterprise.create("globex.example", relay, options=_OPTIONS))
+    cast = Cast(
+        alice=await acme.enrol("alice", "laptop"),
+        alice_phone=await acme.enrol("alice", "phone"),
+        carol=await acme.enrol("carol", "desktop"),
+        bob=await globex.enrol("bob", "phone"),
+        bob_laptop=await globex.enrol("bob", "laptop"),
+        dave=await globex.enrol("dave", "tablet"),
+    )
+    for device in (cast.alice, cast.alice_phone, cast.carol, cast.dave):
+        await stack.enter_async_context(device)
+    return cast
+
+
+async def _talk(cast: Cast, disk: RelayDisk) -> int:
+    """Let everybody say something; return how many messages were decrypted."""
+    alice, bob, carol, dave = cast.alice, cast.bob, cast.carol, cast.dave
+    async with bob, cast.bob_laptop:
+        received = [*await _say(alice, (bob, cast.bob_laptop), _TALK[0])]
+        received += await _say(bob, (alice, cast.alice_phone), _TALK[1])
+        group = alice.create_group("Project Heron", [bob.user, carol.user, dave.user])
+        await alice.send(group, _TALK[2])
+        received += [await device.receive(_PATIENCE) for device in (bob, cast.bob_laptop, carol, dave)]
+        draft = Attachment("contract.txt", _FILE, "text/plain")
+        await bob.send_mail([alice.user, carol.user], _SUBJECT, _MAIL, attachments=[draft])
+        mails = [await device.receive(_PATIENCE) for device in (alice, cast.alice_phone, carol)]
+        if any(mail.attachments[0].data != _FILE for mail in mails):
+            raise DemoFailed("the attachment that arrived is not the one that was sent")
+        received += mails
+        received += await _say(dave, (carol,), _TALK[3])
+        received += await _say(carol, (dave,), _TALK[4])
+        await disk.wait_quiet(_PATIENCE)
+    return len(received)
+
+
+async def _say(sender: Device, devices: tuple[Device, ...], words: str) -> list[Message]:
+    receipt = await sender.send(devices[0].user, words)
+    received = [await device.receive(_PATIENCE) for device in devices]
+    if any(message.text != words or message.sender != sender.user for message in received):
+        raise DemoFailed(f"what arrived at {devices[0].user} is not what {sender.user} sent")
+    await receipt.read(_PATIENCE)
+    return received
+
+
+async def _send_to_absent(cast: Cast, disk: RelayDisk, title: str, words: str, posture: Posture) -> Shown:
+    """Send to bob while his devices are away, look at the relay, let him come and read, and look again."""
+    receipt = await cast.alice.send(cast.bob.user, words, posture=posture)
+    evidence = await disk.wait_for(cast.bob.user, 2, _PATIENCE)
+    received: list[tuple[Device, Message]] = []
+    async with cast.bob, cast.bob_laptop:
+        for device in (cast.bob, cast.bob_laptop):
+            message = await device.receive(_PATIENCE)
+            if message.text != words:
+                raise DemoFailed(f"what arrived at {device.address} is not what was sent")
+            received.append((device, message))
+        await receipt.read(_PATIENCE)
+        await disk.wait_quiet(_PATIENCE)
+    await disk.wait_gone(evidence, _PATIENCE)
+    return Shown(title, words, cast.alice, tuple(received), receipt, evidence)
+
+
+def _search(output: Console, disk: RelayDisk) -> None:
+    words = [
+        _OPEN_WORDS,
+        _SEALED_WORDS,
+        *_TALK,
+        _SUBJECT,
+        _MAIL,
+        "Project Heron",
+        "contract.txt",
+        "Section 7: the price",
+    ]
+    found, size = disk.search([word.encode() for word in words])
+    if found:
+        raise DemoFailed(f"words that people wrote are on the relay's disk: {', '.join(map(repr, found))}")
+    _done(
+        output,
+        f"all {size:,} bytes on the relay's disk searched for the {len(words)} sentences, subjects and names that people "
+        "wrote: none is there",
+    )
+
+
+def _done(output: Console, text: str) -> None:
+    output.print(f"[green]✓[/green] {text}")
