@@ -404,13 +404,18 @@ class Exchange:
         for peer in list(self.peers):
             peer.hold(Hold.LEAVING)
         with contextlib.suppress(StoreError):  # a store that failed has nothing under way
-            while any(peer.undecided for peer in self.peers):
+            undecided, left = -1, self._undecided()
+            while left not in {0, undecided}:
                 await self.committer.run(lambda connection: None)  # settles a batch of what was accepted before
+                undecided, left = left, self._undecided()
         for peer in list(self.peers):
             self.end(peer, DisconnectReasonCode.SERVER_SHUTTING_DOWN)
         self._calls.cancel()
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _undecided(self) -> int:
+        return sum(peer.undecided for peer in self.peers)
 
 
 _CARRY_OUT: Final[dict[type, Callable[[Exchange, Peer, Any], None]]] = {

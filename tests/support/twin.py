@@ -157,25 +157,35 @@ class MemoryCommitter:
 
 
 def _insert(connection: sqlalchemy.Connection, entry: Accepted) -> None:
-    connection.exec_driver_sql(
-        "INSERT INTO envelope (mailbox_id, sequence, message_id, accepted_at, expires_at, payload) VALUES (?, ?, ?, ?, ?, ?)",
-        (entry.mailbox_id, entry.sequence, entry.message_id, entry.accepted_at, entry.expires_at, entry.payload),
-    )
-    connection.exec_driver_sql(
-        "INSERT INTO traffic (message_id, sender_id, recipient_id, accepted_at, size) VALUES (?, ?, ?, ?, ?)",
-        (entry.message_id, entry.sender_id, entry.mailbox_id, entry.accepted_at, len(entry.payload)),
-    )
-    connection.exec_driver_sql(
-        "INSERT OR REPLACE INTO recent_id (owner, slot, message_id, recipient, size, checksum) VALUES (?, ?, ?, ?, ?, ?)",
-        (
-            entry.ring_owner,
-            entry.ring_slot,
-            entry.message_id,
-            entry.mailbox_id,
-            len(entry.payload),
-            entry.checksum,
-        ),
-    )
+    envelope = {
+        "mailbox_id": entry.mailbox_id,
+        "sequence": entry.sequence,
+        "message_id": entry.message_id,
+        "accepted_at": entry.accepted_at,
+        "expires_at": entry.expires_at,
+        "size": len(entry.payload),
+        "filler": b"",
+        "payload": entry.payload,
+    }
+    connection.execute(sqlalchemy.insert(tables.envelope), envelope)
+    traffic = {
+        "message_id": entry.message_id,
+        "sender_id": entry.sender_id,
+        "recipient_id": entry.mailbox_id,
+        "accepted_at": entry.accepted_at,
+        "size": len(entry.payload),
+    }
+    connection.execute(sqlalchemy.insert(tables.traffic), traffic)
+    recent = {
+        "owner": entry.ring_owner,
+        "slot": entry.ring_slot,
+        "message_id": entry.message_id,
+        "recipient": entry.mailbox_id,
+        "size": len(entry.payload),
+        "checksum": entry.checksum,
+        "accepted_at": entry.accepted_at,
+    }
+    connection.execute(sqlalchemy.insert(tables.recent_id).prefix_with("OR REPLACE"), recent)
 
 
 class Twin:
