@@ -93,6 +93,7 @@ class Device:
         self._chance = chance
         self._calm = False
         self._hurry = False
+        self._is_subscribed = False
         self._visits = 0
         self._visit: Visit | None = None
         self._outgoing: deque[Outgoing] = deque()
@@ -175,10 +176,13 @@ class Device:
             visit.wire = await Wire.open(
                 self._endpoint, lambda packet: self._received(visit, packet), lambda code: self._ended(visit, code)
             )
+        clean_start = not self._calm and self._chance.random() < 0.15
+        # It may take effect without our ever seeing its CONNACK: then the next session is present, and empty.
+        self._is_subscribed = self._is_subscribed and not clean_start
         visit.wire.send(
             mqtt5.ConnectPacket(
                 str(self.address),
-                clean_start=not self._calm and self._chance.random() < 0.15,
+                clean_start=clean_start,
                 keep_alive=60,
                 session_expiry_interval=SESSION_EXPIRY,
                 receive_max=visit.receive_max,
@@ -197,6 +201,8 @@ class Device:
 
     async def _stay(self, visit: Visit) -> None:
         """Until the connection is over, however that comes."""
+        if self._calm and visit.mood is not Mood.PROMPT:  # everybody was told while it was connecting
+            self._leave(visit, abort=False)
         self._spawn(self._watch(visit))
         if visit.mood is Mood.DEAF:
             self._spawn(self._doze(visit))
@@ -206,9 +212,7 @@ class Device:
             async with asyncio.timeout(None if self._calm else self._chance.uniform(*_MOODS[visit.mood][1])):
                 await visit.over.wait()
         except TimeoutError:
-            if self._calm and visit.mood is Mood.PROMPT:
-                await visit.over.wait()
-            elif visit.mood is Mood.DOUBLE and not self._calm:
+            if visit.mood is Mood.DOUBLE and not self._calm:
                 await self._take_over(visit)
             else:
                 self._leave(visit, abort=self._chance.random() < 0.6)
@@ -285,11 +289,12 @@ class Device:
             case mqtt5.PublishPacket():
                 self._arrived(visit, packet)
             case mqtt5.SubAckPacket():
+                self._is_subscribed = True
                 self.connected.set()
 
     def _admitted(self, visit: Visit, packet: mqtt5.ConnAckPacket) -> None:
         visit.admitted.set()
-        if packet.reason_code:
+        if int(packet.reason_code):
             visit.refusal = int(packet.reason_code)
             return
         visit.connected, visit.resumed = True, packet.session_present
@@ -298,11 +303,10 @@ class Device:
             old.overtaken = True
             self._give_up_on_answers(old)
         self._visit = visit
-        if visit.wire is not None and not packet.session_present:
+        self._is_subscribed = self._is_subscribed and packet.session_present
+        if visit.wire is not None and not self._is_subscribed:
             wanted = mqtt5.TopicFilter(topics.inbox(self.address), max_qos=mqtt5.QoS.AT_LEAST_ONCE)
             visit.wire.send(mqtt5.SubscribePacket(self._new_packet_id(), [wanted]))
-        elif packet.session_present:
-            self.connected.set()
         self._pump()
 
     def _arrived(self, visit: Visit, packet: mqtt5.PublishPacket) -> None:
@@ -337,7 +341,7 @@ class Device:
     def _answered(self, visit: Visit, packet: mqtt5.PubAckPacket) -> None:
         if (message := self._pending.pop(packet.packet_id, None)) is None:
             return
-        kind = Kind.REFUSED if packet.reason_code >= 0x80 else Kind.ACKED
+        kind = Kind.REFUSED if int(packet.reason_code) >= 0x80 else Kind.ACKED
         self.journal.write(
             kind,
             visit.number,

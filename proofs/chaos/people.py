@@ -81,8 +81,8 @@ async def register(people: People, port: int, registration_code: str) -> None:
 async def _register(wire: Wire, packets: "asyncio.Queue[Packet | None]", root: bytes, code: str) -> None:
     wire.send(mqtt5.ConnectPacket("", clean_start=True, username=REGISTRAR, password=code.encode()))
     admitted = await packets.get()
-    if not isinstance(admitted, mqtt5.ConnAckPacket) or admitted.reason_code:
-        raise NotAdmitted("the registrar was not admitted", getattr(admitted, "reason_code", 0))
+    if not isinstance(admitted, mqtt5.ConnAckPacket) or int(admitted.reason_code):
+        raise NotAdmitted(f"the registrar was not admitted: {admitted}", getattr(admitted, "reason_code", 0))
     reply = topics.reply(admitted.assigned_client_id or "")
     wire.send(mqtt5.SubscribePacket(1, [mqtt5.TopicFilter(reply, max_qos=mqtt5.QoS.AT_LEAST_ONCE)]))
     request = rpc.RegisterTenant(tenant=TENANT, root=root)

@@ -5,17 +5,19 @@ listens, and leaves on SIGTERM or when its standard input is closed.
 """
 
 import argparse
-import asyncio
 import mmap
+import os
 import signal
 import struct
 import sys
+import threading
 from pathlib import Path
 
-from blindrelay.proofs.chaos import saboteurs
+from blindrelay.proofs.chaos.saboteurs import SABOTEURS
 from blindrelay.protocol.clock import SystemClock
+from blindrelay.protocol.errors import BlindrelayError
 from blindrelay.relay.config import Settings
-from blindrelay.relay.server import Relay
+from blindrelay.relay.server import Relay, run
 
 
 class SteppedClock(SystemClock):
@@ -27,3 +29,33 @@ class SteppedClock(SystemClock):
 
     def now(self) -> float:
         return super().now() + float(struct.unpack("<d", self._offset[:8])[0])
+
+
+def _leave_with_the_harness() -> None:
+    os.read(sys.stdin.fileno(), 1)  # nothing ever comes: this waits for the end
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+def _ready(relay: Relay) -> None:
+    sys.stdout.write(f"ready {relay.port}\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Run the relay until it is told to leave."""
+    parser = argparse.ArgumentParser(description="The relay of a chaos run.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--clock", type=Path, required=True)
+    parser.add_argument("--saboteur", default="")
+    arguments = parser.parse_args()
+    if arguments.saboteur:
+        SABOTEURS[arguments.saboteur].apply()
+    threading.Thread(target=_leave_with_the_harness, daemon=True).start()
+    try:
+        run(Settings(data_dir=arguments.folder, port=0), _ready, SteppedClock(arguments.clock))
+    except BlindrelayError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

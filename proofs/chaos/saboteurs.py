@@ -23,8 +23,9 @@ from blindrelay.relay.peer import Peer
 from blindrelay.relay.ports import Envelope
 from blindrelay.relay.ring import Known, Ring
 from blindrelay.relay.store.committer import Committer, Outcome
+from blindrelay.relay.store.entries import Accepted, Committed, Write
 from blindrelay.relay.store.errors import StoreFailed
-from blindrelay.relay.store.sqlite import Accepted, Committed, SqliteStore, Write
+from blindrelay.relay.store.sqlite import SqliteStore
 
 
 class Weather(Enum):
@@ -103,7 +104,7 @@ def _commit_out_of_order() -> None:
 def _dup_never_set() -> None:
     deliver = Session.deliver
 
-    def first_every_time(
+    def first_every_time(  # noqa: PLR0913
         self: Session, packet_id: int, topic: str, envelope: Envelope, *, expiry: int | None, again: bool
     ) -> None:
         deliver(self, packet_id, topic, envelope, expiry=expiry, again=again and False)
@@ -115,7 +116,7 @@ def _new_ids_on_resend() -> None:
     deliver = Session.deliver
     last = 0
 
-    def under_another_id(
+    def under_another_id(  # noqa: PLR0913
         self: Session, packet_id: int, topic: str, envelope: Envelope, *, expiry: int | None, again: bool
     ) -> None:
         nonlocal last
@@ -181,7 +182,7 @@ def _error_from_fsync_swallowed() -> None:
         return tried
 
     SqliteStore.commit = deaf  # type: ignore[method-assign]
-    SqliteStore.checkpoint, SqliteStore.tidy = swallowing(checkpoint), swallowing(tidy)  # type: ignore[method-assign]
+    SqliteStore.checkpoint, SqliteStore.tidy = swallowing(checkpoint), swallowing(tidy)  # type: ignore[method-assign,assignment]
 
 
 _I = Invariant

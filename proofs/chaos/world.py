@@ -41,6 +41,7 @@ class World:
         self.port = 0
         self.wrapper = tuple(wrapper)
         self.starts = 0
+        self.idle: Level | None = None
         self._saboteur = saboteur
         self._clock = folder / "clock"
         self._clock.write_bytes(struct.pack("<d", 0.0))
@@ -66,7 +67,10 @@ class World:
         return self._process is not None and self._process.returncode is None
 
     async def start(self) -> None:
-        """Start the relay and wait until it listens. Raises RelayLeft when it ends before that."""
+        """Start the relay, wait until it listens, and note what it takes with nobody connected (`idle`).
+
+        Raises RelayLeft when it ends before that.
+        """
         self.starts += 1
         command = [
             *self.wrapper,
@@ -94,6 +98,7 @@ class World:
             await self.kill()
             raise RelayLeft(f"the relay did not start:\n{self.log_end()}")
         self.port = int(line.split()[1])
+        self.idle = self.level()
 
     async def kill(self) -> None:
         """SIGKILL to the relay and whatever it runs under. Does nothing when it does not run."""
