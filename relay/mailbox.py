@@ -20,6 +20,7 @@ from blindrelay.relay.store import tables
 
 # A page of the catch-up, and what a connection that does not keep up may hold in memory.
 PAGE_COUNT: Final = 256
+SMALL_PAGE: Final = 32
 PAGE_BYTES: Final = 524_288
 # What all connections together may hold; what is over it is fetched from the store when its turn comes.
 HELD_LIMIT: Final = 67_108_864
@@ -239,7 +240,8 @@ class Delivery:
 
     def page_bounds(self) -> tuple[int, int]:
         """How many envelopes, and how many bytes, the next page is to have at most."""
-        return min(PAGE_COUNT, max(1, self.peer.session.window)), PAGE_BYTES
+        # A reader with a small window is given more than that: what it does not take now is held for it, within bounds.
+        return min(PAGE_COUNT, max(SMALL_PAGE, self.peer.session.window)), PAGE_BYTES
 
     def shed(self) -> None:
         """Hold nothing in memory: what was held is behind again."""

@@ -79,6 +79,7 @@ class Reception:
         exchange, session = self._exchange, peer.session
         if session.state is not State.DECIDING:  # taken over, gone or shut down meanwhile
             self.leave(peer)
+            await self._farewell(peer, None)  # the ledger has heard of it only now
             return
         if not exchange.services.accounts.stands(peer.identity):  # class S4: revoked while we waited for the store
             self._refuse(peer, ConnAckReasonCode.NOT_AUTHORIZED, "not authorised any more")
