@@ -3,6 +3,7 @@
 import asyncio
 import os
 from contextlib import AbstractAsyncContextManager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -19,6 +20,20 @@ from blindrelay.clients.errors import TimedOut
 from blindrelay.clients.mail import Attachment
 from blindrelay.clients.message import Message, News
 from blindrelay.clients.options import Options
+
+
+# A relay may hold a hundred prekeys; who wants them all reads JSON.
+_ROWS = 12
+# How the inventory counts time, by its names of the fields: seconds in a unit, and how to write it.
+_TIMES = {
+    "first seen": (86_400, "%Y-%m-%d"),
+    "last seen": (86_400, "%Y-%m-%d"),
+    "connection start": (3_600, "%Y-%m-%d %H h"),
+    "connection end": (3_600, "%Y-%m-%d %H h"),
+    "time of acceptance": (1, "%Y-%m-%d %H:%M:%S"),
+    "expiry": (1, "%Y-%m-%d %H:%M:%S"),
+    "end of the last connection": (1, "%Y-%m-%d %H:%M:%S"),
+}
 
 
 @click.command(
@@ -178,6 +193,22 @@ def my_data(speaker: Speaker, as_json: bool) -> None:
         table = Table(box=box.SIMPLE_HEAD, title=foreign(kind, "bold"), title_justify="left", padding=(0, 1, 0, 0))
         for name in rows[0]:
             table.add_column(foreign(name), overflow="fold")
-        for row in rows:
-            table.add_row(*(foreign("-" if value is None else str(value)) for value in row.values()))
+        for row in rows[:_ROWS]:
+            table.add_row(*(foreign(_legible(name, value)) for name, value in row.items()))
         output.print(table)
+        if len(rows) > _ROWS:
+            output.print(f"[dim]... and {len(rows) - _ROWS} more; --json prints all[/dim]")
+
+
+def _legible(name: str, value: object) -> str:
+    """A value of the inventory, its time or day as people write it. `name` says which it is; see `relay.inventory`."""
+    if value is None:
+        return "-"
+    unit = _TIMES.get(name)
+    if unit is None or not isinstance(value, int):
+        return str(value)
+    seconds, shape = unit
+    try:
+        return datetime.fromtimestamp(value * seconds, UTC).strftime(shape)
+    except (ValueError, OverflowError, OSError):
+        return str(value)  # a relay may say anything

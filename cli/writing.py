@@ -42,6 +42,12 @@ _TIMEOUT = click.option(
 )
 
 
+def parse_duration(text: str) -> float | None:
+    """Seconds, above 0; None when `text` is no duration such as `90`, `90s`, `15m`, `2h`, `7d`."""
+    match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", text, re.ASCII)
+    return (float(match[1]) * _UNITS[match[2]] or None) if match else None
+
+
 class DurationType(click.ParamType[float]):
     """`90`, `90s`, `15m`, `2h`, `7d`; seconds."""
 
@@ -49,9 +55,8 @@ class DurationType(click.ParamType[float]):
 
     def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return seconds, or fail with what a duration looks like."""
-        match = re.fullmatch(r"(\d{1,9}(?:\.\d{1,3})?)([smhd]?)", str(value), re.ASCII)
-        seconds = float(match[1]) * _UNITS[match[2]] if match else 0.0
-        if seconds <= 0:
+        seconds = parse_duration(str(value))
+        if seconds is None:
             self.fail(f"{value!r} is not a duration: expected 90s, 15m, 2h or 7d", param, ctx)
         return seconds
 
