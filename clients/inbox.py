@@ -22,8 +22,12 @@ from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.link import Inbound
 from blindrelay.clients.postroom import Arrival, Postroom, Unsealed
 from blindrelay.protocol.address import DeviceAddress
+from blindrelay.protocol.rpc import ErrorCode
 
 logger = logging.getLogger("blindrelay.clients")
+
+# Refusals of a look-up that say nothing about the message that made it necessary: it comes again, and is asked for again.
+_FOR_NOW: Final = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE})
 
 # One transaction holds so many envelopes or bytes: what one turn of the event loop may cost, about 20 ms.
 BATCH: Final = 64
@@ -85,7 +89,7 @@ class Inbox:
                 try:
                     opened = await self._open(batch)
                     self._store_batch(batch, opened)
-                except (StoreError, TimedOut, ConnectionLost) as error:
+                except (StoreError, TimedOut, ConnectionLost, RequestRefused) as error:
                     # Profile, D11: an acknowledgement would delete what we could not keep. The relay sends it again.
                     logger.warning("messages could not be stored and will be fetched again: %s", error)
                     self._waiting.clear()
@@ -109,7 +113,11 @@ class Inbox:
                 if (tenant := self._postroom.root_needed(unsealed)) is not None:
                     await self._directory.pin_root(tenant, self._connection)
                 opened.append(unsealed)
-            except (Unreadable, IdentityRejected, RequestRefused) as error:
+            except RequestRefused as error:
+                if error.code in _FOR_NOW:
+                    raise
+                opened.append(error)
+            except (Unreadable, IdentityRejected) as error:
                 opened.append(error)
         return opened
 

@@ -16,14 +16,18 @@ from blindrelay.clients import (
     NoDeliveryToken,
     NotPossible,
     RelayUnreachable,
+    RequestRefused,
     Stage,
     TimedOut,
     UnknownRecipient,
 )
+from blindrelay.clients.connection import Connection
+from blindrelay.clients.directory import Directory
 from blindrelay.clients.message import News
 from blindrelay.clients.vault import CHEAP
 from blindrelay.protocol.address import UserAddress
 from blindrelay.protocol.clock import SystemClock
+from blindrelay.protocol.rpc import ErrorCode
 from blindrelay.relay.server import Relay
 from support import people, site
 from support.party import HandClock
@@ -382,3 +386,23 @@ async def test_a_cancelled_receive_takes_nothing(alice: Device, bob: Device) -> 
         await waiting
     await alice.send(BOB, "for the next")
     assert (await bob.receive(SOON)).text == "for the next"
+
+
+async def test_a_message_is_not_lost_to_a_look_up_that_was_refused_for_now(
+    alice: Device, bob: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relay that is too busy to name the sender's root is asked again; the message is not acknowledged meanwhile."""
+    ask, refused = Directory.pin_root, []
+
+    async def busy_at_first(self: Directory, tenant: str, connection: Connection) -> None:
+        if len(refused) < 2:  # her profile travels ahead of her message
+            refused.append(tenant)
+            raise RequestRefused(ErrorCode.RATE_LIMITED, "too many requests")
+        await ask(self, tenant, connection)
+
+    monkeypatch.setattr(Directory, "pin_root", busy_at_first)
+
+    await alice.send(BOB, "still there?")
+
+    assert (await bob.receive(SOON)).text == "still there?"
+    assert refused == ["acme.example"] * 2
