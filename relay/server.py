@@ -194,8 +194,8 @@ class Relay:
             stack.push_async_callback(_cancel, asyncio.create_task(work))
 
     def _handlers(self, limits: Limits, trust: Callable[[bytes], None]) -> dict[str, Handler]:
-        directory = Directory(self.accounts, self.committer, limits, self._eject)
-        tenants = Tenants(self.accounts, self.committer, self._clock, trust=trust, eject=self._eject)
+        directory = Directory(self.accounts, self.committer, limits, self.eject)
+        tenants = Tenants(self.accounts, self.committer, self._clock, trust=trust, sessions=self)
         # One at a time: a look at the traffic of a large relay takes seconds of a reader's time.
         desk = asyncio.Lock()
 
@@ -240,10 +240,14 @@ class Relay:
 
         self.committer.submit(write).add_done_callback(recorded)
 
-    def _eject(self) -> None:
-        """End the sessions of those who no longer stand."""
+    def eject(self) -> None:
+        """Close every connection whose identity no longer stands."""
         stands = self.accounts.stands
         self.exchange.disconnect(lambda identity: not stands(identity), DisconnectReasonCode.NOT_AUTHORIZED)
+
+    async def forget(self, account_id: int) -> None:
+        """End what is kept of a device's MQTT sessions."""
+        await self.exchange.sessions.forget(account_id)
 
     # What happens now and then.
 
@@ -255,7 +259,7 @@ class Relay:
         while True:
             await asyncio.sleep(_GUARD_INTERVAL)
             if self._clock.now() >= self._next_expiry:
-                self._eject()
+                self.eject()
                 self._next_expiry = min(
                     (
                         peer.identity.expires_at

@@ -1,6 +1,6 @@
 """Tenants come in with a root, and withdraw their devices' certificates."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -25,11 +25,14 @@ _DAY: Final = 86_400
 _PURGE_ROUNDS: Final = 64
 
 
-class Ejector(Protocol):
-    """Ends what no longer stands."""
+class Sessions(Protocol):
+    """What is done to the sessions of those who no longer stand."""
 
-    def __call__(self) -> None:
-        """Close every session whose identity no longer stands."""
+    def eject(self) -> None:
+        """Close every connection whose identity no longer stands."""
+
+    def forget(self, account_id: int) -> Awaitable[None]:
+        """End what is kept of a device's MQTT sessions."""
 
 
 class Tenants:
@@ -38,17 +41,17 @@ class Tenants:
     Args:
         accounts, store, clock: the relay's own.
         trust: makes the TLS listener admit certificates of a new root (DER).
-        eject: ends the sessions of those who no longer stand.
+        sessions: ends those of who no longer stands.
     """
 
     def __init__(
-        self, accounts: Accounts, store: Store, clock: Clock, *, trust: Callable[[bytes], None], eject: Ejector
+        self, accounts: Accounts, store: Store, clock: Clock, *, trust: Callable[[bytes], None], sessions: Sessions
     ) -> None:
         self._accounts = accounts
         self._store = store
         self._clock = clock
         self._trust = trust
-        self._eject = eject
+        self._sessions = sessions
 
     async def register(self, identity: Identity, request: rpc.RegisterTenant) -> rpc.Empty:
         """Introduce a tenant. The same root again is no news; another root for the same name is refused."""
@@ -87,7 +90,7 @@ class Tenants:
         # It takes something away, so it holds at once: whatever becomes of the store, nobody uses this certificate again
         # while the relay runs.
         purged = self._accounts.revoke(revocation)
-        self._eject()
+        self._sessions.eject()
         device = self._accounts.device(revocation.device)
         row = insert(tables.revocation).values(
             fingerprint=revocation.certificate,
@@ -107,6 +110,7 @@ class Tenants:
         return rpc.Empty()
 
     async def _purge(self, device: Device) -> None:
+        await self._sessions.forget(device.account_id)
         mailbox = self._accounts.mailbox(device.account_id)
         delete = sqlalchemy.delete(tables.envelope).where(tables.envelope.c.mailbox_id == device.account_id)
         for _ in range(_PURGE_ROUNDS):

@@ -207,7 +207,9 @@ async def test_a_revoked_device_is_thrown_out_and_stays_out(relay: Relay, acme: 
     async with Client(relay, bob) as again:
         answer = await again.connect(clean_start=False)
         assert answer.reason_code is ConnAckReasonCode.NOT_AUTHORIZED
-    async with connected(relay, acme.device("bob", "phone")) as successor:
+    async with Client(relay, acme.device("bob", "phone")) as successor:
+        answer = await successor.connect(clean_start=False)
+        assert (answer.reason_code, answer.session_present) == (0, False)
         await successor.open_inbox()
         assert (await successor.publish(bob.device, b"\x09" * 1_024)).reason_code == 0
         assert (await successor.receive()).payload == b"\x09" * 1_024
