@@ -8,6 +8,7 @@ aiomqtt 2.5 (on paho-mqtt 2) is made for telemetry. What a messenger needs, and 
 - It spends a task and a time-out on each publish, and warns at ten of them: here `post` returns at once.
 - Entered a second time after a loss, it does not wait for CONNACK: here `open` begins with fresh futures.
 - It registers a socket with the loop later, when it may be closed or be another's: here at once, on the loop's thread.
+- It begins every connection with a clean start, or none: here the first one of a process alone.
 - It leaves the socket open when CONNACK does not come, or on a cancel: here `open` closes it.
 
 The names that it relies on are listed in tests/clients/test_link.py: a release of aiomqtt or paho that changes them fails
@@ -148,8 +149,9 @@ class Link(aiomqtt.Client):
             protocol=aiomqtt.ProtocolVersion.V5,
             keepalive=KEEP_ALIVE,
             # Only a client that still has its part of the session may resume it (3.2.2-4), and a process that begins
-            # has none: packet identifiers are paho's, in memory. The mailbox does not depend on the session.
-            clean_start=paho.MQTT_CLEAN_START_FIRST_ONLY,
+            # has none: packet identifiers are paho's, in memory. The mailbox does not depend on the session. See
+            # `_on_connect`; paho's own "first only" counts anew with every connect.
+            clean_start=True,
             # Flow control is ours (see `free`): paho's own bound cannot follow CONNACK.
             max_inflight_messages=0,
             max_queued_outgoing_messages=0,
@@ -296,6 +298,7 @@ class Link(aiomqtt.Client):
             # 3.2.2-5: no session there, so none here. Whoever published these publishes them again, as new packets.
             client.drop_out_messages()
             self._settles.clear()
+        self._clean_start = False
         self._window = maximum
         self._up = True
         assigned = getattr(properties, "AssignedClientIdentifier", None)
