@@ -21,7 +21,6 @@ from blindrelay.clients.mail import Attachment
 from blindrelay.clients.message import Message, News
 from blindrelay.clients.options import Options
 
-
 # A relay may hold a hundred prekeys; who wants them all reads JSON.
 _ROWS = 12
 # How the inventory counts time, by its names of the fields: seconds in a unit, and how to write it.
