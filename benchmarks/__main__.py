@@ -3,6 +3,7 @@
 import asyncio
 import sys
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ RESULTS = Path("benchmarks.json")
 # The table's columns, where nobody looks at it in a terminal.
 WIDTH = 140
 _DEFAULT = Scale()
+QUICK = Scale(seconds=2.0, warm_up=0.5, records=200_000, idle=500, contacts=10)
 
 
 async def measure(names: tuple[str, ...], scale: Scale, report: Report, folder: Path) -> None:
@@ -29,7 +31,20 @@ async def measure(names: tuple[str, ...], scale: Scale, report: Report, folder: 
         await SCENARIOS[name](world, report)
 
 
+def _hurry(context: click.Context, _: click.Parameter, quick: bool) -> None:
+    if quick:
+        context.default_map = asdict(QUICK)
+
+
 @click.command(context_settings={"show_default": True})
+@click.option(
+    "--quick",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_hurry,
+    help="A minute, for a first impression.",
+)
 @click.option(
     "--only", "names", multiple=True, type=click.Choice(list(SCENARIOS)), help="Measure this; may be repeated."
 )

@@ -25,6 +25,8 @@ KEEP_ALIVE = 1_200
 _ID = struct.Struct(">8sQ")
 _COUNTER = struct.Struct(">Q")
 _PUBLISH_QOS_1 = 0x32
+# Of a frame of a kilobyte or more: its header byte and its length.
+_PREFIX = 3
 # MQTT 5, 2.4: a reason code from here on is a refusal.
 REFUSED = 0x80
 # Seconds. Every message of our clients has one.
@@ -226,6 +228,7 @@ class Receiver(Peer):
         self._nonce = nonce
         self._broken = broken
         self._layout: struct.Struct | None = None
+        self._prefix = b""
         self._next = 0
         self._missing: set[int] = set()
         self.delivered = 0
@@ -256,7 +259,8 @@ class Receiver(Peer):
         fresh = self._take(data[:whole] if whole != len(data) else data, acks)
         self._buffer = data[len(acks) * size :]
         self._answer(acks, fresh)
-        if self._buffer and (len(acks) * size != whole or self._buffer[0] != _PUBLISH_QOS_1):
+        # What is left is the beginning of another such frame, or something for the codec.
+        if len(acks) * size != whole or not self._prefix.startswith(self._buffer[: len(self._prefix)]):
             self._one_by_one()
 
     def _take(self, frames: bytes, acks: list[bytes]) -> int:
@@ -291,6 +295,7 @@ class Receiver(Peer):
                 return
             if self._layout is None:
                 self._layout = _layout(whole, packet, len(whole) - len(self._buffer))
+                self._prefix = whole[:_PREFIX]
             if counter == self._next:
                 self._next += 1
                 self.delivered += 1

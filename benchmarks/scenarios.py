@@ -124,7 +124,8 @@ async def encryption(world: World, report: Report) -> None:
     aim = "seal + open < 1 ms"
     report.add(Measurement("encryption of 1 KB", took.milliseconds(), aim, took.seal + took.open < 0.001))
     async with world.relay() as (program, server):
-        first, next_ = await sealing.contact(world, program, server)
+        relay = await asyncio.to_thread(sealing.relay_address, server, program.facts["code"])
+        first, next_ = await sealing.contact(world.scale.contacts, relay)
         report.add(
             Measurement(
                 "first contact with a new device",

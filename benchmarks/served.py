@@ -1,9 +1,9 @@
 """The process of the relay under test: `blindrelay.relay.server.Relay` as it is, or with one of its costs taken away.
 
-Writes one line of JSON, `port` and `certificate`, once it listens, and runs until SIGTERM. What it can take away:
+Writes one line of JSON (`port`, `certificate`, registration `code`) once it listens, and runs until SIGTERM. It can do without:
 
-- TLS (`--plain`): a second listener without it. Who connects is then told by the client id, and that device's certificate is
-  read from where it was issued and checked as ever, so that nothing else is saved.
+- TLS (`--plain`): there is a second listener without it. Who connects is then told by the client id; that device's
+  certificate is read from where it was issued and checked as ever, so that nothing else is saved.
 - the store (`--memory`): envelopes are accepted at once and kept by nobody.
 """
 
@@ -114,7 +114,7 @@ async def serve(settings: Settings, tenants: dict[str, Path], *, plain: bool, me
             assert answer.error is None, answer
         if memory:
             exchange.committer = InMemory(exchange, relay.committer)
-        facts = {"port": relay.port, "certificate": str(relay.certificate)}
+        facts = {"port": relay.port, "certificate": str(relay.certificate), "code": relay.registration_code}
         listener = None
         if plain:
             admission = ByClientId(exchange.services.admission, tenants)
