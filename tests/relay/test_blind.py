@@ -26,6 +26,6 @@ def test_the_environment_holds_no_client(python: Path) -> None:
         "print(json.dumps([n for n in names if n.split('.')[0] in sys.modules and n in sys.modules\n"
         "                  or importlib.util.find_spec(n) is not None]))"
     )
-    done = subprocess.run([python, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run([python, "-I", "-c", program], capture_output=True, text=True, check=True)
 
     assert json.loads(done.stdout) == []
