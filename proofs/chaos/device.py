@@ -37,7 +37,7 @@ class Mood(enum.Enum):
     NEVER = "acknowledges nothing, and leaves"
     DEAF = "stops reading now and then"
     RESTLESS = "leaves soon, often without a word"
-    DOUBLE = "soon opens a second connection while the first still stands"
+    DOUBLE = "opens a second connection while the first still stands, and acknowledges on the first when it is too late"
 
 
 # How often, in relation to each other, and for how long (seconds) a connection is kept.
@@ -83,14 +83,25 @@ class Visit:
 
 
 class Device:
-    """One identity, one connection at a time (two, while one takes the other over)."""
+    """One identity, one connection at a time (two, while one takes the other over).
 
-    def __init__(self, address: DeviceAddress, endpoint: Endpoint, journal: Journal, chance: random.Random) -> None:
+    `mood` is that of every connection until `calm_down`; without one it is drawn for each.
+    """
+
+    def __init__(
+        self,
+        address: DeviceAddress,
+        endpoint: Endpoint,
+        journal: Journal,
+        chance: random.Random,
+        mood: Mood | None = None,
+    ) -> None:
         self.address = address
         self.journal = journal
         self.connected = asyncio.Event()
         self._endpoint = endpoint
         self._chance = chance
+        self._mood = mood
         self._calm = False
         self._hurry = False
         self._is_subscribed = False
@@ -165,11 +176,9 @@ class Device:
     async def _connect(self) -> Visit:
         """Open a connection and get through CONNECT; raise OSError, TimeoutError or NotAdmitted."""
         self._visits += 1
-        mood = (
-            Mood.PROMPT
-            if self._calm
-            else self._chance.choices(list(_MOODS), [weight for weight, _ in _MOODS.values()])[0]
-        )
+        mood = self._mood or self._chance.choices(list(_MOODS), [weight for weight, _ in _MOODS.values()])[0]
+        if self._calm:
+            mood = Mood.PROMPT
         visit = Visit(self._visits, mood, self._chance.choice(RECEIVE_MAXIMA))
         patience = 5.0 if self._calm else self._chance.uniform(1.0, 4.0)
         async with asyncio.timeout(patience):
@@ -237,6 +246,8 @@ class Device:
             async with asyncio.timeout(AFTERLIFE):
                 await old.over.wait()
         except TimeoutError:
+            pass  # the oracle sees how long it lived
+        finally:
             self._leave(old, abort=True)
 
     async def _watch(self, visit: Visit) -> None:
@@ -329,7 +340,7 @@ class Device:
         if self._handed.get(message_id) != packet_id:
             self._handed[message_id] = packet_id
             self.journal.write(Kind.HANDED, visit.number, message_id=message_id, packet_id=packet_id, digest=digest)
-        if visit.mood not in {Mood.LATE, Mood.NEVER}:
+        if visit.mood not in {Mood.LATE, Mood.NEVER, Mood.DOUBLE}:
             self._acknowledge(visit)
 
     def _acknowledge(self, visit: Visit) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from blindrelay.proofs.chaos import nemesis
+from blindrelay.proofs.chaos.device import Mood
 from blindrelay.proofs.chaos.evidence import examine_store
 from blindrelay.proofs.chaos.history import Disturbance, History, Level, StoreView
 from blindrelay.proofs.chaos.journal import Entry, Kind
@@ -37,6 +38,7 @@ class Plan:
     rate: float = 6.0
     saboteur: str = ""
     schedule: tuple[Strike, ...] | None = None
+    mood: Mood | None = None  # of every device; None: as they like
 
     @property
     def strikes(self) -> tuple[Strike, ...]:
@@ -102,7 +104,7 @@ class Run:
             people = enrol(addresses(self.plan.devices), data / "relay.crt", self.folder)
             await register(people, self._world.port, (data / "registration-code").read_text(encoding="ascii").strip())
             self._workload = await stack.enter_async_context(
-                Workload(people, self._proxy.port, self.folder, self._clock, self.plan.seed)
+                Workload(people, self._proxy.port, self.folder, self._clock, seed=self.plan.seed, mood=self.plan.mood)
             )
             await self._workload.connect(CONNECT_PATIENCE)
             produced_until = await self._trouble()

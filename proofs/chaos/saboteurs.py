@@ -13,6 +13,8 @@ from typing import Any, Final
 
 from mqtt5 import ConnectPacket, DisconnectReasonCode
 
+from blindrelay.proofs.chaos.device import Mood
+from blindrelay.proofs.chaos.nemesis import Fault, Strike
 from blindrelay.proofs.chaos.oracle import Invariant
 from blindrelay.protocol.clock import Clock
 from blindrelay.relay.exchange import Exchange, Services
@@ -44,6 +46,7 @@ class Saboteur:
     apply: Callable[[], None]
     weather: Weather
     breaks: frozenset[Invariant]
+    mood: Mood | None = None  # of the devices, when it does not show under most of them
 
 
 def _puback_before_commit() -> None:
@@ -185,6 +188,18 @@ def _error_from_fsync_swallowed() -> None:
     SqliteStore.checkpoint, SqliteStore.tidy = swallowing(checkpoint), swallowing(tidy)  # type: ignore[method-assign,assignment]
 
 
+#: Four seconds in which every one of them shows: answers are lost, connections cut, the clock is stepped.
+SCHEDULE: Final = (
+    Strike(0.5, Fault.CLOCK_FORWARD, 1.0),
+    Strike(0.7, Fault.ANSWERS_HELD, 0.4),
+    Strike(1.12, Fault.RESET, 0.0),
+    Strike(1.8, Fault.FREEZE, 0.5),
+    Strike(2.0, Fault.RESET, 0.0),
+    Strike(2.6, Fault.ANSWERS_HELD, 0.3),
+    Strike(2.92, Fault.RESET, 0.0),
+)
+SCHEDULE_SECONDS: Final = 4.0
+
 _I = Invariant
 
 #: All of them, by name.
@@ -200,7 +215,7 @@ SABOTEURS: Final = {
         Saboteur("dup-never-set", _dup_never_set, Weather.FAULTS, frozenset({_I.I7})),
         Saboteur("new-ids-on-resend", _new_ids_on_resend, Weather.FAULTS, frozenset({_I.I7})),
         Saboteur("receive-maximum-ignored", _receive_maximum_ignored, Weather.FAULTS, frozenset({_I.I7})),
-        Saboteur("no-fencing-on-takeover", _no_fencing_on_takeover, Weather.FAULTS, frozenset({_I.I7})),
+        Saboteur("no-fencing-on-takeover", _no_fencing_on_takeover, Weather.FAULTS, frozenset({_I.I7}), Mood.DOUBLE),
         Saboteur("expiry-on-the-wall-clock", _expiry_on_the_wall_clock, Weather.FAULTS, frozenset({_I.I1, _I.I6})),
     )
 }

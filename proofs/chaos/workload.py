@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from blindrelay.proofs.chaos.device import Device
+from blindrelay.proofs.chaos.device import Device, Mood
 from blindrelay.proofs.chaos.history import Disturbance, messages
 from blindrelay.proofs.chaos.journal import Entry, Journal, in_order
 from blindrelay.proofs.chaos.people import People
@@ -29,7 +29,9 @@ _POLL = 0.05
 class Workload:
     """Devices in a ring: each writes to the next two. An async context manager; `close` says goodbye on all connections."""
 
-    def __init__(self, people: People, port: int, folder: Path, clock: Clock, seed: int) -> None:
+    def __init__(  # noqa: PLR0913 - who, where to, where it is written down, and how
+        self, people: People, port: int, folder: Path, clock: Clock, *, seed: int, mood: Mood | None = None
+    ) -> None:
         self._stack = ExitStack()
         self._clock = clock
         # Not for secrets: a run is to be repeatable.
@@ -39,7 +41,7 @@ class Workload:
         for number, (address, context) in enumerate(people.contexts.items()):
             journal = self._stack.enter_context(Journal(folder / f"device{number}.jsonl", str(address), clock))
             chance = random.Random(f"device {seed} {number}")  # noqa: S311
-            self.devices[address] = Device(address, Endpoint("127.0.0.1", port, context), journal, chance)
+            self.devices[address] = Device(address, Endpoint("127.0.0.1", port, context), journal, chance, mood)
 
     async def __aenter__(self) -> Self:
         return self
