@@ -219,8 +219,8 @@ class Exchange:
 
     def _take(self, ring: "Ring[Parked]", parked: Parked) -> None:
         peer, packet, mailbox = parked
-        if peer.has_left:
-            return  # it ended, or was thrown out, while the ring was being filled; it has no PUBACK
+        if peer.has_left and not self.services.accounts.stands(peer.identity):
+            return  # revoked while the ring was being filled: class S5
         payload = packet.payload
         size = len(payload)
         message_id: bytes = packet.correlation_data  # type: ignore[assignment]  # `_publish` has seen it
