@@ -172,14 +172,18 @@ async def _issue(
 
 
 async def _announce(place: Path, words: str, relay: RelayAddress) -> None:
+    device = Device.open(place, words, relay)
     try:
-        async with Device.open(place, words, relay):
+        async with device:
             pass
-    except (AdmissionRefused, RelayUnreachable) as error:
-        complain(f"{place} is complete, but the relay has not met the device; its first connection will introduce it")
-        if isinstance(error, AdmissionRefused):
-            complain("does the relay know the tenant? see `blindrelay tenant register --help`")
+    except (AdmissionRefused, RelayUnreachable):
+        complain(
+            f"{place} is complete, but the relay has not met the device: its first connection will introduce it. "
+            "Does the relay know the tenant? See `blindrelay tenant register --help`"
+        )
         raise
+    finally:
+        device.close()
 
 
 @tenant.command(

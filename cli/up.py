@@ -1,5 +1,6 @@
 """`blindrelay up`: a relay in the foreground."""
 
+import contextlib
 import socket
 import ssl
 import sys
@@ -101,7 +102,11 @@ def up(
     logs.configure(level=log_level, as_json=not sys.stderr.isatty())
     endpoint = settings.data_dir / FILE_NAME
 
+    ours = contextlib.ExitStack()
+
     def ready(relay: Relay) -> None:
+        # Not before: until we hold the directory's lock, the file may be that of another relay.
+        ours.callback(endpoint.unlink, missing_ok=True)
         Endpoint(
             host=_LOCAL.get(relay.host, relay.host),
             port=relay.port,
@@ -110,10 +115,8 @@ def up(
         ).write(endpoint)
         _announce(relay, as_json=as_json, is_default=settings.data_dir == relay_directory(home))
 
-    try:
+    with ours:
         server.run(settings, ready)
-    finally:
-        endpoint.unlink(missing_ok=True)
     if not as_json:
         click.echo("stopped; everything acknowledged is on disk")
     return ExitCode.OK

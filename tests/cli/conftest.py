@@ -1,9 +1,10 @@
 """Running the command line, inside this process and as one of its own."""
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -48,5 +49,41 @@ def process(home: Path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
             env=os.environ | {"COLUMNS": "100"},
             **options,  # type: ignore[call-overload]
         )
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def relay(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A relay of this module's own, as a process; its data directory."""
+    folder = tmp_path_factory.mktemp("relay")
+    command = [sys.executable, "-m", "blindrelay", "up", "--port", "0", "--json", "--data-dir", str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as running:
+        assert running.stdout is not None
+        assert json.loads(running.stdout.readline())["port"] > 0
+        yield folder
+        running.terminate()
+
+
+@pytest.fixture(scope="module")
+def office(relay: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A home in which acme.example has enrolled alice's laptop and bob's phone with the module's relay."""
+    home = tmp_path_factory.mktemp("office")
+    for arguments in (
+        ["create", "acme.example"],
+        ["register", "acme.example", "--relay", str(relay)],
+        ["enrol", "acme.example", "alice", "laptop"],
+        ["enrol", "acme.example", "bob", "phone"],
+    ):
+        assert run(["tenant", *arguments, "--home", str(home)]) == 0
+    return home
+
+
+@pytest.fixture
+def client(office: Path, blindrelay: Callable[..., Ran]) -> Callable[..., Ran]:
+    """Run a client's command as somebody of the office: `client("alice/laptop", "send", ...)`."""
+
+    def call(device: str, command: str, *arguments: object) -> Ran:
+        return blindrelay("client", *command.split(), "--home", office, "--as", f"acme.example/{device}", *arguments)
 
     return call

@@ -41,7 +41,7 @@ def test_manual_is_printed_without_a_clients_packages() -> None:
         (["frobnicate"], "frobnicate"),
         (["--nonsense"], "--nonsense"),
         (["completion", "tcsh"], "tcsh"),
-        (["completion"], "SHELL"),
+        (["completion"], "fish"),
     ],
 )
 def test_misunderstood_command_line_is_a_usage_error(
