@@ -39,7 +39,7 @@ def create(folder: Path) -> Path:
     package = site / "blindrelay"
     package.mkdir()
     source = Path(blindrelay.__file__).parent
-    for entry in ("__init__.py", *RELAY_ROOMS):
+    for entry in ("__init__.py", "__main__.py", *RELAY_ROOMS):
         (package / entry).symlink_to((source / entry).resolve())
     return folder / "bin" / "python"
 
