@@ -40,6 +40,10 @@ SESSION_TAKEN_OVER: Final = 0x8E
 # PUBACK codes that say "not now": quota or disk full, rate (0x97), the packet identifier is still taken (0x91), and
 # unspecified trouble of the relay's own (0x80, 0x83 are final: they speak of this message).
 NOT_NOW: Final = frozenset({0x91, 0x97})
+# Refusals of a request that say "not now".
+BUSY: Final = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE})
+# So many requests are under way at once; the relay bounds them, too, and others wait more cheaply here than there.
+REQUESTS_AT_ONCE: Final = 8
 # Requests wait for one another at the relay's Receive Maximum; a few places are theirs so that mail does not starve them.
 RESERVED: Final = 4
 
@@ -128,6 +132,7 @@ class Connection:
         self._observer: Observer = SilentObserver()
         self._backoff = backoff or Backoff()
         self._timeout = timeout
+        self._gate = asyncio.Semaphore(REQUESTS_AT_ONCE)
         self._pending: dict[bytes, asyncio.Future[Answer]] = {}
         self._ready = asyncio.Event()
         self._ending: asyncio.Future[Ending] | None = None
@@ -172,8 +177,8 @@ class Connection:
             await asyncio.wait([self._supervisor])
             self._supervisor = None
         self._error = self._error or Closed("the connection is closed")
-        self._ready.clear()
         self._fail_pending(self._error)
+        self._ready.set()  # whoever waits for the connection wakes up and finds the error
         await self._link.close()
 
     @property
@@ -215,7 +220,7 @@ class Connection:
             raise self._error
 
     async def call(self, method: Method[Request, Response], request: Request, timeout: float | None = None) -> Response:
-        """Ask the relay. Lost connections are waited for and the request repeated, within `timeout` seconds.
+        """Ask the relay. A lost connection is waited for, a busy relay asked again, within `timeout` seconds.
 
         Every method may be repeated: at worst a prekey is claimed and not used. Cancelling forgets the answer.
 
@@ -227,12 +232,19 @@ class Connection:
         allowed = self._timeout if timeout is None else timeout
         try:
             async with asyncio.timeout(allowed):
+                failures = 0
                 while True:
                     await self.ready()
                     try:
-                        return self._read(method, await self._ask(method, request))
+                        async with self._gate:
+                            return self._read(method, await self._ask(method, request))
                     except ConnectionLost:
                         continue
+                    except RequestRefused as refused:
+                        if refused.code not in BUSY:
+                            raise
+                    failures += 1
+                    await asyncio.sleep(self._backoff.delay(failures))
         except TimeoutError as error:
             if isinstance(error, TimedOut):
                 raise

@@ -9,9 +9,9 @@ from typing import Final, Self
 
 from blindrelay.clients.connection import Connection
 from blindrelay.clients.contacts import Contact
-from blindrelay.clients.content import MAX_MEMBERS, Chat, Group, Letter, Mail, Retract
+from blindrelay.clients.content import MAX_MEMBERS, MAX_TEXT, Chat, Group, Letter, Mail, Retract
 from blindrelay.clients.courier import new_id
-from blindrelay.clients.errors import Closed, NotPossible, TimedOut
+from blindrelay.clients.errors import Closed, ContentTooLarge, NotPossible, TimedOut
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.mail import Attachment, MailMessage, build
 from blindrelay.clients.message import Message, Update
@@ -156,6 +156,10 @@ class Device:
             UnknownRecipient, IdentityRejected, NoDeliveryToken, TimedOut, ContentTooLarge: nothing was sent.
             AdmissionRefused: the relay does not let this device in any more.
         """
+        if len(text) > MAX_TEXT:
+            raise ContentTooLarge(
+                f"a chat of {len(text):,} characters: expected {MAX_TEXT:,} at most; send it as a mail"
+            )
         sealed = self._sealed(posture)
         users, group = self._recipients(to)
         content = Chat.model_construct(id=new_id(), sent_at=self._now(), text=text)

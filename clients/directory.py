@@ -4,9 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final, Protocol, TypeVar
 
-from blindrelay.clients.connection import Backoff
 from blindrelay.clients.contacts import Contact, Contacts
-from blindrelay.clients.errors import IdentityRejected, RequestRefused, UnknownRecipient
+from blindrelay.clients.errors import IdentityRejected, UnknownRecipient
 from blindrelay.clients.postroom import Postroom
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.clock import Clock
@@ -48,13 +47,10 @@ class Directory:
         max_age: seconds; see `MAX_AGE`.
     """
 
-    def __init__(
-        self, contacts: Contacts, postroom: Postroom, clock: Clock, *, backoff: Backoff, max_age: float = MAX_AGE
-    ) -> None:
+    def __init__(self, contacts: Contacts, postroom: Postroom, clock: Clock, *, max_age: float = MAX_AGE) -> None:
         self._contacts = contacts
         self._postroom = postroom
         self._clock = clock
-        self._backoff = backoff
         self._max_age = max_age
         self._looked_up: dict[UserAddress, float] = {}
         self._locks: dict[UserAddress, asyncio.Lock] = {}
@@ -75,7 +71,7 @@ class Directory:
             UnknownRecipient: it does not know them, or they have no device yet.
             IdentityRejected: one of the devices it lists is not theirs; `check` says why.
         """
-        entry = await self._call(caller, LOOK_UP_USER, LookUpUser(user=user))
+        entry = await caller.call(LOOK_UP_USER, LookUpUser(user=user))
         if entry.user != user:
             raise IdentityRejected(str(user), "directory", f"asked about {user}, the relay answers about {entry.user}")
         return self._accept(user, entry)
@@ -95,7 +91,7 @@ class Directory:
 
     async def pin_root(self, tenant: str, caller: Caller) -> None:
         """Learn the root of a tenant from which a first message came. Raises as `Connection.call` and `pin_root`."""
-        entry = await self._call(caller, LOOK_UP_TENANT, LookUpTenant(tenant=tenant))
+        entry = await caller.call(LOOK_UP_TENANT, LookUpTenant(tenant=tenant))
         self._contacts.pin_root(tenant, entry.root)
 
     def known(self, user: UserAddress, *, but: DeviceAddress | None = None) -> list[DeviceAddress] | None:
@@ -167,24 +163,13 @@ class Directory:
         without = set(missing)
         for start in range(0, len(missing), MAX_DEVICES_PER_USER):
             wanted = missing[start : start + MAX_DEVICES_PER_USER]
-            claimed = await self._call(caller, CLAIM_PREKEYS, ClaimPrekeys(devices=wanted))
+            claimed = await caller.call(CLAIM_PREKEYS, ClaimPrekeys(devices=wanted))
             for device in wanted:
                 prekey = claimed.prekeys.get(str(device))
                 if prekey is not None:
                     self._postroom.start_session(device, prekey)
                     without.discard(device)
         return without
-
-    async def _call(self, caller: Caller, method: Method[Request, Response], request: Request) -> Response:
-        failures = 0
-        while True:
-            try:
-                return await caller.call(method, request)
-            except RequestRefused as refused:
-                if refused.code not in (ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE):
-                    raise
-                failures += 1
-                await asyncio.sleep(self._backoff.delay(failures))
 
 
 class CallerFor(Protocol):

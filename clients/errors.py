@@ -3,6 +3,7 @@
 ClientError
  +- NotEnrolled          no certificate, folder or enterprise where one was expected
  +- RelayUnreachable     nobody answers at the relay's address
+ |   +- HungUp           somebody does, and hangs up before it has said anything
  +- AdmissionRefused     the relay answers, and refuses this connection
  +- ConnectionLost       the connection ended while something waited for it
  +- TimedOut             the time that the caller allowed has passed (also a `TimeoutError`)
@@ -42,6 +43,10 @@ class NotEnrolled(ClientError):
 
 class RelayUnreachable(ClientError):
     """Nobody answers at the relay's address, or it is not the relay whose certificate we hold."""
+
+
+class HungUp(RelayUnreachable):
+    """The relay closed the connection before it answered. So it does with certificates of enterprises it does not know."""
 
 
 class AdmissionRefused(ClientError):

@@ -16,6 +16,7 @@ there, and not at somebody's desk.
 """
 
 import asyncio
+import socket
 import ssl
 import struct
 import threading
@@ -30,7 +31,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
-from blindrelay.clients.errors import AdmissionRefused, ConnectionLost, RelayUnreachable, TimedOut
+from blindrelay.clients.errors import AdmissionRefused, ConnectionLost, HungUp, RelayUnreachable, TimedOut
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.credentials import CLIENT_VERSION_PROPERTY
 from blindrelay.protocol.sizes import MAX_PACKET
@@ -163,6 +164,8 @@ class Link(aiomqtt.Client):
             # paho takes bytes as they are; its annotation says str.
             self._client.username_pw_set(username, password)  # type: ignore[arg-type]
         self._client.manual_ack_set(True)
+        self._context = context
+        self._client._ssl_wrap_socket = self._secure  # type: ignore[method-assign, assignment]
         self._received = received
         self._ended = ended
         self._settles: dict[int, Settle] = {}
@@ -189,7 +192,7 @@ class Link(aiomqtt.Client):
         """Connect and wait for CONNACK. Cancelling closes the connection that was under way.
 
         Raises:
-            RelayUnreachable: no TCP or TLS connection, or it ended before CONNACK.
+            RelayUnreachable: no TCP or TLS connection; `HungUp`: it ended before CONNACK.
             AdmissionRefused: the relay answered with a refusal.
             TimedOut: there was no answer.
         """
@@ -322,8 +325,12 @@ class Link(aiomqtt.Client):
 
     def _over(self, ending: Ending) -> None:
         if not self._admitted.done():
-            error = f"the relay at {self._hostname}:{self._port} closed the connection before it answered"
-            self._admitted.set_exception(RelayUnreachable(error))
+            self._admitted.set_exception(
+                HungUp(
+                    f"the relay at {self._hostname}:{self._port} closed the connection before it answered; it does so when "
+                    "it is stopping, and when it does not know the enterprise that vouches for this device"
+                )
+            )
         if self._up:
             self._up = False
             self._ended(ending)
@@ -350,6 +357,17 @@ class Link(aiomqtt.Client):
         settle = self._settles.pop(mid, None)
         if settle is not None:
             settle(reason_code.value, _reason(reason_code, properties) if reason_code.value >= REFUSED else "")
+
+    def _secure(self, sock: socket.socket) -> ssl.SSLSocket:
+        """Instead of paho's own, which leaves the socket open when the handshake fails. On the executor's thread."""
+        secured = self._context.wrap_socket(sock, server_hostname=self._hostname, do_handshake_on_connect=False)
+        try:
+            secured.settimeout(self.timeout)
+            secured.do_handshake()
+        except BaseException:
+            secured.close()
+            raise
+        return secured
 
     def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:
         # On the executor's thread: paho connects there, because connecting blocks.

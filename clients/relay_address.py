@@ -47,7 +47,7 @@ class RelayAddress:
         """
         parts = urlsplit(url)
         try:
-            port = parts.port or DEFAULT_PORT
+            port = DEFAULT_PORT if parts.port is None else parts.port
         except ValueError:
             port = 0
         if parts.scheme != "mqtts" or not parts.hostname or not port or parts.path.strip("/"):

@@ -83,9 +83,7 @@ class Running:
         self.contacts = Contacts(store, clock)
         self.receipts = Receipts()
         self._postroom = Postroom(store, self.identity, self.contacts, clock)
-        self.directory = Directory(
-            self.contacts, self._postroom, clock, backoff=options.backoff, max_age=options.directory_age
-        )
+        self.directory = Directory(self.contacts, self._postroom, clock, max_age=options.directory_age)
         self._outbox = Outbox(store, clock, routes=self._route, departed=self._departed, backoff=options.backoff)
         self.courier = Courier(store, self._postroom, self.identity, self.contacts, self._outbox, clock, options)
         self.desk = Desk(

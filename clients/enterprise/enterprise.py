@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from blindrelay.clients.connection import Connection, Credentials
 from blindrelay.clients.device import STORE_FILE, Device
 from blindrelay.clients.enterprise.ca import Authority
-from blindrelay.clients.errors import AdmissionRefused, NotEnrolled, NotPossible, RequestRefused
+from blindrelay.clients.errors import AdmissionRefused, HungUp, NotEnrolled, NotPossible, RequestRefused
 from blindrelay.clients.identity import OwnIdentity
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.options import Options
@@ -170,7 +170,7 @@ class Enterprise:
             entry = await self._as_administrator(
                 lambda relay: relay.call(LOOK_UP_TENANT, LookUpTenant(tenant=self.name))
             )
-        except AdmissionRefused as refused:
+        except (AdmissionRefused, HungUp) as refused:
             raise NotEnrolled(
                 f"the relay does not know {self.name}, and there is no registration code to introduce it with: "
                 "`blindrelay up` shows the code, BLINDRELAY_REGISTRATION_CODE passes it on"

@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import gc
 import inspect
+import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
 from typing import Any
@@ -65,7 +67,16 @@ def test_paho_encodes_properties_by_pack_alone() -> None:
     """Our own properties are encoded late, by `pack`; paho must not look into them otherwise."""
     source = inspect.getsource(paho.Client._send_publish)
     assert "properties.pack()" in source
-    for method in ("ack", "manual_ack_set", "drop_out_messages", "_sock_close", "loop_read", "loop_write"):
+    assert "self._ssl_wrap_socket(sock)" in inspect.getsource(paho.Client._create_socket)
+    for method in (
+        "ack",
+        "manual_ack_set",
+        "drop_out_messages",
+        "_sock_close",
+        "loop_read",
+        "loop_write",
+        "_ssl_wrap_socket",
+    ):
         assert callable(getattr(paho.Client, method))
 
 
@@ -182,7 +193,7 @@ async def make(server: Server) -> AsyncIterator[tuple[Make, Notes]]:
         made = Link(
             "127.0.0.1",
             server.port,
-            None,  # type: ignore[arg-type]
+            options.pop("context", None),
             received=notes.received.put_nowait,
             ended=notes.ended.put_nowait,
             **{**values, **options},
@@ -409,3 +420,11 @@ async def test_close_says_goodbye_behind_everything_else(server: Server, make: t
     await server.next(mqtt5.PublishPacket)
     assert (await server.next(mqtt5.DisconnectPacket)).reason_code == 0
     await link.close()
+
+
+async def test_a_handshake_that_fails_leaves_nothing_open(server: Server, make: tuple[Make, Notes]) -> None:
+    """What answers without TLS is no relay; the socket is closed (an open one would be a warning, and so an error)."""
+    link = make[0](context=ssl.create_default_context(), timeout=0.5)
+    with pytest.raises((RelayUnreachable, TimedOut)):
+        await link.open()
+    gc.collect()

@@ -19,7 +19,7 @@ from blindrelay.clients.keystore import PROCESSED_FOR, KeyStore, Space
 from blindrelay.clients.parts import PIECE
 from blindrelay.clients.postroom import Postroom, Unsealed
 from blindrelay.protocol.sizes import BUCKETS
-from tests.support.party import Party, chat
+from support.party import Party, chat
 
 
 def test_reading_twice_gives_nothing_the_second_time(met):
