@@ -36,7 +36,11 @@ def ended(pipe: Pipe) -> Code | None:
 
 
 async def test_message_reaches_its_recipient(bench: Bench) -> None:
-    """PUBLISH, commit, PUBACK, PUBLISH, PUBACK, gone: [3.3.4-1], [4.3.2-4], [4.5.0-1], [2.2.1-5], [3.3.2-15], [3.3.2-16]."""
+    """PUBLISH, commit, PUBACK, PUBLISH, PUBACK, gone.
+
+    [3.3.4-1], [4.3.2-4], [4.5.0-1], [2.2.1-5], [3.3.2-3], [3.3.2-15], [3.3.2-16], [4.3.2-2];
+    without a topic alias [3.1.2-26], [3.1.2-27].
+    """
     bob = await bench.connect(2, subscribe=True)
     alice = await bench.connect(1)
 
@@ -46,10 +50,10 @@ async def test_message_reaches_its_recipient(bench: Bench) -> None:
     assert codes(alice) == [(7, 0)]
     (delivered,) = bob.take(mqtt5.PublishPacket)
     assert number_of(delivered) == 7
-    assert delivered.topic == "inbox/2"  # [3.3.2-3]
+    assert delivered.topic == "inbox/2"
     assert delivered.correlation_data == (7).to_bytes(16, "big")
-    assert not delivered.duplicate  # [4.3.2-2]
-    assert delivered.topic_alias is None  # [3.1.2-26], [3.1.2-27]
+    assert not delivered.duplicate
+    assert delivered.topic_alias is None
     assert len(bench.committer.stored(2)) == 1
 
     bob.send(mqtt5.PubAckPacket(delivered.packet_id or 0))

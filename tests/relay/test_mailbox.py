@@ -185,6 +185,17 @@ async def test_a_thousand_reconnects_without_puback(bench: Bench) -> None:
     assert bench.twin.mailboxes[2].waiting == 0
 
 
+async def test_subscribing_again_loses_nothing_that_is_published_meanwhile(bench: Bench) -> None:
+    """[3.8.4-3], [3.8.4-4]: the subscription is replaced, and every message comes once."""
+    bob = await bench.connect(2, subscribe=True, session_expiry_interval=60)
+    alice = await bench.connect(1)
+    for number in range(1, 21):
+        alice.send(message(number))
+        bob.send(subscribe_to("inbox/2", packet_id=number))
+        await settled()
+    assert numbers(bob) == list(range(1, 21))
+
+
 # Windows.
 
 
@@ -336,7 +347,8 @@ async def test_random_pubacks_over_a_wrap_acknowledge_what_they_name(bench: Benc
 
 
 async def test_unsubscribe_stops_what_is_new_and_completes_what_is_in_flight(bench: Bench) -> None:
-    """[3.10.4-1] to [3.10.4-5], [3.11.3-1], [3.11.3-2]; subscribed again, it goes on with nothing lost or doubled."""
+    """[3.10.4-1], [3.10.4-2], [3.10.4-3], [3.10.4-4], [3.10.4-5], [3.10.4-6], [3.11.3-1], [3.11.3-2]: a code for each filter,
+    in order, compared character by character; subscribed again, it goes on with nothing lost or doubled."""
     bob = await bench.connect(2, subscribe=True)
     await fill(bench, 1)
     (packet,) = deliveries(bob)

@@ -22,7 +22,7 @@ async def present(bench: Bench, **options: object) -> bool:
 
 
 async def test_session_is_present_when_it_was_kept(bench: Bench) -> None:
-    """[3.1.2-5], [3.1.2-6], [3.2.2-2], [3.2.2-3]: 0 for the first, 1 for the second."""
+    """[3.1.2-5], [3.1.2-6], [3.1.3-2], [3.2.2-2], [3.2.2-3]: 0 for the first, 1 for the second."""
     assert not await present(bench, session_expiry_interval=60)
     assert await present(bench, session_expiry_interval=60)
 

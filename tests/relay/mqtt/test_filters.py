@@ -25,7 +25,10 @@ from blindrelay.relay.mqtt.walk import PacketRefused
     ],
 )
 def test_malformed_filter(pattern: str) -> None:
-    """A wildcard that is not a whole level, `#` before the end, `$share` without its parts."""
+    """A wildcard that is not a whole level, `#` before the end [4.7.1-1], [4.7.1-2], `$share` without its parts.
+
+    The latter: [4.8.2-1], [4.8.2-2].
+    """
     assert is_malformed_filter(pattern)
     check_available(pattern)  # it is not "unavailable" but malformed, and SUBACK says so
 

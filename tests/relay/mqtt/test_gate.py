@@ -78,8 +78,8 @@ WILL = b"\0" + string("will") + string(b"last words")
 
 HOSTILE = {
     # Fixed header: [2.1.3-1], [1.5.5-1], [3.1.0-1].
-    "reserved type 0": (b"\x00\x00", MALFORMED),
-    "CONNECT with flags": (b"\x11" + connect()[1:], MALFORMED),
+    "reserved type 0 [2.1.3-1]": (b"\x00\x00", MALFORMED),
+    "CONNECT with flags [2.1.3-1]": (b"\x11" + connect()[1:], MALFORMED),
     "PUBACK with flags": (b"\x42\x02\x00\x01", MALFORMED),
     "SUBSCRIBE without its flags [3.8.1-1]": (subscribe(("a", 1), first=0x80), MALFORMED),
     "UNSUBSCRIBE without its flags [3.10.1-1]": (unsubscribe("a", first=0xA0), MALFORMED),
@@ -87,8 +87,8 @@ HOSTILE = {
     "DISCONNECT with flags [3.14.1-1]": (b"\xe1\x00", MALFORMED),
     "AUTH with flags [3.15.1-1]": (b"\xf1\x00", MALFORMED),
     "PINGREQ with a body": (b"\xc0\x01\x00", MALFORMED),
-    "five bytes of length, M5": (b"\x32\xff\xff\xff\xff\x01", MALFORMED),
-    "length longer than it need be": (b"\xc0\x80\x00", MALFORMED),
+    "five bytes of length [1.5.5-1], M5": (b"\x32\xff\xff\xff\xff\x01", MALFORMED),
+    "length longer than it need be [1.5.5-1]": (b"\xc0\x80\x00", MALFORMED),
     "256 MiB claimed, M1": (b"\x32\xff\xff\xff\x7f", Code.PACKET_TOO_LARGE),
     "one byte over the maximum": (b"\x32" + variable(MAX_PACKET - 3), Code.PACKET_TOO_LARGE),
     "CONNECT over its limit": (b"\x10" + variable(gate.CONNECT_LIMIT), Code.PACKET_TOO_LARGE),
@@ -250,6 +250,13 @@ def test_topic_is_neither_changed_nor_refused_for_its_looks(topic: str) -> None:
     assert read.topic == topic
 
 
+def test_fields_of_connect_are_read_in_their_order() -> None:
+    """[3.1.3-1], [3.1.2-16] to [3.1.2-19]: client id, user name, password."""
+    read = through(connect(flags=0xC2, payload=string("id") + string("user") + string(b"\xffpass")))
+    assert isinstance(read, mqtt5.ConnectPacket)
+    assert (read.client_id, read.username, read.password) == ("id", "user", b"\xffpass")
+
+
 def test_first_byte_decides() -> None:
     """Of 256 first bytes, nine may begin a packet of a client [3.1.0-1], M2."""
     good = set()
@@ -323,7 +330,8 @@ def test_arbitrary_bytes_are_refused_or_read(data: bytes) -> None:
 @settings(max_examples=400)
 @given(st.sampled_from(sorted(GOOD)), st.data())
 def test_mutants_are_refused_or_read(name: str, data: st.DataObject) -> None:
-    """A good packet with bytes changed, cut out or put in is refused with a code of the table or is another good packet, M7."""
+    """A good packet with bytes changed, cut out or put in is refused with a code of the table or is another good packet, M7;
+    nothing that breaks a recipient can be forwarded, S12."""
     raw = bytearray(GOOD[name])
     for _ in range(data.draw(st.integers(1, 3))):
         at = data.draw(st.integers(0, len(raw) - 1))
@@ -340,7 +348,7 @@ def test_mutants_are_refused_or_read(name: str, data: st.DataObject) -> None:
         read = refusal.code
     if isinstance(read, Code):
         assert int(read) in {0x81, 0x82, 0x87, 0x90, 0x94, 0x95, 0x97, 0x9A, 0x9B, 0xA1}
-    if isinstance(read, mqtt5.PublishPacket):  # class S12: nothing that breaks a recipient can be forwarded
+    if isinstance(read, mqtt5.PublishPacket):
         assert read.topic
         assert not set(read.topic) & set("+#\0")
         assert read.packet_id

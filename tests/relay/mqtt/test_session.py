@@ -193,7 +193,10 @@ def test_refused_connect_gets_connack_and_what_follows_is_not_read(data: bytes, 
 
 
 def test_connack_says_what_is_not_available() -> None:
-    """Section 1: what is absent from CONNACK would count as supported; [3.2.2-9], [3.2.2-10], [3.1.2-28]."""
+    """Section 1: what is absent from CONNACK would count as supported.
+
+    [3.1.4-5], [3.2.2-2], [3.2.2-3], [3.2.2-9], [3.2.2-10], [3.1.2-28].
+    """
     session = Session()
     session.receive_data(CONNECT.write())
     session.admit(assigned_client_id=None, session_present=True, session_expiry=0)
@@ -352,6 +355,56 @@ def test_packets_before_a_violation_count() -> None:
     assert only(sent(session)).reason_code == Code.MALFORMED_PACKET
     session.answer(1)
     assert session.data_to_send() == b""  # [3.14.4-1]: nothing after DISCONNECT
+
+
+GARBAGE = [
+    packet.write()
+    for packet in (
+        CONNECT,
+        message(1),
+        mqtt5.PubAckPacket(1),
+        mqtt5.PubRelPacket(1),
+        subscribe_to("a"),
+        mqtt5.UnsubscribePacket(2, ["a"]),
+        mqtt5.PingReqPacket(),
+        mqtt5.DisconnectPacket(),
+        mqtt5.AuthPacket(),
+        mqtt5.ConnAckPacket(),
+    )
+]
+
+
+@settings(max_examples=300)
+@given(
+    st.sampled_from(list(State)),
+    st.lists(st.tuples(st.sampled_from(GARBAGE), st.integers(0, 400), st.binary(max_size=3))),
+)
+def test_no_packet_in_any_state_breaks_the_session(state: State, packets: list[tuple[bytes, int, bytes]]) -> None:
+    """Class M7: every type, damaged or not, in every state; the session goes on, waits or is closed, and nothing is raised."""
+    session = walk_to(state)
+    for data, at, put_in in packets:
+        session.receive_data(data[:at] + put_in + data[at + len(put_in) :])
+        for event in session.events():
+            if isinstance(event, mqtt5.PublishPacket):
+                session.answer(event.packet_id or 0)
+        said = sent(session)
+        assert all(type(packet) is not mqtt5.AuthPacket for packet in said)
+        if session.state is State.CLOSED:
+            assert (session.pipelined, session.window, session._unanswered, session._in_flight) == (0, 0, {}, {})
+
+
+def test_a_storm_of_packets_leaves_nothing_behind() -> None:
+    """Classes M7 and Q4: after a storm of good and odd packets the session holds what it held before."""
+    session = connected()
+    storm = (message(1).write() + mqtt5.PubAckPacket(9).write() + b"\xc0\x00") * 100
+    for _ in range(340):
+        session.receive_data(storm[: len(storm) // 100] * 10)
+        for event in session.events():
+            assert isinstance(event, mqtt5.PublishPacket)
+        session.answer(1)
+        session.data_to_send()
+    assert session.packets > 10_000
+    assert (session._unanswered, session._in_flight, session._out, session._events) == ({}, {}, [], [])
 
 
 # PUBLISH from the client.
@@ -583,7 +636,8 @@ def test_reasons_do_not_exceed_the_clients_maximum() -> None:
 
 
 def test_reply_that_is_too_large_is_not_sent() -> None:
-    """[3.1.2-24], [3.1.2-25]: and whoever asked is told that it was not."""
+    """[3.1.2-24], [3.1.2-25]: and whoever asked is told that it was not. At QoS 0 there is no packet id [2.2.1-2], and DUP
+    is 0 [3.3.1-2]."""
     session = connected(mqtt5.ConnectPacket("c1", max_packet_size=MAX_PACKET))
     assert session.reply("reply/c1", b"x" * MAX_PACKET, b"c") is False
     assert session.reply("reply/c1", b"x", b"c") is True
@@ -592,7 +646,7 @@ def test_reply_that_is_too_large_is_not_sent() -> None:
         QoS.AT_MOST_ONCE,
         None,
         False,
-    )  # [2.2.1-2], [3.3.1-2]
+    )
     assert publish.correlation_data == b"c"
 
 
@@ -616,12 +670,12 @@ def test_disconnect_changes_the_session_expiry() -> None:
 
 
 def test_disconnect_does_not_raise_the_session_expiry_from_0() -> None:
-    """2.3: a protocol error."""
+    """2.3: a protocol error; and our DISCONNECT has no Session Expiry [3.14.2-2]."""
     session = connected()
     session.receive_data(mqtt5.DisconnectPacket(session_expiry_interval=5).write())
     disconnect = only(sent(session))
     assert disconnect.reason_code == Code.PROTOCOL_ERROR
-    assert disconnect.session_expiry_interval is None  # [3.14.2-2]
+    assert disconnect.session_expiry_interval is None
 
 
 def test_session_waits_for_nothing() -> None:
