@@ -162,18 +162,17 @@ class Device:
             )
         sealed = self._sealed(posture)
         users, group = self._recipients(to)
-        content = Chat.model_construct(id=new_id(), sent_at=self._now(), text=text)
-        checked = Chat.model_validate(
-            {
-                **content.model_dump(),
-                "group": group,
-                "urgent": urgent,
-                "reply_to": reply_to,
-                "disappears_at": self._disappears(expires_in),
-                "answer_sealed": sealed,
-            }
+        content = Chat(
+            id=new_id(),
+            sent_at=self._now(),
+            text=text,
+            group=group,
+            urgent=urgent,
+            reply_to=reply_to,
+            disappears_at=self._disappears(expires_in),
+            answer_sealed=sealed,
         )
-        return await self._send(Letter(checked), users, sealed=sealed, expires_in=expires_in, timeout=timeout)
+        return await self._send(Letter(content), users, sealed=sealed, expires_in=expires_in, timeout=timeout)
 
     async def send_mail(
         self,

@@ -61,7 +61,7 @@ class Upkeep:
         """Fill up the one-time prekeys, if they run low, and replace the fallback key when its time has come."""
         fallback = self._identity.fallback_due(self._clock)
         have = (await self._connection.call(COUNT_PREKEYS, Empty())).one_time
-        if have >= LOW and not fallback:
+        if have > LOW and not fallback:
             return
         await self._connection.call(PUBLISH_PREKEYS, self._identity.prekeys(have, self._clock, fallback=fallback))
         self._strangers = 0
@@ -69,7 +69,7 @@ class Upkeep:
     def met_stranger(self) -> None:
         """Somebody new wrote, and probably used up a prekey."""
         self._strangers += 1
-        if self._strangers >= LOW:
+        if self._strangers >= MAX_ONE_TIME_PREKEYS - LOW:
             self._strangers = 0
             self._due.set()
 

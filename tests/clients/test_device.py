@@ -1,6 +1,7 @@
 """Devices on a running relay: what applications build on."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,16 +19,20 @@ from blindrelay.clients import (
     RelayUnreachable,
     RequestRefused,
     Stage,
+    StoreFailed,
     TimedOut,
     UnknownRecipient,
 )
 from blindrelay.clients.connection import Connection
 from blindrelay.clients.directory import Directory
+from blindrelay.clients.link import Inbound, Link
 from blindrelay.clients.message import News
+from blindrelay.clients.postroom import Arrival, Postroom, Unsealed
 from blindrelay.clients.vault import CHEAP
+from blindrelay.protocol import topics
 from blindrelay.protocol.address import UserAddress
 from blindrelay.protocol.clock import SystemClock
-from blindrelay.protocol.rpc import ErrorCode
+from blindrelay.protocol.rpc import COUNT_PREKEYS, Empty, ErrorCode
 from blindrelay.relay.server import Relay
 from support import people, site
 from support.party import HandClock
@@ -363,8 +368,9 @@ async def test_sealed_messages_leave_no_sender_at_the_relay(alice: Device, bob: 
     await receipt.read(SOON)
 
     assert (message.text, message.sealed, str(message.sender)) == ("between us", True, "alice@acme.example")
-    rows = (await bob.my_data()).records
-    assert rows
+    senders = [row["sender's account"] for row in (await bob.my_data()).records["TrafficRecord"]]
+    assert None in senders
+    assert set(senders) != {None}
 
 
 async def test_safety_numbers_agree(alice: Device, bob: Device) -> None:
@@ -406,3 +412,96 @@ async def test_a_message_is_not_lost_to_a_look_up_that_was_refused_for_now(
 
     assert (await bob.receive(SOON)).text == "still there?"
     assert refused == ["acme.example"] * 2
+
+
+async def test_a_message_that_cannot_be_stored_is_fetched_again(
+    alice: Device, bob: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Profile, D11: the device breaks the connection off instead of acknowledging, comes back, and gets it again."""
+    store, failures = Postroom.receive, []
+
+    def full_at_first(self: Postroom, unsealed: Unsealed) -> Arrival | None:
+        if len(failures) < 2 and unsealed.sender.owner == alice.user:
+            failures.append(unsealed)
+            raise StoreFailed("the disk is full")
+        return store(self, unsealed)
+
+    monkeypatch.setattr(Postroom, "receive", full_at_first)
+    receipt = await alice.send(BOB, "patience")
+    assert (await bob.receive(SOON)).text == "patience"
+    await receipt.read(SOON)
+    assert len(failures) == 2
+
+
+async def test_a_message_that_comes_twice_is_handed_out_once(
+    alice: Device, bob: Device, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Stored, not acknowledged, connection lost: the relay sends it again, and the device knows its id."""
+    honest, lost = Link.acknowledge, []
+
+    def lose_first(self: Link, inbound: Inbound) -> None:
+        if inbound.topic == topics.inbox(bob.address) and len(lost) < 2:
+            lost.append(inbound.correlation)
+        else:
+            honest(self, inbound)
+
+    monkeypatch.setattr(Link, "acknowledge", lose_first)
+    await (await alice.send(BOB, "one")).delivered(SOON)
+    bob._running.connection().break_off()
+    await (await alice.send(BOB, "two")).delivered(SOON)
+
+    assert [(await bob.receive(SOON)).text for _ in range(2)] == ["one", "two"]
+    with pytest.raises(TimedOut):
+        await bob.receive(0.1)
+    assert len(lost) == 2
+
+
+async def test_a_cancelled_send_leaves_nothing(alice: Device, bob: Device) -> None:
+    """Cancelled while the recipient is looked up, nothing was sealed."""
+    sending = asyncio.create_task(alice.send(BOB, "never mind"))
+    await asyncio.sleep(0)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
+    await alice.send(BOB, "this one")
+    assert (await bob.receive(SOON)).text == "this one"
+    assert [message.text for message, _ in alice.history(BOB)] == ["this one"]
+
+
+async def test_receipts_outlive_the_process(summit: Enterprise, bob: Device, relay: Relay, tmp_path: Path) -> None:
+    """How far a letter came is in the history, for whoever asks after a restart."""
+    folder = tmp_path / "dave"
+    await summit.issue("dave", "laptop", folder, "secret", cost=CHEAP)
+    async with Device.open(folder, "secret", people.address_of(relay), options=people.BRISK) as dave:
+        letter = (await (await dave.send(BOB, "remember")).delivered(SOON)).id
+    async with Device.open(folder, "secret", people.address_of(relay), options=people.BRISK) as dave:
+        receipt = dave.receipt(letter)
+        assert receipt.stage is Stage.DELIVERED
+        await bob.receive(SOON)
+        await receipt.read(SOON)
+        with pytest.raises(NotPossible):
+            dave.receipt(b"0" * 16)
+
+
+async def test_a_connection_that_is_taken_over_says_so(globe: Enterprise, bob: Device, relay: Relay) -> None:
+    """Two programs with the same device do not fight: the earlier one is told that it is not connected any more."""
+    twin = Device(bob._store, people.address_of(relay), options=people.BRISK)
+    async with twin:
+        with pytest.raises(AdmissionRefused) as caught:
+            await bob.receive(SOON)
+    assert caught.value.code == 0x8E
+
+
+async def test_keys_are_looked_after(alice: Device, bob: Device, summit: Enterprise) -> None:
+    """When strangers have used up half of the prekeys, the device leaves new ones without being asked."""
+    connection = bob._running.connection()
+    async with contextlib.AsyncExitStack() as stack:
+        for number in range(30):
+            stranger = await summit.enrol(f"stranger{number}", "phone", announce=False)
+            await stack.enter_async_context(stranger)
+            await stranger.send(BOB, "hello")
+        for _ in range(30):
+            await bob.receive(SOON)
+        async with asyncio.timeout(SOON):
+            while (await connection.call(COUNT_PREKEYS, Empty())).one_time <= 40:  # noqa: ASYNC110 - the relay's own count
+                await asyncio.sleep(0.02)
