@@ -36,8 +36,8 @@ LEAVE_PATIENCE = 10.0
 STEPS = 12
 _POLL = 0.005
 
-# `strace` counts for each thread of its own; nearly all calls are the store thread's. `--seccomp-bpf` would be faster, but forgets
-# to inject signals (strace 6.1).
+# `strace` counts for each thread of its own; nearly all calls are the store thread's. `--seccomp-bpf` would be faster, but
+# forgets to inject signals (strace 6.1).
 _STRACE: Final = ("strace", "-f")
 
 

@@ -127,6 +127,8 @@ def expiry_holds(history: History, known: Known) -> Iterator[str]:
         # Whoever asks for no expiry gets the relay's own bound.
         left = MAX_TTL if message.ttl is None else message.ttl
         for each in message.wires:
+            if each.ttl is None and message.ttl is None:
+                continue
             if each.ttl is None or not 0 < each.ttl <= left:
                 yield f"{_name(message)} had {left} s left and arrived with {each.ttl}"
             left = each.ttl or left

@@ -208,7 +208,9 @@ SABOTEURS: Final = {
     for saboteur in (
         Saboteur("puback-before-commit", _puback_before_commit, Weather.POWER_CUT, frozenset({_I.I1})),
         Saboteur("synchronous-off", _synchronous_off, Weather.POWER_CUT, frozenset({_I.I1})),
-        Saboteur("error-from-fsync-swallowed", _error_from_fsync_swallowed, Weather.SYNC_FAILS, frozenset({_I.I1})),
+        Saboteur(
+            "error-from-fsync-swallowed", _error_from_fsync_swallowed, Weather.SYNC_FAILS, frozenset({_I.I8, _I.I9})
+        ),
         Saboteur("delete-on-send", _delete_on_send, Weather.FAULTS, frozenset({_I.I1})),
         Saboteur("no-deduplication", _no_deduplication, Weather.FAULTS, frozenset({_I.I2, _I.I8})),
         Saboteur("commit-out-of-order", _commit_out_of_order, Weather.FAULTS, frozenset({_I.I4})),
