@@ -28,7 +28,7 @@ def list_(speaker: Speaker, as_json: bool) -> None:
     with speaker.read() as device:
         table = Table(box=box.SIMPLE_HEAD)
         for heading in ("who", "devices", "archives", "verified"):
-            table.add_column(heading)
+            table.add_column(heading, overflow="fold")
         for contact in device.contacts():
             others = [str(entry.address) for entry in contact.devices if not entry.archive]
             archives = [str(entry.address) for entry in contact.archives]

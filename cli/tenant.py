@@ -268,7 +268,7 @@ def show(tenant: str, home: Path, as_json: bool) -> None:
     output.print(f"root    {_grouped(fingerprint(root))}   until {root.not_valid_after_utc:%Y-%m-%d}")
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("device", "certificate (SHA-256)", "until", ""):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for certificate in issued:
         described = _described(certificate)
         mark = "archive" if described["archive"] else ""

@@ -92,7 +92,7 @@ def send(
     as_json: bool,
 ) -> None:
     """Send TEXT (- reads it from stdin) to a person (user@tenant) or a group (its name)."""
-    words = sys.stdin.read(MAX_LETTER) if text == "-" else text
+    words = _words(text)
     if not words.strip():
         raise click.UsageError("there is nothing to send: TEXT is empty")
 
@@ -148,7 +148,7 @@ def mail(
     as_json: bool,
 ) -> None:
     """Send a mail to one or several people: subject, text, attachments. The relay sees none of the three."""
-    words = sys.stdin.read(MAX_LETTER) if text == "-" else text
+    words = _words(text)
 
     async def work(device: Device) -> Receipt:
         posture = Posture.SEALED if sealed else None
@@ -159,6 +159,18 @@ def mail(
         return receipt
 
     _send(speaker, work, wait, timeout, as_json=as_json)
+
+
+def _words(text: str) -> str:
+    """What to say: `text`, or stdin where it is -."""
+    words = sys.stdin.read(MAX_LETTER) if text == "-" else text
+    try:
+        words.encode()
+    except UnicodeEncodeError:  # the system hands on bytes that are no text as half characters
+        raise click.UsageError(
+            "the text is not UTF-8: expected text; send a file with `client mail --attach`"
+        ) from None
+    return words
 
 
 def _send(speaker: Speaker, work: Work, wait: str, timeout: float, *, as_json: bool) -> None:
