@@ -39,7 +39,9 @@ async def broker(folder: Path, tls: tuple[Path, Path, Path] | None) -> AsyncIter
         lines += ["require_certificate true", "tls_version tlsv1.3"]
     config = folder / "mosquitto.conf"
     await asyncio.to_thread(config.write_text, "\n".join(lines) + "\n")
-    process = await start([str(installed()), "-c", str(config)], stdout=asyncio.subprocess.DEVNULL)
+    # It complains of every connection that is cut in the end.
+    silence = asyncio.subprocess.DEVNULL
+    process = await start([str(installed()), "-c", str(config)], stdout=silence, stderr=silence)
     try:
         await _listening(port, process)
         yield Program(process, "127.0.0.1", port, {})

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.job import LoadResult
+from benchmarks.world import Load
 
 
 @dataclass(slots=True)
@@ -31,8 +31,9 @@ class Measurement:
     checks: dict[str, int] = field(default_factory=dict)
 
 
-def of_load(name: str, result: LoadResult, server_cpu: float, *, aim: str = "", met: bool | None = None) -> Measurement:
+def of_load(name: str, load: Load, *, aim: str = "", met: bool | None = None) -> Measurement:
     """The line of a load."""
+    result = load.result
     whole = max(result.delivered, 1)
     return Measurement(
         name,
@@ -43,8 +44,9 @@ def of_load(name: str, result: LoadResult, server_cpu: float, *, aim: str = "", 
             "ms delivered p50": round(result.to_recipient.p50, 2),
             "p99 ": round(result.to_recipient.p99, 2),
             "worst": round(result.to_recipient.worst, 1),
-            "us CPU server": round(server_cpu / whole * 1e6, 1),
+            "us CPU server": round(load.server_cpu / whole * 1e6, 1),
             "generator": round(result.generator_cpu_seconds / whole * 1e6, 1),
+            "CPUs busy with others": round(load.others, 2),
         },
         aim,
         met,
@@ -85,10 +87,10 @@ class Report:
         others = [m for m in self.measurements if "msg/s" not in m.values]
         if loads:
             table = Table(title="Messages of 1 KB: what each cost is", title_justify="left")
-            table.add_column("", min_width=30)
+            table.add_column("")
             for column in loads[0].values:
                 table.add_column(column, justify="right", max_width=12)
-            table.add_column("aim", min_width=14)
+            table.add_column("aim")
             for m in loads:
                 numbers = (f"{v:,}" if isinstance(v, int) else str(v) for v in m.values.values())
                 table.add_row(m.name, *numbers, f"{m.aim} {_verdict(m)}")

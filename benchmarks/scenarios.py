@@ -32,25 +32,25 @@ async def throughput(world: World, report: Report) -> None:
         ("no store, no TLS", False, False),
     ):
         async with world.relay(tls=tls, store=store) as (program, server):
-            result, cpu = await world.load(program, server)
-        aim = f"{AIM:,} msg/s, never under {FLOOR:,}" if name == DURABLE else ""
-        report.add(of_load(name, result, cpu, aim=aim, met=result.rate >= AIM if aim else None))
+            load = await world.load(program, server)
+        aim = f"{AIM:,}/s, never under {FLOOR:,}" if name == DURABLE else ""
+        report.add(of_load(name, load, aim=aim, met=load.result.rate >= AIM if aim else None))
     if mosquitto.installed() is None:
         report.console.print("Mosquitto is not installed: left out")
         return
     for name, tls in (("Mosquitto in memory, mutual TLS", True), ("Mosquitto in memory, no TLS", False)):
         async with world.mosquitto(tls=tls) as (program, server):
-            report.add(of_load(name, *await world.load(program, server, one_topic=True)))
+            report.add(of_load(name, await world.load(program, server, one_topic=True)))
 
 
 async def latency(world: World, report: Report) -> None:
     """How long a message takes at half of what was measured just before, and at 500 a second."""
     async with world.relay() as (program, server):
-        full, _ = await world.load(program, server)
+        full = (await world.load(program, server)).result
         for name, rate, aim in (("half of the load", full.rate / 2, 50), ("500 msg/s", 500.0, 10)):
-            result, cpu = await world.load(program, server, rate=rate)
-            worst = max(result.to_puback.p99, result.to_recipient.p99)
-            report.add(of_load(f"{DURABLE}, {name}", result, cpu, aim=f"p99 < {aim} ms", met=worst < aim))
+            load = await world.load(program, server, rate=rate)
+            worst = max(load.result.to_puback.p99, load.result.to_recipient.p99)
+            report.add(of_load(f"{DURABLE}, {name}", load, aim=f"p99 < {aim} ms", met=worst < aim))
 
 
 async def history(world: World, report: Report) -> None:
@@ -60,8 +60,7 @@ async def history(world: World, report: Report) -> None:
         relays = {records: await stack.enter_async_context(world.relay(records=records)) for records in rates}
         for _ in range(ROUNDS):
             for records, (program, server) in relays.items():
-                result, _ = await world.load(program, server)
-                rates[records].append(result.rate)
+                rates[records].append((await world.load(program, server)).result.rate)
     empty, full = (median(of) for of in rates.values())
     report.add(
         Measurement(

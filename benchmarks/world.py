@@ -1,10 +1,14 @@
 """The folder of a run: tenants with certificates, and the servers that know them."""
 
 import asyncio
+import resource
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from time import perf_counter
+
+import psutil  # type: ignore[import-untyped]
 
 from benchmarks import mosquitto
 from benchmarks.identities import Tenant, on_one_topic, pairs
@@ -76,8 +80,8 @@ class World:
 
     async def load(
         self, program: Program, server: Server, *, rate: float | None = None, one_topic: bool = False
-    ) -> tuple[LoadResult, float]:
-        """Measure; return the result and the CPU seconds that the server spent meanwhile."""
+    ) -> "Load":
+        """Measure."""
         scale = self.scale
         made: list[Pair] = [on_one_topic(pair) for pair in self.pairs] if one_topic else self.pairs
         job = LoadJob(
@@ -89,6 +93,37 @@ class World:
             warm_up=scale.warm_up,
             seconds=scale.seconds,
         )
-        before = program.cpu()
+        machine, children, before = _busy(), _children(), program.cpu()
         result = LoadResult.model_validate_json(await ask("benchmarks.load", job))
-        return result, program.cpu() - before
+        cpu = program.cpu() - before
+        busy, elapsed = (after - at for after, at in zip(_busy(), machine, strict=True))
+        others = max(busy - cpu - (_children() - children), 0) / elapsed
+        return Load(result, cpu, others)
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came of a load, and under which circumstances.
+
+    Attributes:
+        server_cpu: seconds of processor time that the server spent.
+        others: how many processors were busy with something else meanwhile, on average. Over a tenth of the machine, the
+            numbers say more about the others than about the relay.
+    """
+
+    result: LoadResult
+    server_cpu: float
+    others: float
+
+
+def _busy() -> tuple[float, float]:
+    """Seconds that all processors together have worked, and that one of them has had."""
+    times = psutil.cpu_times()
+    waited = times.idle + getattr(times, "iowait", 0.0)
+    return sum(times) - waited - getattr(times, "guest", 0.0), perf_counter()
+
+
+def _children() -> float:
+    """Seconds of processor time of programs of ours that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
