@@ -1,8 +1,9 @@
 """Sends what the key store holds, in order, until the relay has it.
 
-A message for a device leaves when the one before it, to that device, has been accepted. One at a time and device: the
-relay may refuse a message for the time being (quota, rate) and accept the next one, and the order would be lost. Messages
-to different devices travel side by side, up to the relay's Receive Maximum.
+A letter for a device leaves when the one before it, to that device, has been accepted. One at a time and device: the relay
+may refuse a letter for the time being (quota, rate) and accept the next one, and the order would be lost. The envelopes of
+one letter have numbers inside, so that a few of them travel together. Letters to different devices travel side by side, up
+to the relay's Receive Maximum.
 """
 
 import asyncio
@@ -25,6 +26,8 @@ logger = logging.getLogger("blindrelay.clients")
 
 # Envelopes above this wait in the store, not in memory: forty parts of a mail to twenty devices are 200 MB. Bytes.
 KEPT_IN_MEMORY: Final = 16_384
+# So many envelopes of one letter are under way at once: enough to fill a group commit, 2 MiB at most.
+TOGETHER: Final = 8
 # Read this many at a time when starting; they are up to 256 KiB each.
 PAGE: Final = 16
 
@@ -65,12 +68,30 @@ class _Waiting:
 
 @dataclass(slots=True)
 class _Lane:
+    """What is for one device: waiting, and under way (by sequence)."""
+
     recipient: DeviceAddress
     waiting: deque[_Waiting] = field(default_factory=deque)
-    busy: bool = False  # its first message is under way, or pausing after a refusal
-    posted: bool = False
+    flying: dict[int, _Waiting] = field(default_factory=dict)
+    queued: bool = False
     failures: int = 0
     pause: asyncio.TimerHandle | None = None
+
+    def may_send(self) -> bool:
+        """Whether its first message may leave as soon as its route has a place."""
+        if not self.waiting or self.pause is not None:
+            return False
+        if not self.flying:
+            return True
+        other = next(iter(self.flying.values()))
+        head = self.waiting[0]
+        return len(self.flying) < TOGETHER and (head.content_id, head.route) == (other.content_id, other.route)
+
+    def ground(self, *those: _Waiting) -> None:
+        """These are to be sent again: put them back where they were."""
+        for one in those:
+            self.flying.pop(one.sequence, None)
+        self.waiting = deque(sorted([*those, *self.waiting], key=lambda one: one.sequence))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,8 +156,7 @@ class Outbox:
                 )
             )
             self._waiting += 1
-            if len(lane.waiting) == 1:
-                self._make_ready(lane)
+            self._queue(lane)
         if self._waiting:
             self._idle.clear()
         self.pump()
@@ -149,98 +169,106 @@ class Outbox:
                 continue
             connection = self._routes(key)
             while ready and connection.free > 0:
-                self._post(ready.popleft(), connection)
+                lane = ready.popleft()
+                lane.queued = False
+                # What it was queued for may have been grounded or given up since.
+                if lane.may_send() and lane.waiting[0].route == key:
+                    self._post(lane, connection)
+                self._queue(lane)
 
     def reset(self, route: RouteKey) -> None:
         """What left by `route` and has no PUBACK leaves again, with the same id and bytes."""
         for lane in self._lanes.values():
-            if lane.posted and lane.waiting[0].route == route:
-                lane.posted = lane.busy = False
-                self._make_ready(lane)
+            if flying := [one for one in lane.flying.values() if one.route == route]:
+                lane.ground(*flying)
+                self._queue(lane)
 
     async def drained(self) -> None:
         """Wait until nothing waits."""
         await self._idle.wait()
 
     def stop(self) -> None:
-        """Pause nothing any more; what waits is in the store."""
+        """Forget everything; what waits is in the store, for `load`. The routes are closed: no more answers come."""
         for lane in self._lanes.values():
             if lane.pause is not None:
                 lane.pause.cancel()
         self._flush()
+        self._lanes.clear()
+        self._ready.clear()
+        self._waiting = 0
 
     def refuse(self, route: RouteKey, error: ClientError) -> None:
         """Nothing will leave by `route`: give up on what waits for it."""
-        self._ready.pop(route, None)
-        for lane in [lane for lane in self._lanes.values() if lane.waiting[0].route == route]:
-            if lane.pause is not None:
+        for lane in self._ready.pop(route, ()):
+            lane.queued = False
+        for lane in list(self._lanes.values()):
+            flying = [one for one in lane.flying.values() if one.route == route]
+            lane.ground(*flying)
+            if lane.waiting and lane.waiting[0].route == route and lane.pause is not None:
                 lane.pause.cancel()
                 lane.pause = None
-            lane.posted = False
             while lane.waiting and lane.waiting[0].route == route:
-                self._leave(lane, error)
-            self._next(lane)
+                self._leave(lane, lane.waiting.popleft(), error)
+            self._queue(lane)
         self.pump()
 
-    def _make_ready(self, lane: _Lane) -> None:
-        lane.busy = True
-        self._ready.setdefault(lane.waiting[0].route, deque()).append(lane)
+    def _queue(self, lane: _Lane) -> None:
+        """Put `lane` among those that may send, if it may; forget it when there is nothing left in it."""
+        if not lane.waiting and not lane.flying:
+            self._lanes.pop(lane.recipient, None)
+        elif not lane.queued and lane.may_send():
+            lane.queued = True
+            self._ready.setdefault(lane.waiting[0].route, deque()).append(lane)
 
     def _post(self, lane: _Lane, connection: Route) -> None:
-        head = lane.waiting[0]
+        head = lane.waiting.popleft()
         if head.expires_at <= self._clock.now():
-            self._leave(lane, Expired(f"the message for {lane.recipient} expired before it could be sent"))
-            self._next(lane)
+            self._leave(lane, head, Expired(f"the message for {lane.recipient} expired before it could be sent"))
+            # The one behind it may leave by a route that has been looked at already.
+            asyncio.get_running_loop().call_soon(self.pump)
             return
         envelope = head.envelope
         if envelope is None:
             envelope = self._store.outbox(head.sequence - 1, 1)[0].envelope
-        lane.posted = True
+        lane.flying[head.sequence] = head
 
         def settle(code: int, reason: str) -> None:
             self._settle(lane, head, code, reason)
 
         connection.post(topics.to(lane.recipient), envelope, head.message_id, head.expires_at, settle)
 
-    def _settle(self, lane: _Lane, head: _Waiting, code: int, reason: str) -> None:
-        if not lane.posted or not lane.waiting or lane.waiting[0] is not head:
-            return  # the answer to what was given up meanwhile
-        lane.posted = False
+    def _settle(self, lane: _Lane, one: _Waiting, code: int, reason: str) -> None:
+        if lane.flying.get(one.sequence) is not one:
+            return  # the answer to what was given up, or grounded, meanwhile
         if code in NOT_NOW:
-            lane.failures += 1
-            self._pause(lane, self._backoff.delay(lane.failures))
-            self.pump(head.route, every=False)
-            return
-        lane.failures = 0
-        refused = DeliveryRefused(str(lane.recipient), code, reason) if code >= REFUSED else None
-        self._leave(lane, refused)
-        self._next(lane)
-        self.pump(head.route, every=False)
-        if lane.waiting and lane.waiting[0].route != head.route:
+            lane.ground(one)
+            if lane.pause is None:
+                lane.failures += 1
+                self._pause(lane, self._backoff.delay(lane.failures))
+        else:
+            del lane.flying[one.sequence]
+            lane.failures = 0
+            self._leave(lane, one, DeliveryRefused(str(lane.recipient), code, reason) if code >= REFUSED else None)
+            self._queue(lane)
+        self.pump(one.route, every=False)
+        if lane.waiting and lane.waiting[0].route != one.route:
             self.pump(lane.waiting[0].route, every=False)
 
     def _pause(self, lane: _Lane, seconds: float) -> None:
         def resume() -> None:
             lane.pause = None
-            self._make_ready(lane)
-            self.pump(lane.waiting[0].route, every=False)
+            self._queue(lane)
+            if lane.waiting:
+                self.pump(lane.waiting[0].route, every=False)
 
         lane.pause = asyncio.get_running_loop().call_later(seconds, resume)
 
-    def _next(self, lane: _Lane) -> None:
-        lane.busy = False
-        if lane.waiting:
-            self._make_ready(lane)
-        else:
-            self._lanes.pop(lane.recipient, None)
-
-    def _leave(self, lane: _Lane, error: ClientError | None) -> None:
-        head = lane.waiting.popleft()
+    def _leave(self, lane: _Lane, one: _Waiting, error: ClientError | None) -> None:
         self._waiting -= 1
         if not self._settled:
             # All PUBACKs of one read of the socket leave the store in one transaction.
             asyncio.get_running_loop().call_soon(self._flush)
-        self._settled.append((head.sequence, Departure(lane.recipient, head.content_id, error)))
+        self._settled.append((one.sequence, Departure(lane.recipient, one.content_id, error)))
 
     def _flush(self) -> None:
         settled, self._settled = self._settled, []

@@ -169,11 +169,11 @@ class Running:
         finally:
             self._over = True
             await self._stop_tasks()
-            self._outbox.stop()
             if self._sealed is not None:
                 await self._sealed.stop()
             if self._connection is not None:
                 await self._connection.stop()
+            self._outbox.stop()
             self._error = Closed("the device was left")
             self._arrived.set()
             for listener in self._listeners:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -496,12 +497,31 @@ async def test_keys_are_looked_after(alice: Device, bob: Device, summit: Enterpr
     """When strangers have used up half of the prekeys, the device leaves new ones without being asked."""
     connection = bob._running.connection()
     async with contextlib.AsyncExitStack() as stack:
-        for number in range(30):
+        for number in range(26):
             stranger = await summit.enrol(f"stranger{number}", "phone", announce=False)
             await stack.enter_async_context(stranger)
             await stranger.send(BOB, "hello")
-        for _ in range(30):
+        for _ in range(26):
             await bob.receive(SOON)
         async with asyncio.timeout(SOON):
             while (await connection.call(COUNT_PREKEYS, Empty())).one_time <= 40:  # noqa: ASYNC110 - the relay's own count
                 await asyncio.sleep(0.02)
+
+
+async def test_what_could_not_be_sent_goes_out_the_next_time(tmp_path: Path) -> None:
+    """Left without a relay, a device keeps what it wrote, and sends it once when it is entered again."""
+    hasty = replace(people.BRISK, farewell=0.05)
+    async with site.relay_in(tmp_path / "relay") as relay:
+        address = people.address_of(relay)
+        async with Enterprise.create("acme.example", address, options=hasty) as acme:
+            alice, bob = await acme.enrol("alice", "laptop"), await acme.enrol("bob", "phone")
+            async with alice:
+                await (await alice.send("bob@acme.example", "one")).accepted(SOON)
+                await relay.stop()
+                await alice.send("bob@acme.example", "two")
+                receipt = await alice.send("bob@acme.example", "three")
+            async with site.relay_in(tmp_path / "relay", port=relay.port), alice, bob:
+                assert [(await bob.receive(SOON)).text for _ in range(3)] == ["one", "two", "three"]
+                await receipt.read(SOON)
+                with pytest.raises(TimedOut):
+                    await bob.receive(0.05)

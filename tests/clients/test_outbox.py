@@ -9,7 +9,7 @@ from blindrelay.clients.connection import Backoff
 from blindrelay.clients.errors import DeliveryRefused, Expired
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.link import Settle
-from blindrelay.clients.outbox import KEPT_IN_MEMORY, Departure, Outbox, Route, RouteKey
+from blindrelay.clients.outbox import KEPT_IN_MEMORY, TOGETHER, Departure, Outbox, Route, RouteKey
 from blindrelay.clients.records import OutboxEntry
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from support.party import HandClock
@@ -67,12 +67,21 @@ class Desk:
         """The road that a key stands for."""
         return self.road if key is None else self.sealed
 
-    def entry(self, to: DeviceAddress = BOB, payload: bytes = b"", *, anonymous: bool = False) -> OutboxEntry:
+    def entry(
+        self, to: DeviceAddress = BOB, payload: bytes = b"", *, anonymous: bool = False, letter: bytes = b""
+    ) -> OutboxEntry:
         """Put one into the store."""
         self.numbers += 1
         message_id = self.numbers.to_bytes(16)
         return self.store.enqueue(
-            OutboxEntry(message_id, to, message_id, int(self.clock.at) + 60, anonymous, payload or b"%d" % self.numbers)
+            OutboxEntry(
+                message_id,
+                to,
+                letter or message_id,
+                int(self.clock.at) + 60,
+                anonymous,
+                payload or b"%d" % self.numbers,
+            )
         )
 
     def sent(self) -> list[bytes]:
@@ -160,6 +169,35 @@ async def test_a_lost_session_sends_again_what_had_no_answer(desk: Desk) -> None
     desk.road.answer()
     late(0, "")
     assert desk.sent() == [b"1", b"1", b"2"]
+
+
+async def test_parts_of_a_letter_travel_together(desk: Desk) -> None:
+    """Several envelopes of one letter are under way at once, to a bound; the next letter waits for all of them."""
+    parts = [desk.entry(letter=b"L" * 16) for _ in range(TOGETHER + 1)]
+    desk.outbox.add([*parts, desk.entry()])
+    assert len(desk.road.left) == TOGETHER
+    desk.road.answer()
+    assert len(desk.road.left) == TOGETHER + 1
+    while len(desk.road.settles) > 1:
+        desk.road.answer()
+    assert len(desk.road.left) == TOGETHER + 1
+    desk.road.answer()
+    assert len(desk.road.left) == TOGETHER + 2
+
+
+async def test_a_part_that_is_put_off_holds_the_next_letter(desk: Desk) -> None:
+    """The other parts are accepted, that one comes again, and only then the next letter leaves."""
+    parts = [desk.entry(letter=b"L" * 16) for _ in range(3)]
+    desk.outbox.add([*parts, desk.entry()])
+    desk.road.answer(0x97)
+    desk.road.answer()
+    desk.road.answer()
+    async with asyncio.timeout(10):
+        while len(desk.road.left) < 4:  # noqa: ASYNC110 - the pause is the outbox's own
+            await asyncio.sleep(0.001)
+    assert desk.sent() == [b"1", b"2", b"3", b"1"]
+    desk.road.answer()
+    assert desk.sent() == [b"1", b"2", b"3", b"1", b"4"]
 
 
 async def test_no_place_no_departure(desk: Desk) -> None:
