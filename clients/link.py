@@ -219,6 +219,7 @@ class Link(aiomqtt.Client):
                 "start one with `blindrelay up`"
             ) from error
         except asyncio.CancelledError:
+            self._admitted.cancel()  # nobody will ask it for the error that it may still get
             connecting.add_done_callback(self._drop_late)
             raise
 
