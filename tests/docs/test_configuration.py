@@ -1,0 +1,38 @@
+"""The configuration page and the configuration are one."""
+
+import re
+import tomllib
+from pathlib import Path
+
+from blindrelay.cli import manual
+from blindrelay.relay.config import Settings
+
+REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
+PAGE = (REFERENCE / "configuration.md").read_text()
+
+
+def test_every_setting_is_documented_with_its_default() -> None:
+    """The tables name each key of the configuration once, with the default that it has."""
+    documented = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", PAGE, re.MULTILINE))
+    settings = Settings()
+    values = {
+        **settings.limits.model_dump(),
+        **settings.retention.model_dump(),
+        **settings.model_dump(exclude={"limits", "retention"}),
+    }
+    documented.pop("data_dir")
+    values.pop("data_dir")
+
+    assert documented == {key: str(value).lower() for key, value in values.items()}
+
+
+def test_the_example_is_a_configuration(tmp_path: Path) -> None:
+    """The TOML on the page is accepted as it stands."""
+    (example,) = re.findall(r"```toml\n(.*?)```", PAGE, re.DOTALL)
+
+    assert Settings.model_validate({"data_dir": tmp_path, **tomllib.loads(example)}).retention.traffic_days == 14
+
+
+def test_the_command_line_page_is_what_help_prints() -> None:
+    """`python -m blindrelay.cli.manual` makes the page; it has been run since the last change of a command."""
+    assert (REFERENCE / "command-line.md").read_text() == manual.page()
