@@ -11,14 +11,14 @@ from benchmarks import mosquitto, sealing
 from benchmarks.job import IdleJob, IdleResult
 from benchmarks.processes import Failed, start, stop
 from benchmarks.report import Measurement, Report, of_load
-from benchmarks.world import World
+from benchmarks.world import Load, World
 
 DURABLE: Final = "mutual TLS, SQLite"
 AIM, FLOOR = 20_000, 12_000
 # A client process holds at most this many connections: a process may open 20,000 files.
 PER_PROCESS: Final = 2_500
 MEMORY_AIM: Final = 500_000_000
-ROUNDS: Final = 3
+ROUNDS: Final = 5
 
 Scenario = Callable[[World, Report], Awaitable[None]]
 
@@ -55,17 +55,24 @@ async def latency(world: World, report: Report) -> None:
 
 async def history(world: World, report: Report) -> None:
     """Whether a relay with many TrafficRecords is as fast as an empty one; in turns, so that a busy machine hits both."""
-    rates: dict[int, list[float]] = {0: [], world.scale.records: []}
+    loads: dict[int, list[Load]] = {0: [], world.scale.records: []}
     async with AsyncExitStack() as stack:
-        relays = {records: await stack.enter_async_context(world.relay(records=records)) for records in rates}
+        relays = {records: await stack.enter_async_context(world.relay(records=records)) for records in loads}
         for _ in range(ROUNDS):
             for records, (program, server) in relays.items():
-                rates[records].append((await world.load(program, server)).result.rate)
-    empty, full = (median(of) for of in rates.values())
+                loads[records].append(await world.load(program, server))
+    empty, full = (median(load.result.rate for load in of) for of in loads.values())
+    spent = [median(load.server_cpu / load.result.delivered for load in of) for of in loads.values()]
     report.add(
         Measurement(
             f"after {world.scale.records:,} TrafficRecords",
-            {"msg/s empty": round(empty), "msg/s full": round(full), "% change": round(100 * (full / empty - 1), 1)},
+            {
+                "msg/s empty": round(empty),
+                "full": round(full),
+                "% change": round(100 * (full / empty - 1), 1),
+                "us CPU empty": round(spent[0] * 1e6, 1),
+                "us CPU full": round(spent[1] * 1e6, 1),
+            },
             "within 10 %",
             full >= 0.9 * empty,
         )
