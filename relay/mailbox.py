@@ -189,8 +189,8 @@ class Delivery:
 
     def committed(self, envelope: Envelope) -> None:
         """An envelope of this mailbox has become durable. It is the newest; `mailbox.committed` still names the one before."""
-        if self.read_up_to < self.mailbox.committed or self.is_fetching or not self.is_open:
-            return  # behind: it will be fetched
+        if self.read_up_to < self.mailbox.committed or not self.is_open:
+            return  # behind, or a page is under way: it will be fetched
         if not self._held and self._can_send(envelope.sequence):
             if not self._engine.stands(self.peer):
                 return

@@ -230,9 +230,7 @@ class Reception:
         record = peer.record
         if record is None:
             return None
-        key = record.account_id, record.client_id
-        if self._connected.get(key) is peer:
-            del self._connected[key]
+        del self._connected[record.account_id, record.client_id]
         self._exchange.sessions.end(record, min(peer.session.session_expiry, MAX_SESSION_EXPIRY))
         return record if self._exchange.sessions.needs_saving(record) else None
 

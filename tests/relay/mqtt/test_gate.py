@@ -89,6 +89,7 @@ HOSTILE = {
     "PINGREQ with a body": (b"\xc0\x01\x00", MALFORMED),
     "five bytes of length [1.5.5-1], M5": (b"\x32\xff\xff\xff\xff\x01", MALFORMED),
     "length longer than it need be [1.5.5-1]": (b"\xc0\x80\x00", MALFORMED),
+    "length of PUBACK longer than it need be [1.5.5-1]": (b"\x40\x82\x00\x00\x01", MALFORMED),
     "256 MiB claimed, M1": (b"\x32\xff\xff\xff\x7f", Code.PACKET_TOO_LARGE),
     "one byte over the maximum": (b"\x32" + variable(MAX_PACKET - 3), Code.PACKET_TOO_LARGE),
     "CONNECT over its limit": (b"\x10" + variable(gate.CONNECT_LIMIT), Code.PACKET_TOO_LARGE),
@@ -291,6 +292,16 @@ def test_panic_of_the_codec_is_a_malformed_packet(monkeypatch: pytest.MonkeyPatc
         raise panic
 
     monkeypatch.setattr(gate.mqtt5, "read", read)
+    with pytest.raises(PacketRefused) as refused:
+        through(GOOD["PUBLISH"])
+    assert refused.value.code == MALFORMED
+
+
+def test_codec_that_sees_another_payload_is_not_believed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Gate and codec agree on where the properties end, or the packet is malformed (section 4)."""
+    other = publish(payload=b"longer than x")
+    read = gate.mqtt5.read
+    monkeypatch.setattr(gate.mqtt5, "read", lambda view: (read(memoryview(other))[0], len(view)))
     with pytest.raises(PacketRefused) as refused:
         through(GOOD["PUBLISH"])
     assert refused.value.code == MALFORMED
