@@ -6,6 +6,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import click
@@ -117,7 +118,7 @@ def _shrink(plan: Plan, keep: Path) -> None:
     while len(strikes) > 1:
         middle = len(strikes) // 2
         for half in (strikes[:middle], strikes[middle:]):
-            smaller = Plan(plan.seed, plan.seconds, plan.devices, plan.rate, plan.saboteur, half)
+            smaller = replace(plan, schedule=half)
             if _run(smaller, keep / f"seed-{plan.seed}-smaller", lambda _: None).findings:
                 strikes = half
                 break
@@ -168,6 +169,7 @@ async def _sabotaged(saboteur: Saboteur, folder: Path) -> list[Finding]:
             saboteurs.SCHEDULE_SECONDS,
             saboteur=saboteur.name,
             schedule=saboteurs.SCHEDULE,
+            patience=saboteurs.PATIENCE,
             mood=saboteur.mood,
         )
         return (await Run(plan, folder).carry_out()).findings

@@ -10,11 +10,12 @@ import contextlib
 import random
 import shutil
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import MappingProxyType
 from typing import Final
 
 from blindrelay.proofs.chaos import powercut
@@ -74,13 +75,26 @@ async def prepare(folder: Path) -> Template:
 
 
 class Script:
-    """One performance, in a folder of its own (which must exist)."""
+    """One performance, in a folder of its own (which must exist).
 
-    def __init__(self, template: Template, folder: Path, *, wrapper: Sequence[str] = (), saboteur: str = "") -> None:
+    `data` is where the relay's data folder goes, if not there; `meanwhile` is called before the step whose number it has.
+    """
+
+    def __init__(  # noqa: PLR0913 - what is played, and what happens meanwhile
+        self,
+        template: Template,
+        folder: Path,
+        *,
+        wrapper: Sequence[str] = (),
+        saboteur: str = "",
+        data: Path | None = None,
+        meanwhile: Mapping[int, Callable[[], None]] = MappingProxyType({}),
+    ) -> None:
         self._folder = folder
         self._people = template.people
         self._clock = SystemClock()
-        self._world = World(folder, saboteur=saboteur, wrapper=wrapper)
+        self._world = World(folder, saboteur=saboteur, wrapper=wrapper, data=data)
+        self._meanwhile = meanwhile
         self._left = False
         self._status = 0
         self._disturbances: list[Disturbance] = []
@@ -148,7 +162,9 @@ class Script:
     async def _play(self, workload: Workload) -> None:
         chance = random.Random("script")  # noqa: S311 - the same each time
         first, second, *recipients = workload.devices.values()
-        for _ in range(STEPS):
+        for step in range(STEPS):
+            if step in self._meanwhile:
+                self._meanwhile[step]()
             for sender in (first, second):
                 for _ in range(chance.randint(3, 5)):
                     sender.send(chance.choice(recipients).address)
@@ -186,6 +202,26 @@ async def fail_at(template: Template, folder: Path, number: int, *, once: bool, 
 async def no_room_between(template: Template, folder: Path, first: int, last: int) -> Performance:
     """Writes `first` to `last` find no room: the relay refuses with 0x97, stays, and recovers by itself."""
     played = await _inject(template, folder, "pwrite64", f"error=ENOSPC:when={first}..{last}")
+    if played.left:
+        played.findings.append(Finding(Invariant.I10, f"the disk was full, and the relay left with {played.status}"))
+    return played
+
+
+async def fill_disk(template: Template, folder: Path, disk: Path) -> Performance:
+    """The data folder is on the small file system `disk`, which is filled up for a while in the middle of the script."""
+    filler = disk / "filler"
+
+    def fill() -> None:
+        size = 1_048_576
+        with filler.open("wb", buffering=0) as file:
+            while size:
+                try:
+                    file.write(bytes(size))
+                except OSError:
+                    size //= 2
+
+    meanwhile = {STEPS // 3: fill, 2 * STEPS // 3: filler.unlink}
+    played = await Script(template, folder, data=disk / "data", meanwhile=meanwhile).perform()
     if played.left:
         played.findings.append(Finding(Invariant.I10, f"the disk was full, and the relay left with {played.status}"))
     return played

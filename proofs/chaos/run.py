@@ -30,7 +30,10 @@ DAY = 86_400.0
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a run is. `rate` is messages per second and device; a schedule of None is drawn from the seed."""
+    """What a run is. `rate` is messages per second and device; a schedule of None is drawn from the seed.
+
+    `patience` bounds the quiet period, in seconds.
+    """
 
     seed: int
     seconds: float = 20.0
@@ -38,6 +41,7 @@ class Plan:
     rate: float = 6.0
     saboteur: str = ""
     schedule: tuple[Strike, ...] | None = None
+    patience: float = QUIET_PATIENCE
     mood: Mood | None = None  # of every device; None: as they like
 
     @property
@@ -201,7 +205,7 @@ class Run:
     async def _heal(self) -> None:
         """Everybody behaves, and what is open is brought to an end."""
         self._workload.calm_down()
-        if not await self._workload.quiet(QUIET_PATIENCE):
+        if not await self._workload.quiet(self.plan.patience):
             self._progress("not quiet in time: the oracle will say why")
 
     async def _end(self) -> tuple[StoreView, Level]:

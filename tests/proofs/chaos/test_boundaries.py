@@ -1,7 +1,8 @@
 """The scripted run, ended at its syncs, on failing and on full disks, and by power cuts."""
 
 import os
-from collections.abc import Callable
+import subprocess
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from blindrelay.proofs.chaos.boundaries import (
     count_calls,
     cut_power,
     fail_at,
+    fill_disk,
     kill_at,
     no_room_between,
     prepare,
@@ -78,7 +80,29 @@ async def test_a_relay_whose_sync_fails_leaves(
 
 async def test_a_full_disk_refuses_and_recovers(template: Template, folder: Callable[[str], Path]) -> None:
     """Senders are told 0x97, nobody is disconnected, and when there is room again it goes on without a restart. Covers R8."""
-    played = await no_room_between(template, folder("full"), 100, 160)
+    played = await no_room_between(template, folder("full"), 100, 112)
+    assert [str(finding) for finding in played.findings] == []
+    refusals = [entry for entry in played.entries if entry.kind is Kind.REFUSED]
+    assert {entry.code for entry in refusals} == {QUOTA_EXCEEDED}
+    assert any(entry.kind is Kind.ACKED and entry.at > refusals[-1].at for entry in played.entries)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 24 MB, which only root may mount."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", disk], check=False).returncode:
+        pytest.skip("no right to mount a file system")
+    yield disk
+    subprocess.run(["umount", "--lazy", disk], check=True)
+
+
+async def test_a_disk_that_is_really_full_refuses_and_recovers(
+    template: Template, folder: Callable[[str], Path], small_disk: Path
+) -> None:
+    """On a file system without a free byte, what is there is still delivered and deleted. Covers R8."""
+    played = await fill_disk(template, folder("filled"), small_disk)
     assert [str(finding) for finding in played.findings] == []
     refusals = [entry for entry in played.entries if entry.kind is Kind.REFUSED]
     assert {entry.code for entry in refusals} == {QUOTA_EXCEEDED}
