@@ -5,13 +5,10 @@ What it will not do: keep messages. Whoever posts through it has them in a store
 
 import asyncio
 import random
-import secrets
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Final, Protocol, TypeVar
-
-from pydantic import ValidationError
+from typing import Final, Protocol
 
 from blindrelay.clients.errors import (
     AdmissionRefused,
@@ -21,29 +18,18 @@ from blindrelay.clients.errors import (
     RelayUnreachable,
     RequestRefused,
     TimedOut,
-    UnknownRecipient,
 )
-from blindrelay.clients.link import REFUSED, Ending, Inbound, Link, PublishProperties, Session, Settle
+from blindrelay.clients.link import Ending, Inbound, Link, PublishProperties, Session, Settle
+from blindrelay.clients.rpc import BUSY, Request, Requests, Response
 from blindrelay.protocol import topics
 from blindrelay.protocol.clock import Clock
-from blindrelay.protocol.rpc import Answer, ErrorCode, Method
-from blindrelay.protocol.statements import Wire
-
-Request = TypeVar("Request", bound=Wire)
-Response = TypeVar("Response", bound=Wire)
+from blindrelay.protocol.rpc import Method
 
 # CONNACK codes after which trying again cannot help (MQTT 5, 2.4): protocol version, client id, user name or password, not
 # authorised, banned, authentication method.
 FINAL: Final = frozenset({0x84, 0x85, 0x86, 0x87, 0x8A, 0x8C})
 # DISCONNECT 0x8E: another process is this device now; two that take the session from one another would never end.
 SESSION_TAKEN_OVER: Final = 0x8E
-# PUBACK codes that say "not now": quota or disk full, rate (0x97), the packet identifier is still taken (0x91), and
-# unspecified trouble of the relay's own (0x80, 0x83 are final: they speak of this message).
-NOT_NOW: Final = frozenset({0x91, 0x97})
-# Refusals of a request that say "not now".
-BUSY: Final = frozenset({ErrorCode.RATE_LIMITED, ErrorCode.UNAVAILABLE})
-# So many requests are under way at once; the relay bounds them, too, and others wait more cheaply here than there.
-REQUESTS_AT_ONCE: Final = 8
 # Requests wait for one another at the relay's Receive Maximum; a few places are theirs so that mail does not starve them.
 RESERVED: Final = 4
 
@@ -132,8 +118,6 @@ class Connection:
         self._observer: Observer = SilentObserver()
         self._backoff = backoff or Backoff()
         self._timeout = timeout
-        self._gate = asyncio.Semaphore(REQUESTS_AT_ONCE)
-        self._pending: dict[bytes, asyncio.Future[Answer]] = {}
         self._ready = asyncio.Event()
         self._ending: asyncio.Future[Ending] | None = None
         self._supervisor: asyncio.Task[None] | None = None
@@ -152,6 +136,7 @@ class Connection:
             ended=self._ended,
             timeout=timeout,
         )
+        self._requests = Requests(self._link, clock)
 
     def observe(self, observer: Observer) -> None:
         """Tell `observer` what happens from now on."""
@@ -177,7 +162,7 @@ class Connection:
             await asyncio.wait([self._supervisor])
             self._supervisor = None
         self._error = self._error or Closed("the connection is closed")
-        self._fail_pending(self._error)
+        self._requests.fail(self._error)
         self._ready.set()  # whoever waits for the connection wakes up and finds the error
         await self._link.close()
 
@@ -236,8 +221,7 @@ class Connection:
                 while True:
                     await self.ready()
                     try:
-                        async with self._gate:
-                            return self._read(method, await self._ask(method, request))
+                        return await self._requests.ask(method, request, self._client_id)
                     except ConnectionLost:
                         continue
                     except RequestRefused as refused:
@@ -249,43 +233,6 @@ class Connection:
             if isinstance(error, TimedOut):
                 raise
             raise TimedOut(f"the relay did not answer {method.name} in {allowed:g} s") from error
-
-    async def _ask(self, method: Method[Request, Response], request: Request) -> Answer:
-        while self._link.free <= 0:
-            if not self._ready.is_set():
-                raise ConnectionLost("the connection ended before the request was sent")
-            await asyncio.sleep(0.01)
-        correlation = secrets.token_bytes(16)
-        answer: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._pending[correlation] = answer
-
-        def settle(code: int, reason: str) -> None:
-            if code >= REFUSED and not answer.done():
-                name = ErrorCode.RATE_LIMITED if code in NOT_NOW else ErrorCode.NOT_AUTHORISED
-                answer.set_exception(
-                    RequestRefused(name.value, f"the relay refuses {method.name}: {reason} (0x{code:02x})")
-                )
-
-        properties = PublishProperties(correlation, response_topic=topics.reply(self._client_id), clock=self._clock)
-        self._link.post(topics.rpc(method.name), request.model_dump_json().encode(), properties, settle)
-        try:
-            return await answer
-        finally:
-            self._pending.pop(correlation, None)
-
-    @staticmethod
-    def _read(method: Method[Request, Response], answer: Answer) -> Response:
-        if answer.error is not None:
-            kind = UnknownRecipient if answer.error.code == ErrorCode.UNKNOWN_USER else RequestRefused
-            raise kind(answer.error.code.value, answer.error.message)
-        try:
-            # Through JSON, because bytes are base64 in JSON alone.
-            return method.response.model_validate_json(Answer.model_dump_json(answer, include={"result"})[10:-1])
-        except ValidationError as error:
-            raise RequestRefused(
-                ErrorCode.MALFORMED.value,
-                f"the relay's answer to {method.name} is malformed: {error.error_count()} fields",
-            ) from None
 
     # --- staying connected
 
@@ -349,7 +296,7 @@ class Connection:
 
     def _finish(self, error: ClientError) -> None:
         self._error = error
-        self._fail_pending(error)
+        self._requests.fail(error)
         self._ready.set()  # whoever waits for the connection wakes up and finds the error
         self._observer.finished(error)
 
@@ -358,28 +305,13 @@ class Connection:
         self._ready.clear()
         if self._ending is not None and not self._ending.done():
             self._ending.set_result(ending)
-        self._fail_pending(ConnectionLost(f"the connection ended: {ending.reason}"))
+        self._requests.fail(ConnectionLost(f"the connection ended: {ending.reason}"))
         if was_ready:
             self._observer.down()
-
-    def _fail_pending(self, error: ClientError) -> None:
-        for answer in self._pending.values():
-            if not answer.done():
-                answer.set_exception(error)
 
     def _received(self, inbound: Inbound) -> None:
         if not inbound.topic.startswith(topics.REPLY):
             self._observer.received(inbound)
             return
         self._link.acknowledge(inbound)
-        answer = self._pending.get(inbound.correlation)
-        if answer is None or answer.done():
-            return
-        try:
-            answer.set_result(Answer.model_validate_json(inbound.payload))
-        except ValidationError as error:
-            answer.set_exception(
-                RequestRefused(
-                    ErrorCode.MALFORMED.value, f"the relay's answer is malformed: {error.error_count()} fields"
-                )
-            )
+        self._requests.answered(inbound)

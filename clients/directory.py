@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Iterable
-from typing import Final, Protocol, TypeVar
+from typing import Final, Protocol
 
 from blindrelay.clients.contacts import Contact, Contacts
 from blindrelay.clients.errors import IdentityRejected, UnknownRecipient
 from blindrelay.clients.postroom import Postroom
+from blindrelay.clients.rpc import Caller
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.rpc import (
@@ -18,26 +19,14 @@ from blindrelay.protocol.rpc import (
     ErrorCode,
     LookUpTenant,
     LookUpUser,
-    Method,
     UserEntry,
 )
-from blindrelay.protocol.statements import Wire
-
-Request = TypeVar("Request", bound=Wire)
-Response = TypeVar("Response", bound=Wire)
 
 # How long a user's list of devices is taken for current. A device that was enrolled gets what is written after that time,
 # a revoked one is refused by the relay at once. Seconds.
 MAX_AGE: Final = 60.0
 # Look-ups under way at the same time: a letter to a company of a thousand people must not fill the connection.
 AT_ONCE: Final = 16
-
-
-class Caller(Protocol):
-    """A connection to ask by."""
-
-    async def call(self, method: Method[Request, Response], request: Request, timeout: float | None = None) -> Response:
-        """See `Connection.call`."""
 
 
 class Directory:

@@ -8,11 +8,12 @@ from typing import Final
 from blindrelay.clients.content import Chat, Letter, Mail, Retract, encode
 from blindrelay.clients.courier import Courier
 from blindrelay.clients.desk import Desk
-from blindrelay.clients.directory import Caller, Directory
+from blindrelay.clients.directory import Directory
 from blindrelay.clients.errors import NotPossible, TimedOut
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.receipts import Receipt, Receipts
 from blindrelay.clients.records import OutboxEntry
+from blindrelay.clients.rpc import Caller
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 
 # Sealing does not wait. A letter above this is sealed device by device, with a turn for others in between. Bytes.

@@ -13,11 +13,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from blindrelay.clients.connection import NOT_NOW, Backoff
+from blindrelay.clients.connection import Backoff
 from blindrelay.clients.errors import ClientError, DeliveryRefused, Expired, StoreError
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.link import REFUSED, Settle
 from blindrelay.clients.records import OutboxEntry
+from blindrelay.clients.rpc import NOT_NOW
 from blindrelay.protocol import topics
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.clock import Clock

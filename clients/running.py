@@ -10,7 +10,7 @@ from blindrelay.clients.contacts import Contacts
 from blindrelay.clients.content import Read, decode
 from blindrelay.clients.courier import Courier
 from blindrelay.clients.desk import Desk
-from blindrelay.clients.directory import Caller, Directory
+from blindrelay.clients.directory import Directory
 from blindrelay.clients.dispatch import Dispatch
 from blindrelay.clients.errors import AdmissionRefused, ClientError, Closed, DeliveryRefused, NoDeliveryToken
 from blindrelay.clients.identity import OwnIdentity
@@ -24,6 +24,7 @@ from blindrelay.clients.postroom import Arrival, Postroom
 from blindrelay.clients.receipts import Receipts, Stage
 from blindrelay.clients.records import HistoryEntry
 from blindrelay.clients.relay_address import RelayAddress
+from blindrelay.clients.rpc import Caller
 from blindrelay.clients.sealed import Events, SealedRoutes
 from blindrelay.clients.tls import identified_context
 from blindrelay.clients.upkeep import Upkeep

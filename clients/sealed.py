@@ -10,21 +10,17 @@ import asyncio
 import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
 
 from blindrelay.clients.connection import Backoff, Connection, Credentials
 from blindrelay.clients.errors import ClientError, NoDeliveryToken
 from blindrelay.clients.link import Inbound, Settle
 from blindrelay.clients.relay_address import RelayAddress
+from blindrelay.clients.rpc import Request, Response
 from blindrelay.clients.tls import anonymous_context
 from blindrelay.protocol.address import UserAddress
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.credentials import DeliveryToken
 from blindrelay.protocol.rpc import Method
-from blindrelay.protocol.statements import Wire
-
-Request = TypeVar("Request", bound=Wire)
-Response = TypeVar("Response", bound=Wire)
 
 
 @dataclass(frozen=True, slots=True)

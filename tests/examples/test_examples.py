@@ -28,8 +28,6 @@ async def test_example_runs(example: Path, relay: Relay) -> None:
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable,
-        "-X",
-        "dev",
         "-W",
         "error",
         str(example),
