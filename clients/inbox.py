@@ -124,15 +124,14 @@ class Inbox:
     def _store_batch(self, batch: list[Inbound], opened: list[Unsealed | ClientError]) -> None:
         self._begin()
         with self._store.transaction():
-            for inbound, result in zip(batch, opened, strict=True):
-                if not self._store.was_processed(inbound.correlation):
-                    self._process(inbound, result)
+            for result in opened:
+                self._process(result)
             after = self._settle()
         for inbound in batch:
             self._connection.acknowledge(inbound)
         after()
 
-    def _process(self, inbound: Inbound, result: Unsealed | ClientError) -> None:
+    def _process(self, result: Unsealed | ClientError) -> None:
         if isinstance(result, ClientError):
             # What does not open will not open the next time either, and must not stand in the way of others.
             self._refuse(result, None)
