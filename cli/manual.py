@@ -36,7 +36,7 @@ def page() -> str:
 
 def _context(command: click.Command, name: str, parent: click.Context | None = None) -> click.Context:
     settings = {"max_content_width": _WIDTH, "terminal_width": _WIDTH, "show_default": None}
-    return click.Context(command, info_name=name, parent=parent, **{**settings, **command.context_settings})  # type: ignore[arg-type]
+    return click.Context(command, info_name=name, parent=parent, **{**settings, **command.context_settings})
 
 
 def _tidy(text: str) -> str:

@@ -43,7 +43,7 @@ def given(file: Path | None, variable: str = VARIABLE) -> str | None:
         return os.environ.get(variable)
     try:
         with click.open_file(str(file), encoding="utf-8") as lines:
-            passphrase = lines.readline(_MAX_FILE).rstrip("\r\n")
+            passphrase: str = lines.readline(_MAX_FILE).rstrip("\r\n")
     except UnicodeDecodeError as error:
         raise click.UsageError(f"{file} is not a text file: expected a passphrase in its first line") from error
     if not passphrase:

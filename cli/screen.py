@@ -4,6 +4,7 @@ from prompt_toolkit.application import Application
 from prompt_toolkit.buffer import Buffer
 from prompt_toolkit.completion import WordCompleter
 from prompt_toolkit.data_structures import Point
+from prompt_toolkit.formatted_text import FormattedText
 from prompt_toolkit.history import InMemoryHistory
 from prompt_toolkit.input import Input
 from prompt_toolkit.key_binding import KeyBindings, KeyPressEvent
@@ -29,7 +30,9 @@ class Screen:
         self._conversation = conversation
         self._scrolled = 0
         said = FormattedTextControl(
-            conversation.transcript.fragments, get_cursor_position=self._bottom, show_cursor=False
+            lambda: FormattedText(conversation.transcript.fragments()),
+            get_cursor_position=self._bottom,
+            show_cursor=False,
         )
         self._typing = TextArea(
             height=1,
@@ -44,7 +47,7 @@ class Screen:
                 HSplit(
                     [
                         Window(said, wrap_lines=True),
-                        Window(FormattedTextControl(self._status), height=1, style="reverse"),
+                        Window(FormattedTextControl(lambda: FormattedText(self._status())), height=1, style="reverse"),
                         self._typing,
                     ]
                 ),

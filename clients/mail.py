@@ -13,7 +13,7 @@ from email.headerregistry import Address, HeaderRegistry
 from email.message import EmailMessage, Message
 from email.utils import format_datetime, parsedate_to_datetime
 from functools import lru_cache
-from typing import Any
+from typing import Any, Final
 
 from blindrelay.clients.errors import ContentRejected, ContentTooLarge, NotPossible
 from blindrelay.protocol.address import UserAddress
@@ -55,6 +55,10 @@ _POLICY = policy.SMTP.clone(cte_type="8bit", utf8=True, header_factory=_Fields()
 _CANNOT_READ = (MessageError, ValueError, LookupError, TypeError, AttributeError, AssertionError, RecursionError)
 
 
+# The email package takes these for its own around a parameter, and no file on Windows may have them in its name.
+QUOTES: Final = str.maketrans('"<>', "'()")
+
+
 @dataclass(frozen=True, slots=True)
 class Attachment:
     """A file that goes with a mail. `name` is a plain file name, without folders."""
@@ -78,7 +82,7 @@ class MailMessage:
 
 
 def build(mail: MailMessage, content_id: bytes) -> bytes:
-    """The RFC 5322 bytes of a mail.
+    """The RFC 5322 bytes of a mail. In names of files, double quotes and angle brackets become single and round ones.
 
     Raises:
         ContentTooLarge: text, attachments or number of recipients.
@@ -98,7 +102,7 @@ def build(mail: MailMessage, content_id: bytes) -> bytes:
     message.set_content(mail.text + "\n", cte="base64")
     for attachment in mail.attachments:
         main, _, sub = attachment.media_type.partition("/")
-        message.add_attachment(attachment.data, maintype=main, subtype=sub, filename=attachment.name)
+        message.add_attachment(attachment.data, maintype=main, subtype=sub, filename=attachment.name.translate(QUOTES))
     return message.as_bytes()
 
 
