@@ -256,6 +256,7 @@ async def test_keep_alive_stands_still_while_we_do_not_read(server: Server) -> N
     server.bench.twin.clock.advance(1_000)
     await moment()
     connection.unhold(Hold.RATE)
+    await moment()
     client.send(mqtt5.PingReqPacket())
     await client.receive(mqtt5.PingRespPacket)
 
