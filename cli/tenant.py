@@ -234,8 +234,9 @@ def list_(home: Path, as_json: bool) -> None:
     """List the tenants that are administered here."""
     folders = sorted(path for path in (home / "tenants").glob("*") if (path / "root.der").exists())
     for folder in folders:
-        _, issued = read_certificates(folder)
-        devices = len({subject_of(certificate) for certificate in issued})
+        found = read_certificates(folder)
+        standing = (certificate for certificate in found.issued if fingerprint(certificate) not in found.revoked)
+        devices = len({subject_of(certificate) for certificate in standing})
         if as_json:
             emit({"tenant": folder.name, "devices": devices, "folder": folder})
         else:
@@ -251,7 +252,8 @@ def list_(home: Path, as_json: bool) -> None:
 def show(tenant: str, home: Path, as_json: bool) -> None:
     """Show TENANT's root certificate and the devices that it has certified. No passphrase is needed for it."""
     folder = tenant_directory(home, tenant)
-    root, issued = read_certificates(folder)
+    found = read_certificates(folder)
+    root, certificates = found.root, [_described(certificate, found.revoked) for certificate in found.issued]
     if as_json:
         emit(
             {
@@ -259,7 +261,7 @@ def show(tenant: str, home: Path, as_json: bool) -> None:
                 "folder": folder,
                 "root_sha256": fingerprint(root).hex(),
                 "root_expires": root.not_valid_after_utc.isoformat(),
-                "certificates": [_described(certificate) for certificate in issued],
+                "certificates": certificates,
             }
         )
         return
@@ -269,19 +271,19 @@ def show(tenant: str, home: Path, as_json: bool) -> None:
     table = Table(box=box.SIMPLE_HEAD)
     for heading in ("device", "certificate (SHA-256)", "until", ""):
         table.add_column(heading, overflow="fold")
-    for certificate in issued:
-        described = _described(certificate)
-        mark = "archive" if described["archive"] else ""
-        table.add_row(str(described["device"]), str(described["sha256"])[:16], str(described["expires"])[:10], mark)
+    for described in certificates:
+        marks = ", ".join(mark for mark in ("archive", "revoked") if described[mark])
+        table.add_row(str(described["device"]), str(described["sha256"])[:16], str(described["expires"])[:10], marks)
     output.print(table)
 
 
-def _described(certificate: x509.Certificate) -> dict[str, object]:
+def _described(certificate: x509.Certificate, revoked: frozenset[bytes]) -> dict[str, object]:
     return {
         "device": str(subject_of(certificate)),
         "sha256": fingerprint(certificate).hex(),
         "expires": certificate.not_valid_after_utc.isoformat(),
         "archive": is_archive(certificate),
+        "revoked": fingerprint(certificate) in revoked,
     }
 
 

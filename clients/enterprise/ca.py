@@ -5,12 +5,14 @@ On disk (directories 0700, files 0600)::
     root.der            the root certificate
     secrets.json        root key and tenant secret; sealed under a passphrase (argon2id, ChaCha20-Poly1305) when one is given
     issued/<sha256>.der every certificate that was issued, so that it can be revoked
+    revoked/<sha256>.json every revocation that was signed, by its certificate
 
 Certificates follow the profile of `protocol.certificates`: ECDSA P-256, one URI as subject alternative name, the subject
 empty (RFC 5280, 4.1.2.6: the alternative name is critical then).
 """
 
 import os
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
@@ -46,7 +48,7 @@ DEVICE_LIFETIME = timedelta(days=397)
 # Clocks differ a little: a certificate is good for those, too, that are behind.
 _BACKDATED = timedelta(hours=1)
 
-_ROOT, _SECRETS, _ISSUED = "root.der", "secrets.json", "issued"
+_ROOT, _SECRETS, _ISSUED, _REVOKED = "root.der", "secrets.json", "issued", "revoked"
 
 
 class _Secrets(Wire):
@@ -182,7 +184,7 @@ class Authority:
         """A signed `Revocation` of a device's certificate, for the relay.
 
         Raises:
-            AuthorityError: it is not a device of this tenant.
+            AuthorityError: it is not a device of this tenant, or the revocation cannot be stored.
         """
         subject = subject_of(certificate)
         if not isinstance(subject, DeviceAddress) or subject.tenant != self.tenant:
@@ -193,7 +195,21 @@ class Authority:
             revoked_at=int(self._clock.now()),
             reason=reason,
         )
-        return Signed.create(Purpose.REVOCATION, revocation, self._key)
+        signed = Signed.create(Purpose.REVOCATION, revocation, self._key)
+        self._keep_revocation(revocation.certificate, signed)
+        return signed
+
+    def _keep_revocation(self, certificate: bytes, signed: Signed) -> None:
+        """Keep it before anybody is told: what was decided here stays decided when the relay cannot be reached."""
+        if self._directory is None:
+            return
+        path = self._directory / _REVOKED / f"{certificate.hex()}.json"
+        try:
+            path.parent.mkdir(mode=0o700, exist_ok=True)
+            if not path.exists():
+                _write(path, signed.model_dump_json().encode())
+        except OSError as error:
+            raise AuthorityError(f"the revocation cannot be stored: {error.strerror}") from None
 
     def delivery_token(self, user: UserAddress) -> DeliveryToken:
         """The user's delivery token: the same for all of their devices, and derived, so that nothing has to be kept."""
@@ -223,19 +239,35 @@ class Authority:
         return builder.sign(self._key, SHA256())
 
 
-def read_certificates(directory: Path) -> tuple[x509.Certificate, list[x509.Certificate]]:
-    """The root of the authority in `directory`, and what it has issued, oldest first. Nothing secret is opened for it.
+@dataclass(frozen=True, slots=True)
+class Certificates:
+    """What an authority has signed: nothing of it is secret.
+
+    Attributes:
+        root: its root.
+        issued: devices' certificates, oldest first.
+        revoked: SHA-256 of those that it has withdrawn.
+    """
+
+    root: x509.Certificate
+    issued: tuple[x509.Certificate, ...]
+    revoked: frozenset[bytes]
+
+
+def read_certificates(directory: Path) -> Certificates:
+    """What the authority in `directory` has signed. Its secrets are not opened for it.
 
     Raises:
         AuthorityError: there is none, or it is damaged.
     """
     try:
-        return load((directory / _ROOT).read_bytes()), _issued_in(directory)
+        revoked = frozenset(bytes.fromhex(path.stem) for path in (directory / _REVOKED).glob("*.json"))
+        return Certificates(load((directory / _ROOT).read_bytes()), tuple(_issued_in(directory)), revoked)
     except FileNotFoundError:
         raise AuthorityError(f"there is no authority in {directory}: create the tenant first") from None
     except OSError as error:
         raise AuthorityError(f"the authority in {directory} cannot be read: {error.strerror}") from None
-    except Malformed:
+    except ValueError:  # Malformed is one
         raise AuthorityError(f"the authority in {directory} is damaged: restore it from a backup") from None
 
 

@@ -153,4 +153,7 @@ def test_revoked_device_is_out(blindrelay: Call, relay: Path) -> None:
         assert blindrelay("tenant", *arguments).code == 0
     assert blindrelay("tenant", "revoke", "gone.example", "grace", "tablet").code == ExitCode.NOT_ENROLLED
     assert blindrelay("tenant", "revoke", "gone.example", "grace", "phone", "--reason", "lost").code == 0
+    (certificate,) = json.loads(blindrelay("tenant", "show", "gone.example", "--json").out)["certificates"]
+    assert certificate["revoked"] is True
+    assert json.loads(blindrelay("tenant", "list", "--json").out)["devices"] == 0
     assert blindrelay("client", "listen", "--timeout", "1").code == ExitCode.REFUSED
