@@ -7,7 +7,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from blindrelay.clients.enterprise.ca import Authority
+from blindrelay.clients.enterprise.ca import Authority, read_certificates
 from blindrelay.clients.errors import AuthorityError
 from blindrelay.clients.vault import CHEAP
 from blindrelay.protocol.address import DeviceAddress, UserAddress
@@ -175,3 +175,28 @@ def test_certificate_says_nothing_but_the_name(globex):
 def test_secrets_are_not_in_repr(globex):
     """An authority shows its tenant alone."""
     assert repr(globex) == "Authority(globex.example)"
+
+
+def test_a_revocation_is_kept_before_anybody_is_told(clock, tmp_path):
+    """What was revoked is known to the enterprise itself, also when the relay was never reached; the first one counts."""
+    authority = Authority.create("globex.example", clock, tmp_path / "ca")
+    kept, lost = authority.issue_device(PHONE, new_key()), authority.issue_device(PHONE, new_key())
+    signed = authority.revoke(lost, RevocationReason.LOST)
+    authority.revoke(lost)
+
+    found = read_certificates(tmp_path / "ca")
+    assert set(found.issued) == {kept, lost}
+    assert found.revoked == {fingerprint(lost)}
+    (file,) = (tmp_path / "ca" / "revoked").iterdir()
+    assert file.read_bytes() == signed.model_dump_json().encode()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize("name", ["not-hex.json", "abc.json"])
+def test_a_file_that_is_no_revocation_is_damage(clock, tmp_path, name):
+    """A folder that somebody has put things into is not half believed."""
+    Authority.create("globex.example", clock, tmp_path / "ca")
+    (tmp_path / "ca" / "revoked").mkdir()
+    (tmp_path / "ca" / "revoked" / name).touch()
+    with pytest.raises(AuthorityError, match="damaged"):
+        read_certificates(tmp_path / "ca")
