@@ -15,6 +15,7 @@ from typing import Any, Final
 
 import mqtt5
 
+from blindrelay.proofs.chaos.evidence import label
 from blindrelay.proofs.chaos.history import Disturbance
 from blindrelay.proofs.chaos.journal import Journal, Kind
 from blindrelay.proofs.chaos.wire import Endpoint, NotAdmitted, Packet, Wire
@@ -125,8 +126,8 @@ class Device:
     def send(self, recipient: DeviceAddress, size: int = sizes.MIN_ENVELOPE, ttl: int | None = None) -> None:
         """Queue one more message to `recipient`."""
         number = self._numbers[recipient] = self._numbers.get(recipient, 0) + 1
-        label = f"{self.address} {recipient} {number} ".encode()
-        payload = label + self._chance.randbytes(size - len(label))
+        start = label(str(self.address), str(recipient), number)
+        payload = start + self._chance.randbytes(size - len(start))
         self._outgoing.append(Outgoing(self._chance.randbytes(16), recipient, number, payload, ttl))
         self._pump()
 

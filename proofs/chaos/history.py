@@ -26,6 +26,8 @@ class StoreView:
     envelopes: frozenset[str] = frozenset()
     traffic: Mapping[str, int] = field(default_factory=Counter)  # id -> number of traffic records
     damage: tuple[str, ...] = ()  # what the integrity check complains of
+    # Payloads that are in the files at all, be it in free pages or in the WAL: sender, recipient, number.
+    remains: frozenset[tuple[str, str, int]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

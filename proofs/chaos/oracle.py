@@ -228,6 +228,8 @@ def store_is_consistent(history: History, known: Known) -> Iterator[str]:
         elif known[message_id].certainly_refused:
             yield f"{_name(known[message_id])} was refused and has a traffic record"
     for message in known.values():
+        if message.confirmed and (message.sender, message.recipient, message.number) in store.remains:
+            yield f"the payload of {_name(message)} was confirmed, and is left in the files"
         if message.acked and message.message_id not in store.traffic:
             yield f"{_name(message)} was acknowledged and has no traffic record"
 

@@ -190,6 +190,13 @@ VIOLATIONS: list[tuple[str, Invariant, History]] = [
         history(*UP, *delivered(1, 1), store=StoreView(frozenset({"id1"}), Counter({"id1": 1}))),
     ),
     (
+        "a payload is left in a free page",
+        Invariant.I8,
+        history(
+            *UP, *delivered(1, 1), store=StoreView(traffic=Counter({"id1": 1}), remains=frozenset({(ALICE, BOB, 1)}))
+        ),
+    ),
+    (
         "two traffic records",
         Invariant.I8,
         history(*UP, *delivered(1, 1), store=StoreView(traffic=Counter({"id1": 2}))),
