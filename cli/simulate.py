@@ -253,6 +253,8 @@ def _show(summary: Summary, scenario: Scenario) -> None:
     for name in ("refused", "lost", "duplicated", "undecryptable", "out_of_order"):
         count = getattr(summary, name)
         table.add_row(name.replace("_", " "), f"{count:,}", style="red" if count else "")
+    if not summary.complete:
+        table.add_row("under way", f"{summary.under_way:,}")
     if scenario.to_self:
         table.add_row("to themselves, not sent", f"{scenario.to_self:,}")
     rate = summary.decrypted / summary.seconds if summary.seconds else 0.0

@@ -2,7 +2,7 @@
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Final
@@ -12,6 +12,7 @@ from blindrelay.clients.enterprise import Enterprise
 from blindrelay.clients.errors import NotPossible
 from blindrelay.clients.message import News
 from blindrelay.clients.options import Options
+from blindrelay.clients.receipts import Receipt
 from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.clients.simulation.events import Scenario
 from blindrelay.protocol.address import UserAddress
@@ -35,13 +36,11 @@ class Employee:
 
     device: Device
 
-    async def write(self, recipients: Sequence[UserAddress], text: str) -> Awaitable[object]:
+    async def write(self, recipients: Sequence[UserAddress], text: str) -> Receipt:
         """To one person a chat, to several a mail."""
         if len(recipients) == 1:
-            receipt = await self.device.send(recipients[0], text)
-        else:
-            receipt = await self.device.send_mail(recipients, _SUBJECT, text)
-        return receipt.accepted()
+            return await self.device.send(recipients[0], text)
+        return await self.device.send_mail(recipients, _SUBJECT, text)
 
     async def read(self) -> AsyncIterator[tuple[UserAddress, str]]:
         """Sender and text of what arrives, chat or mail."""

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from typing import Any, Final, Protocol
 
 from blindrelay.clients.errors import ClientError
@@ -19,11 +19,18 @@ PATIENCE: Final = 45.0
 _LOOK_EVERY: Final = 0.05
 
 
+class Sent(Protocol):
+    """A letter that has been handed over, as `clients.receipts.Receipt`."""
+
+    async def accepted(self) -> object:
+        """Wait until the relay has all of it; raise `ClientError` when it will not."""
+
+
 class Participant(Protocol):
     """Somebody with a device, as far as a scenario is concerned."""
 
-    async def write(self, recipients: Sequence[UserAddress], text: str) -> Awaitable[object]:
-        """Hand a letter over. The result ends when the relay has all of it; both raise `ClientError` when that cannot be."""
+    async def write(self, recipients: Sequence[UserAddress], text: str) -> Sent:
+        """Hand a letter over; raise `ClientError` when that cannot be."""
 
     def read(self) -> AsyncIterator[tuple[UserAddress, str]]:
         """What arrives: sender and text. Goes on until its task is cancelled."""
@@ -83,7 +90,7 @@ class Player:
         return self.tally.summary(self._end - self._begin)
 
     def interrupted(self) -> Summary:
-        """The state of things after `play` was cancelled. What was under way counts as lost only if it was accepted."""
+        """The state of things after `play` was cancelled. What was under way is not lost."""
         return self.tally.summary(self._end - self._begin, complete=False)
 
     async def _send_all(self) -> None:
@@ -129,17 +136,17 @@ class Player:
         self._queued -= len(event.recipients)
         self.tally.send(number, event.sender, event.recipients, self._now())
         try:
-            accepted = await self._participants[event.sender].write(
+            sent = await self._participants[event.sender].write(
                 [people[place] for place in event.recipients], text_of(number)
             )
         except ClientError:
             self._refused(event)
             return
-        self._spawn(self._accepted(number, event, accepted))
+        self._spawn(self._accepted(number, event, sent))
 
-    async def _accepted(self, number: int, event: Event, accepted: Awaitable[object]) -> None:
+    async def _accepted(self, number: int, event: Event, sent: Sent) -> None:
         try:
-            await accepted
+            await sent.accepted()
         except ClientError:
             self._refused(event)
             return

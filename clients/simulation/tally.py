@@ -61,7 +61,8 @@ class Summary:
         accepted: the relay has acknowledged them, so they are on its disk.
         delivered: the recipients' devices got them from the relay.
         decrypted: the recipients' applications got exactly the text that was written.
-        lost: accepted, and not decrypted.
+        lost: accepted, and not decrypted, when the run was complete.
+        under_way: the same, when it was interrupted.
         duplicated: got more than once by an application.
         undecryptable: envelopes that a device could not open, and texts that were not written so, by this sender, to them.
         out_of_order: came after a later one of the same sender to the same device.
@@ -77,6 +78,7 @@ class Summary:
     delivered: int
     decrypted: int
     lost: int
+    under_way: int
     duplicated: int
     undecryptable: int
     out_of_order: int
@@ -163,6 +165,7 @@ class Tally:
 
     def summary(self, seconds: float, *, complete: bool = True) -> Summary:
         """The state of things."""
+        missing = len(self._accepted - self._got)
         return Summary(
             people=self.people,
             planned=self.planned,
@@ -171,7 +174,8 @@ class Tally:
             accepted=self.accepted,
             delivered=self.delivered,
             decrypted=self.decrypted,
-            lost=len(self._accepted - self._got),
+            lost=missing if complete else 0,
+            under_way=0 if complete else missing,
             duplicated=self.duplicated,
             undecryptable=self.undecryptable,
             out_of_order=self.out_of_order,

@@ -1,7 +1,7 @@
 """Playing a scenario, on people who are made up for the test."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 
@@ -41,6 +41,16 @@ class Post:
         """What PUBACK would be."""
 
 
+class Sent:
+    """A letter that somebody has handed to the post."""
+
+    def __init__(self, post: Post) -> None:
+        self.post = post
+
+    async def accepted(self) -> None:
+        await self.post.take()
+
+
 class Writer:
     """Somebody made up."""
 
@@ -48,11 +58,11 @@ class Writer:
         self.me = me
         self.post = post
 
-    async def write(self, recipients: Sequence[UserAddress], text: str) -> Awaitable[object]:
+    async def write(self, recipients: Sequence[UserAddress], text: str) -> Sent:
         self.post.written.append((self.me, tuple(recipients)))
         for recipient in recipients:
             self.post.deliver(self.me, recipient, text)
-        return self.post.take()
+        return Sent(self.post)
 
     async def read(self) -> AsyncIterator[tuple[UserAddress, str]]:
         while True:

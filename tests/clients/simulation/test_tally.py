@@ -94,6 +94,13 @@ def test_a_run_that_was_cut_short_may_be_flawless_as_far_as_it_went(tally: Tally
     assert not cut.summary(1).flawless
 
 
+def test_what_is_under_way_when_a_run_is_interrupted_is_not_lost(tally: Tally) -> None:
+    """Nobody waited for it, so nobody knows."""
+    cut = tally.summary(1, complete=False)
+    assert (cut.lost, cut.under_way) == (0, 2)
+    assert cut.flawless
+
+
 def test_no_messages_have_no_percentiles() -> None:
     """There is no latency of nothing."""
     assert Percentiles.of([]) is None
