@@ -11,7 +11,7 @@ RUN /opt/blindrelay/bin/pip install --no-cache-dir --no-deps --no-build-isolatio
 
 FROM python:3.12-slim
 COPY --from=build /opt/blindrelay /opt/blindrelay
-RUN useradd --system --uid 10001 --home-dir /data --shell /usr/sbin/nologin blindrelay \
+RUN useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin blindrelay \
     && install -d -o blindrelay -g blindrelay -m 0700 /data
 USER blindrelay
 VOLUME /data

@@ -41,7 +41,7 @@ class ClientsMissing(click.ClickException):
 
     def __init__(self, command: str, package: str) -> None:
         super().__init__(
-            f"`blindrelay {command}` needs the client's packages ({package} is missing): install them with "
+            f"`{command}` needs the client's packages ({package} is missing): install them with "
             "`pip install 'blindrelay[clients]'`"
         )
 
@@ -71,7 +71,7 @@ class LazyGroup(click.Group):
                 or name.startswith("blindrelay.clients.")
                 or name.partition(".")[0] in CLIENT_PACKAGES
             ):
-                raise ClientsMissing(cmd_name, name) from error
+                raise ClientsMissing(f"{ctx.command_path} {cmd_name}", name) from error
             raise
         command: click.Command = getattr(module, entry.attribute)
         return command

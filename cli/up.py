@@ -137,6 +137,9 @@ def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
         )
         return
     options = "" if is_default else f" --relay {folder / FILE_NAME}"
+    if relay.host in _LOCAL:
+        # Perhaps in a container: its files are not where its clients are.
+        options = f" --relay mqtts://127.0.0.1:{relay.port} --ca relay.crt --code {relay.registration_code}"
     banner = _BANNER.format(
         version=__version__,
         address=escape(relay.address),
