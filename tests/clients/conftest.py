@@ -14,7 +14,7 @@ from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.postroom import Postroom
 from blindrelay.clients.vault import CHEAP
 from blindrelay.protocol.address import DeviceAddress, UserAddress
-from tests.support.party import HandClock, Party
+from support.party import HandClock, Party
 
 
 @pytest.fixture
