@@ -93,6 +93,29 @@ async def test_resume_after_a_crash(bench: Bench) -> None:
     assert [packet.duplicate for packet in deliveries(bob)] == [True]
 
 
+async def test_a_restart_is_remembered_over_a_short_connection(bench: Bench) -> None:
+    """Class R3, decision D9: a connection that got one message does not make the others, sent before the crash, new again."""
+    bob = await bench.connect(2, subscribe=True, session_expiry_interval=600)
+    await fill(bench, 1, 2, 3)
+    assert len(deliveries(bob)) == 3
+    await bench.restart()
+    bob = await bench.connect(2, session_expiry_interval=600, receive_max=1)
+    assert [packet.duplicate for packet in deliveries(bob)] == [True]
+    bob.cut()
+    await settled()
+    bench.twin.clock.advance(10)
+    await fill(bench, 4)
+
+    bob = await bench.connect(2, session_expiry_interval=600)
+
+    assert [(number_of(packet), packet.duplicate) for packet in deliveries(bob)] == [
+        (1, True),
+        (2, True),
+        (3, True),
+        (4, False),
+    ]
+
+
 async def test_clean_start_keeps_the_mailbox(bench: Bench) -> None:
     """Decision D1: Session Present 0, and after SUBSCRIBE the mail comes as new."""
     bob = await bench.connect(2, subscribe=True, session_expiry_interval=600)
