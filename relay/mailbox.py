@@ -213,9 +213,11 @@ class Delivery:
         self.is_fetching = False
         if self.peer.delivery is not self or not self.is_open:
             return
-        for envelope in envelopes:
+        # The store's thread may be ahead of us: what has been committed and not settled comes by `committed`, and only there.
+        settled = [envelope for envelope in envelopes if envelope.sequence <= self.mailbox.committed]
+        for envelope in settled:
             self._hold(envelope)
-        if not envelopes:
+        if not settled:
             self.read_up_to = max(self.read_up_to, known)  # the rest of them is gone: expired or purged
         self.pump()
 

@@ -12,6 +12,8 @@ from mqtt5 import DisconnectReasonCode as Code
 from blindrelay.relay import mailbox as module
 from blindrelay.relay.mailbox import HELD_LIMIT, ID_SPAN, PAGE_BYTES, Mailbox, Quota, waiting_envelopes
 from blindrelay.relay.mqtt.session import DELIVERY_WINDOW
+from blindrelay.relay.store.committer import Outcome
+from blindrelay.relay.store.entries import Accepted
 from support.twin import Bench, Pipe, message, number_of, settled, subscribe_to
 
 
@@ -114,6 +116,24 @@ async def test_a_restart_is_remembered_over_a_short_connection(bench: Bench) -> 
         (3, True),
         (4, False),
     ]
+
+
+async def test_a_page_may_know_more_than_the_loop(bench: Bench) -> None:
+    """A reader sees a commit before it has been settled: what it brings is sent once, and the settling goes on."""
+    await fill(bench, 1)
+    alice = await bench.connect(1)
+    unsettled: list[tuple[list[Accepted], Outcome]] = []
+    bench.committer._settle = lambda batch, outcome: unsettled.append((batch, outcome))
+    alice.send(message(2), message(3))
+    await settled()
+
+    bob = await bench.connect(2, subscribe=True)
+    for batch, outcome in unsettled:
+        bench.exchange.settle(batch, outcome)
+    await settled()
+
+    assert numbers(bob) == [1, 2, 3]
+    assert len(alice.take(mqtt5.PubAckPacket)) == 2
 
 
 async def test_clean_start_keeps_the_mailbox(bench: Bench) -> None:
