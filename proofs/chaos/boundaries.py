@@ -121,7 +121,10 @@ class Script:
             await workload.connect(CONNECT_PATIENCE)
             await self._play(workload)
             produced_until = self._clock.monotonic()
-            await workload.quiet(QUIET_PATIENCE)
+            starts = -1
+            while starts != self._world.starts:  # it may be killed in the quiet period, too
+                starts = self._world.starts
+                await workload.quiet(QUIET_PATIENCE)
             await workload.close()
             supervisor.cancel()
             await asyncio.gather(supervisor, return_exceptions=True)

@@ -153,11 +153,18 @@ class Device:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._visit is not None:  # admitted in the very moment
+            self._leave(self._visit, abort=True)
 
     @property
     def has_open_ends(self) -> bool:
         """Whether something has still to be sent, or is on its way without an answer."""
         return bool(self._outgoing or self._pending)
+
+    @property
+    def is_connected(self) -> bool:
+        """Whether there is a connection that has been admitted and stands."""
+        return self._visit is not None and self._visit.wire is not None and self._visit.wire.is_open
 
     # The life of a connection.
 
@@ -201,8 +208,8 @@ class Device:
         try:
             async with asyncio.timeout(patience):
                 await visit.admitted.wait()
-        except TimeoutError:
-            visit.wire.abort()
+        except BaseException:
+            self._leave(visit, abort=True)
             raise
         if not visit.connected:
             visit.wire.abort()

@@ -216,6 +216,10 @@ class Run:
         await asyncio.sleep(0.5)  # it is still recording the ends of our connections
         after = self._world.level()
         await self._terminate()
+        if "Traceback" in (log := self._world.log.read_text(encoding="utf-8", errors="replace")):
+            self._findings.append(
+                Finding(Invariant.I10, f"the relay went on after an error of its own: {log[-2_000:]}")
+            )
         return examine_store(self._world.database), after
 
 

@@ -105,8 +105,8 @@ class Workload:
         return False
 
     def has_open_ends(self) -> bool:
-        """Whether anything is still to be expected."""
-        if any(device.has_open_ends for device in self.devices.values()):
+        """Whether anything is still to be expected: nobody who is not connected can say that all has arrived."""
+        if any(device.has_open_ends or not device.is_connected for device in self.devices.values()):
             return True
         now = self._clock.monotonic()
         return any(
