@@ -1,0 +1,138 @@
+"""What the desk asks of the rest of the relay. Each order has a key, `<case>/<demand>`; giving one twice is harmless.
+
+The desk writes down what it is about to do, and then does it through one of these. After a crash it does it again: so every
+port is idempotent by key, and an order that memory holds (a stream, a preservation) is given again at each start.
+"""
+
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol
+
+from blindrelay.policies.decision import DemandDecision
+from blindrelay.policies.records import AccessRecord, TrafficRecord
+from blindrelay.policies.request import Authorisation, Target, Timespan
+from blindrelay.policies.vocabulary import DataClass, ServiceAction
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What every order says: whose case it is and what was decided."""
+
+    case_id: str
+    demand_id: str
+    decision: DemandDecision
+    authorisation: Authorisation
+    authority_id: str
+    authority_name: str
+
+    @property
+    def key(self) -> str:
+        """Its name, for ever."""
+        return f"{self.case_id}/{self.demand_id}"
+
+
+@dataclass(frozen=True, slots=True)
+class PackageOrder(Order):
+    """Make the package of a granted demand. `package_key` is the authority's public HPKE key (X-Wing)."""
+
+    request_id: str = ""
+    package_key: bytes = field(default=b"", repr=False)
+    made_at: datetime = datetime.min  # noqa: DTZ901 - always given
+
+
+@dataclass(frozen=True, slots=True)
+class PackageDigest:
+    """A sealed package: SHA-256 of the file in hex, its size in bytes, and how many records of each class are in it.
+
+    `accounts`: the numbers of the accounts that it has records of, for their notices.
+    """
+
+    digest: str
+    size: int
+    records: Mapping[DataClass, int]
+    accounts: frozenset[int] = frozenset()
+
+
+class Packages(Protocol):
+    """`package`: makes sealed packages. Called in a thread of its own."""
+
+    def write(self, order: PackageOrder, out: Path) -> PackageDigest:
+        """Write the package to `out`, which does not exist, and sync it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PreservationOrder(Order):
+    """Keep what exists of these classes, for these targets, from retention until `until`."""
+
+    classes: frozenset[DataClass] = frozenset()
+    targets: tuple[Target, ...] = ()
+    window: Timespan | None = None
+    until: datetime = datetime.max  # noqa: DTZ901 - always given
+
+
+class Preservation(Protocol):
+    """`preservation`: exempts exactly the targets of an order from retention."""
+
+    async def hold(self, order: PreservationOrder) -> None:
+        """Begin, or prolong the order of the same key."""
+
+    async def let_go(self, key: str) -> None:
+        """End; what retention would have deleted goes at its next run."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOrder(Order):
+    """Pass records on as they arise, for these targets, in `span`, to the second."""
+
+    classes: frozenset[DataClass] = frozenset()
+    targets: tuple[Target, ...] = ()
+    span: Timespan | None = None
+
+
+class Streams(Protocol):
+    """`stream`: real-time orders. They stop by themselves at the end of their span."""
+
+    async def begin(self, order: StreamOrder) -> None:
+        """Tap from the start of the span on."""
+
+    async def end(self, key: str) -> None:
+        """Stop, though the span has not ended."""
+
+    def follow(self, key: str) -> AsyncIterator[TrafficRecord | AccessRecord]:
+        """The records of an order that has begun; ends when the order does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceOrder(Order):
+    """Suspend or resume the service in a jurisdiction, or move the date of that."""
+
+    action: ServiceAction = ServiceAction.SUSPEND
+    jurisdiction: str = ""
+    effective: datetime = datetime.max  # noqa: DTZ901 - always given
+    ordered_at: datetime = datetime.min  # noqa: DTZ901 - always given
+
+
+class Services(Protocol):
+    """`service`: the state of the service in each jurisdiction."""
+
+    async def apply(self, order: ServiceOrder) -> None:
+        """Carry it out."""
+
+
+@dataclass(frozen=True, slots=True)
+class NoticeOrder(Order):
+    """Tell the users of these targets that records of these classes, of this window, were disclosed."""
+
+    classes: frozenset[DataClass] = frozenset()
+    targets: tuple[Target, ...] = ()
+    window: Timespan | None = None
+    disclosed_at: datetime = datetime.min  # noqa: DTZ901 - always given
+
+
+class Notices(Protocol):
+    """`notices`: signed notices on users' devices."""
+
+    async def give(self, order: NoticeOrder) -> int:
+        """Put the notice where each device of the targets finds it; returns for how many accounts."""
