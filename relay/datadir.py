@@ -34,7 +34,7 @@ from blindrelay.relay.errors import DataDirectoryInUse, NewerVersion, Unreadable
 #: The layout of the directory. The database has a version of its own.
 LAYOUT_VERSION = 1
 # Nobody renews it: clients trust this very certificate, and a new one is made by deleting both files.
-_CERTIFICATE_DAYS = 3_650
+CERTIFICATE_LIFETIME = timedelta(days=3_650)
 _CODE_BYTES = 20
 _DIRECTORY_MODE = 0o700
 _FILE_MODE = 0o600
@@ -49,8 +49,8 @@ class DataDirectory:
         self._registration_code = registration_code
 
     @classmethod
-    def open(cls, path: Path, *, now: float) -> Self:
-        """Open `path`, creating what is not there; `now` (epoch seconds) dates a new certificate.
+    def open(cls, path: Path, *, now: float, lifetime: timedelta = CERTIFICATE_LIFETIME) -> Self:
+        """Open `path`, creating what is not there; a new certificate is good from `now` (epoch seconds) for `lifetime`.
 
         Raises:
             DataDirectoryInUse: a relay runs on it.
@@ -64,13 +64,13 @@ class DataDirectory:
         except OSError as error:
             raise Unreadable(f"{path} cannot be used as a data directory: {error.strerror}") from error
         try:
-            return cls._fill(path, lock, now)
+            return cls._fill(path, lock, now, lifetime)
         except BaseException:
             os.close(lock)
             raise
 
     @classmethod
-    def _fill(cls, path: Path, lock: int, now: float) -> Self:
+    def _fill(cls, path: Path, lock: int, now: float, lifetime: timedelta) -> Self:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -79,7 +79,7 @@ class DataDirectory:
             ) from error
         try:
             _check_version(path / "version")
-            _create_certificate(path, now)
+            _create_certificate(path, now, lifetime)
             return cls(path, lock, _registration_code(path / "registration-code"))
         except OSError as error:
             raise Unreadable(f"{error.filename or path} cannot be read or written: {error.strerror}") from error
@@ -147,7 +147,7 @@ def _registration_code(path: Path) -> str:
     return code
 
 
-def _create_certificate(folder: Path, now: float) -> None:
+def _create_certificate(folder: Path, now: float, lifetime: timedelta) -> None:
     key_path, certificate_path = folder / "relay.key", folder / "relay.crt"
     if certificate_path.exists() != key_path.exists():
         lost, left = (key_path, certificate_path) if certificate_path.exists() else (certificate_path, key_path)
@@ -157,12 +157,12 @@ def _create_certificate(folder: Path, now: float) -> None:
         return
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    certificate = _self_signed(key, datetime.fromtimestamp(now, UTC))
+    certificate = _self_signed(key, datetime.fromtimestamp(now, UTC), lifetime)
     _write(key_path, pem)
     _write(certificate_path, certificate.public_bytes(Encoding.PEM))
 
 
-def _self_signed(key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certificate:
+def _self_signed(key: ec.EllipticCurvePrivateKey, now: datetime, lifetime: timedelta) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "blindrelay")])
     public_key = key.public_key()
     names = [
@@ -188,7 +188,7 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, now: datetime) -> x509.Certifi
         .public_key(public_key)
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))  # clients' clocks differ
-        .not_valid_after(now + timedelta(days=_CERTIFICATE_DAYS))
+        .not_valid_after(now + lifetime)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)

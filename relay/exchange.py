@@ -411,6 +411,10 @@ class Exchange:
         for peer in list(self.peers):
             self.end(peer, DisconnectReasonCode.SERVER_SHUTTING_DOWN)
         self._calls.cancel()
+        await self.at_rest()
+
+    async def at_rest(self) -> None:
+        """Wait until everything is written down that has begun to be: the ends of connections, above all."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 

@@ -182,6 +182,7 @@ class Relay:
             )
         )
         await self.exchange.start(committer)
+        self._retention = Purge(committer, clock, settings.retention)
         listener = Listener(self.exchange, limits, clock, tls=context, times=self._times)
         stack.push_async_callback(self._leave, listener)
         try:
@@ -251,6 +252,13 @@ class Relay:
 
     # What happens now and then.
 
+    async def keep_house(self) -> None:
+        """Do at once what is done now and then, for whoever has moved the clock: end the sessions of certificates that have
+        expired, delete what has expired and what is past its retention window. Raises what the store raises."""
+        self.eject()
+        await self.exchange.sweep()
+        await self._retention.run()
+
     def _until(self, expires_at: float) -> None:
         self._next_expiry = min(self._next_expiry, expires_at)
 
@@ -278,10 +286,9 @@ class Relay:
 
     async def _purge(self) -> None:
         """Delete the records whose retention window has passed: at the start, and then every hour."""
-        purge = Purge(self.committer, self._clock, self.settings.retention)
         while True:
             with contextlib.suppress(StoreError):
-                await purge.run()
+                await self._retention.run()
             await asyncio.sleep(_PURGE_INTERVAL)
 
 

@@ -51,6 +51,18 @@ _BACKDATED = timedelta(hours=1)
 _ROOT, _SECRETS, _ISSUED, _REVOKED = "root.der", "secrets.json", "issued", "revoked"
 
 
+@dataclass(frozen=True, slots=True)
+class Validity:
+    """From when until when certificates are good, where that is not to be counted from the clock of the moment.
+
+    For a world whose clock is not the machine's: TLS handshakes ask the machine, everybody else asks the clock that they
+    were given, and a certificate has to satisfy both.
+    """
+
+    not_before: datetime
+    not_after: datetime
+
+
 class _Secrets(Wire):
     key: Annotated[bytes, Field(max_length=1_024, repr=False)]
     secret: Annotated[Key32, Field(repr=False)]
@@ -74,6 +86,7 @@ class Authority:
         secret: bytes,
         clock: Clock,
         directory: Path | None = None,
+        validity: Validity | None = None,
     ) -> None:
         self.root = root
         self.tenant = _common_name(root)
@@ -81,6 +94,7 @@ class Authority:
         self._secret = secret
         self._clock = clock
         self._directory = directory
+        self._validity = validity
         self._issued: list[x509.Certificate] = [] if directory is None else _issued_in(directory)
 
     def __repr__(self) -> str:
@@ -94,6 +108,8 @@ class Authority:
         directory: Path | None = None,
         passphrase: str | None = None,
         cost: Cost | None = None,
+        *,
+        validity: Validity | None = None,
     ) -> "Authority":
         """Make a tenant's root.
 
@@ -103,6 +119,7 @@ class Authority:
             directory: where to keep it; in memory alone when None. It must not hold an authority already.
             passphrase: under which the secrets are sealed; without one the files' mode alone protects them.
             cost: of trying passphrases.
+            validity: of the root, and of everything that this object issues; from now on, when None.
 
         Raises:
             Malformed: `tenant` is not a tenant's name.
@@ -110,7 +127,7 @@ class Authority:
         """
         check_tenant(tenant)
         key, secret = ec.generate_private_key(ec.SECP256R1()), os.urandom(32)
-        root = _make_root(tenant, key, clock)
+        root = _make_root(tenant, key, validity or _from_now(clock, ROOT_LIFETIME))
         if directory is not None:
             secrets = _Secrets(key=_key_bytes(key), secret=secret)
             try:
@@ -121,7 +138,7 @@ class Authority:
                 ) from None
             except OSError as error:
                 raise AuthorityError(f"{directory} cannot be written: {error.strerror}") from None
-        return cls(root, key, secret, clock, directory)
+        return cls(root, key, secret, clock, directory, validity)
 
     @classmethod
     def open(cls, directory: Path, clock: Clock, passphrase: str | None = None) -> "Authority":
@@ -217,7 +234,7 @@ class Authority:
         return DeliveryToken(HKDF(algorithm=SHA256(), length=TOKEN_LENGTH, salt=None, info=info).derive(self._secret))
 
     def _issue(self, subject: Subject, key: ec.EllipticCurvePublicKey, *, archive: bool) -> x509.Certificate:
-        now = datetime.fromtimestamp(int(self._clock.now()), UTC)
+        validity = self._validity or _from_now(self._clock, DEVICE_LIFETIME)
         names = x509.SubjectAlternativeName([x509.UniformResourceIdentifier(subject_uri(subject))])
         builder = (
             x509.CertificateBuilder()
@@ -225,8 +242,8 @@ class Authority:
             .issuer_name(self.root.subject)
             .public_key(key)
             .serial_number(x509.random_serial_number())
-            .not_valid_before(now - _BACKDATED)
-            .not_valid_after(min(now + DEVICE_LIFETIME, self.root.not_valid_after_utc))
+            .not_valid_before(validity.not_before)
+            .not_valid_after(min(validity.not_after, self.root.not_valid_after_utc))
             .add_extension(names, critical=True)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(_usage(sign_certificates=False), critical=True)
@@ -271,8 +288,12 @@ def read_certificates(directory: Path) -> Certificates:
         raise AuthorityError(f"the authority in {directory} is damaged: restore it from a backup") from None
 
 
-def _make_root(tenant: str, key: ec.EllipticCurvePrivateKey, clock: Clock) -> x509.Certificate:
+def _from_now(clock: Clock, lifetime: timedelta) -> Validity:
     now = datetime.fromtimestamp(int(clock.now()), UTC)
+    return Validity(now - _BACKDATED, now + lifetime)
+
+
+def _make_root(tenant: str, key: ec.EllipticCurvePrivateKey, validity: Validity) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, tenant)])
     return (
         x509.CertificateBuilder()
@@ -280,8 +301,8 @@ def _make_root(tenant: str, key: ec.EllipticCurvePrivateKey, clock: Clock) -> x5
         .issuer_name(name)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _BACKDATED)
-        .not_valid_after(now + ROOT_LIFETIME)
+        .not_valid_before(validity.not_before)
+        .not_valid_after(validity.not_after)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_usage(sign_certificates=True), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

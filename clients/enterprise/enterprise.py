@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from blindrelay.clients.connection import Connection, Credentials
 from blindrelay.clients.device import STORE_FILE, Device
-from blindrelay.clients.enterprise.ca import Authority
+from blindrelay.clients.enterprise.ca import Authority, Validity
 from blindrelay.clients.errors import AdmissionRefused, HungUp, NotEnrolled, NotPossible, RequestRefused
 from blindrelay.clients.identity import OwnIdentity
 from blindrelay.clients.keystore import KeyStore
@@ -75,6 +75,7 @@ class Enterprise:
         clock: Clock | None = None,
         options: Options | None = None,
         cost: Cost | None = None,
+        validity: Validity | None = None,
     ) -> Self:
         """A new enterprise with a new root.
 
@@ -84,13 +85,14 @@ class Enterprise:
             folder: where to keep the authority; without one it is in memory, and gone at the end.
             passphrase: seals the folder's secrets.
             options: for the devices that are enrolled here.
+            validity: of the root and all that is issued here, where the clock is not the machine's.
 
         Raises:
             Malformed: `name` is not a tenant's name.
             AuthorityError: `folder` holds an authority already, or cannot be written.
         """
         own_clock = clock or SystemClock()
-        authority = Authority.create(name, own_clock, folder, passphrase, cost)
+        authority = Authority.create(name, own_clock, folder, passphrase, cost, validity=validity)
         return cls(authority, relay, clock=own_clock, options=options)
 
     @classmethod

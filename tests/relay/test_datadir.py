@@ -4,6 +4,7 @@ import os
 import ssl
 import stat
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,16 @@ def test_what_was_made_stays(tmp_path: Path) -> None:
         assert (second.key.read_bytes(), second.certificate.read_bytes(), second.registration_code) == before
     with opened(tmp_path / "other") as other:
         assert other.registration_code != before[2]
+
+
+def test_a_new_certificate_is_good_for_as_long_as_was_asked(tmp_path: Path) -> None:
+    """From an hour before the given moment until the end of the lifetime; one that is there is left alone."""
+    start = datetime(2015, 7, 22, tzinfo=UTC)
+    for lifetime in (timedelta(days=5_000), timedelta(days=1)):
+        with DataDirectory.open(tmp_path / "r", now=start.timestamp(), lifetime=lifetime) as directory:
+            certificate = x509.load_pem_x509_certificate(directory.certificate.read_bytes())
+        assert certificate.not_valid_before_utc == start - timedelta(hours=1)
+        assert certificate.not_valid_after_utc == start + timedelta(days=5_000)
 
 
 def test_the_certificate_is_for_this_machine(tmp_path: Path) -> None:

@@ -6,18 +6,22 @@ import resource
 import signal
 import socket
 import sys
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from types import SimpleNamespace
 
 import mqtt5
 import pytest
+import sqlalchemy
 
 from blindrelay.protocol import topics
 from blindrelay.relay import config, server
 from blindrelay.relay.errors import AddressInUse, ExitStatus, NewerVersion, StoreFailed
 from blindrelay.relay.server import Relay
+from blindrelay.relay.store import tables
 from support import site
+from support.party import HandClock
 from support.site import connected
 from support.tenants import Tenant
 from support.wire import Client
@@ -56,6 +60,32 @@ async def test_waiting_mail_survives_a_restart(tmp_path: Path) -> None:
         await recipient.open_inbox()
 
         assert (await recipient.receive()).payload == b"\x01" * 1_024
+
+
+async def test_keeping_house_follows_the_clock(tmp_path: Path) -> None:
+    """When the clock has been moved, what has expired and what is past its retention window is gone at once."""
+    clock, acme = HandClock(time.time()), Tenant("acme.example", tmp_path)
+    alice, bob = acme.device("alice", "laptop"), acme.device("bob", "phone")
+    traffic, envelopes = (sqlalchemy.select(sqlalchemy.func.count(t.c.size)) for t in (tables.traffic, tables.envelope))
+
+    async def kept(relay: Relay) -> tuple[int, int]:
+        await relay.committer.run(lambda connection: None)
+        return await relay.committer.read(
+            lambda connection: tuple(connection.execute(query).scalar_one() for query in (traffic, envelopes))  # type: ignore[return-value]
+        )
+
+    async with site.relay_in(tmp_path / "relay", clock=clock) as relay:
+        await site.register(relay, acme)
+        async with connected(relay, bob), connected(relay, alice) as sender:
+            await sender.publish(bob.device, b"\x01" * 1_024, message_expiry_interval=60)
+        await relay.exchange.at_rest()
+        found = [await kept(relay)]
+        for seconds in (61, 31 * 86_400):
+            clock.at += seconds
+            await relay.keep_house()
+            found.append(await kept(relay))
+
+    assert found == [(1, 1), (1, 0), (0, 0)]
 
 
 async def test_a_stop_says_goodbye(tmp_path: Path) -> None:

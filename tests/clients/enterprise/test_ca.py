@@ -1,13 +1,14 @@
 """The tenant's CA: what it issues passes the profile, and what it keeps is for its owner alone."""
 
 import stat
+from datetime import UTC, datetime
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from blindrelay.clients.enterprise.ca import Authority, read_certificates
+from blindrelay.clients.enterprise.ca import Authority, Validity, read_certificates
 from blindrelay.clients.errors import AuthorityError
 from blindrelay.clients.vault import CHEAP
 from blindrelay.protocol.address import DeviceAddress, UserAddress
@@ -51,6 +52,21 @@ def test_issued_certificates_pass_the_profile(globex, clock):
     assert verify(device, globex.root, "globex.example", clock.now()) == PHONE
     administrator = globex.issue_administrator(new_key())
     assert verify(administrator, globex.root, "globex.example", clock.now()) == AdministratorAddress("globex.example")
+
+
+def test_a_validity_that_was_given_counts_for_all_that_is_issued(clock):
+    """Root and devices are good from and until what was said, whatever the clock shows; the default is not touched."""
+    given = Validity(datetime(2015, 7, 22, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC))
+    authority = Authority.create("globex.example", clock, validity=given)
+    device = authority.issue_device(PHONE, new_key())
+    for certificate in (authority.root, device):
+        assert (certificate.not_valid_before_utc, certificate.not_valid_after_utc) == (
+            given.not_before,
+            given.not_after,
+        )
+    verify(device, authority.root, "globex.example", given.not_before.timestamp() + 1)
+    with pytest.raises(VerificationFailed):
+        verify(device, authority.root, "globex.example", given.not_after.timestamp() + 1)
 
 
 def test_certificates_expire(globex, clock):
