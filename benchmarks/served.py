@@ -25,7 +25,7 @@ from mqtt5 import ConnectPacket
 from blindrelay.protocol import rpc
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.clock import SystemClock
-from blindrelay.relay.config import Limits, Settings
+from blindrelay.relay.config import Desk, Limits, Settings
 from blindrelay.relay.exchange import Exchange
 from blindrelay.relay.identity import Registrar
 from blindrelay.relay.limits import Limits as LimitsInForce
@@ -154,7 +154,7 @@ def main(data: Path, roots: tuple[str, ...], records: int, connections: int, **w
     limits = Limits()
     if connections:
         limits = Limits(connections_per_address=connections, handshake_rate=1e6, handshake_burst=10 * connections)
-    settings = Settings(data_dir=data, port=0, limits=limits)
+    settings = Settings(data_dir=data, port=0, limits=limits, desk=Desk(enabled=False))
     tenants = {name: Path(path) for name, _, path in (root.partition("=") for root in roots)}
     uvloop.run(serve(settings, tenants, **without))
 

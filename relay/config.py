@@ -65,6 +65,29 @@ class Retention(_Section):
     access_days: Days = 30
 
 
+class Desk(_Section):
+    """The lawful desk: what authorities are answered, and by what rules of the operator's own."""
+
+    #: Whether there is one. A relay without a desk answers no authority, and keeps what its retention keeps.
+    enabled: bool = True
+    #: Where it listens. Without a value: the port after the relay's, and a free one when the relay's is 0.
+    https_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    #: How many different persons approve before anything leaves.
+    approvals: Annotated[int, Field(ge=0, le=5)] = 2
+    #: How far back an emergency reaches at most. Hours.
+    emergency_hours: Annotated[int, Field(ge=1, le=720)] = 48
+    #: More requests of an authority within 24 hours than this are a signal of fraud.
+    max_requests_a_day: Annotated[int, Field(ge=1, le=10_000)] = 20
+    #: For how long a package waits to be fetched. Days.
+    package_days: Days = 30
+    #: Jurisdictions whose statutes forbid what another one orders: `{us = ["ch"]}`.
+    blocking_statutes: dict[str, list[str]] = {}
+    #: Users of the service by jurisdiction, for thresholds of a statute, where more is known than who is enrolled here.
+    service_users: dict[str, Count] = {}
+    #: Folders with policy packs of the operator's own, besides those that come along.
+    packs: Annotated[list[Annotated[Path, Field(strict=False)]], Field(max_length=100)] = []
+
+
 def default_data_directory() -> Path:
     """Where a user's programs keep data (XDG Base Directory Specification): `~/.local/share/blindrelay/relay`."""
     base = os.environ.get("XDG_DATA_HOME", "")
@@ -83,6 +106,14 @@ class Settings(_Section):
     sealed: bool = True
     limits: Limits = Limits()
     retention: Retention = Retention()
+    desk: Desk = Desk()
+
+    @property
+    def desk_port(self) -> int:
+        """Where the desk is to listen; 0: a free port."""
+        if self.desk.https_port is not None:
+            return self.desk.https_port
+        return self.port + 1 if 0 < self.port < 65_535 else 0
 
 
 def load(data_dir: Path | None = None, file: Path | None = None, **overrides: object) -> Settings:

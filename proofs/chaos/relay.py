@@ -16,7 +16,7 @@ from pathlib import Path
 from blindrelay.proofs.chaos.saboteurs import SABOTEURS
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.protocol.errors import BlindrelayError
-from blindrelay.relay.config import Settings
+from blindrelay.relay.config import Desk, Settings
 from blindrelay.relay.server import Relay, run
 
 
@@ -52,7 +52,9 @@ def main() -> None:
         SABOTEURS[arguments.saboteur].apply()
     threading.Thread(target=_leave_with_the_harness, daemon=True).start()
     try:
-        run(Settings(data_dir=arguments.folder, port=0), _ready, SteppedClock(arguments.clock))
+        run(
+            Settings(data_dir=arguments.folder, port=0, desk=Desk(enabled=False)), _ready, SteppedClock(arguments.clock)
+        )
     except BlindrelayError as error:
         sys.exit(str(error))
 

@@ -18,7 +18,8 @@ def test_every_setting_is_documented_with_its_default() -> None:
     values = {
         **settings.limits.model_dump(),
         **settings.retention.model_dump(),
-        **settings.model_dump(exclude={"limits", "retention"}),
+        **settings.desk.model_dump(),
+        **settings.model_dump(exclude={"limits", "retention", "desk"}),
     }
     documented.pop("data_dir")
     values.pop("data_dir")

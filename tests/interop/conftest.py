@@ -14,7 +14,7 @@ from blindrelay.proofs.chaos import people
 from blindrelay.protocol import topics
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.clock import SystemClock
-from blindrelay.relay.config import Settings
+from blindrelay.relay.config import Desk, Settings
 from blindrelay.relay.server import Relay
 
 
@@ -62,7 +62,7 @@ class Site:
 @pytest.fixture
 async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
     """A relay on a free port of loopback."""
-    async with Relay(Settings(data_dir=tmp_path / "relay", port=0)) as relay:
+    async with Relay(Settings(data_dir=tmp_path / "relay", port=0, desk=Desk(enabled=False))) as relay:
         yield relay
 
 

@@ -20,7 +20,8 @@ QUICK = TimeLimits(linger=0.05, sweep=0.05)
 
 def relay_in(folder: Path, *, clock: Clock | None = None, **settings: object) -> Relay:
     """A relay on a free port of the loopback, with its data in `folder`."""
-    values = {"data_dir": folder, "port": 0, **settings}
+    # Most tests ask for no desk: it takes half a second to open.
+    values = {"data_dir": folder, "port": 0, "desk": {"enabled": False}, **settings}
     return Relay(Settings.model_validate(values), clock, times=QUICK)
 
 
