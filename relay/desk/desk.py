@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Self
 
-from blindrelay.policies.records import AccessRecord, TrafficRecord
+from blindrelay.policies.stream import StreamEvent
 from blindrelay.policies.vocabulary import EventKind
 from blindrelay.relay.desk.errors import CaseNotFound
 from blindrelay.relay.desk.views import CaseDetail, CaseSummary, CaseView, VerifiedRequest
@@ -54,8 +54,13 @@ class Desk:
         """
         raise NotImplementedError
 
-    def stream(self, authority_id: str, case_id: str, demand_id: str) -> AsyncIterator[TrafficRecord | AccessRecord]:
-        """The records of a real-time order as they arise. Raises `CaseNotFound`, `NothingToFetch` at once."""
+    def stream(
+        self, authority_id: str, case_id: str, demand_id: str, after: str | None = None
+    ) -> AsyncIterator[StreamEvent]:
+        """The records of a real-time order as they arise, behind the position `after`: see `ports.Streams.follow`.
+
+        Raises `CaseNotFound`, `NothingToFetch` at once.
+        """
         raise NotImplementedError
 
     # For operators. `operator` is the name of the person.

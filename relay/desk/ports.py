@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Protocol
 
 from blindrelay.policies.decision import DemandDecision
-from blindrelay.policies.records import AccessRecord, TrafficRecord
 from blindrelay.policies.request import Authorisation, Target, Timespan
+from blindrelay.policies.stream import StreamEvent
 from blindrelay.policies.vocabulary import DataClass, ServiceAction
 
 
@@ -53,6 +53,8 @@ class PackageDigest:
     size: int
     records: Mapping[DataClass, int]
     accounts: frozenset[int] = frozenset()
+    #: SHA-256 of the manifest in hex: the same whenever the package is written again from the same metadata.
+    manifest: str = ""
 
 
 class Packages(Protocol):
@@ -70,6 +72,8 @@ class PreservationOrder(Order):
     targets: tuple[Target, ...] = ()
     window: Timespan | None = None
     until: datetime = datetime.max  # noqa: DTZ901 - always given
+    #: From when on the users may be told that something is kept for longer; None: not while the order lasts.
+    tell_from: datetime | None = None
 
 
 class Preservation(Protocol):
@@ -100,8 +104,12 @@ class Streams(Protocol):
     async def end(self, key: str) -> None:
         """Stop, though the span has not ended."""
 
-    def follow(self, key: str) -> AsyncIterator[TrafficRecord | AccessRecord]:
-        """The records of an order that has begun; ends when the order does."""
+    def follow(self, key: str, after: str | None = None) -> AsyncIterator[StreamEvent]:
+        """The records of an order that has begun; ends, with a `StreamEnd`, when the order does.
+
+        `after`: the position of the last event that the reader has; None: from the start of the span. An order has one reader:
+        a new one ends the one before. Raises `NothingToFetch` (no such order) and `Malformed` (not a position) at once.
+        """
 
 
 @dataclass(frozen=True, slots=True)
