@@ -8,6 +8,8 @@ DeskError
  +- NotAllowed           an operator may not do this: a second approval by the same person, a decision that grants nothing
  +- UnknownOperator      no operator has this token
  +- RegisterError        an authority or operator cannot be entered
+ +- AlreadyRecorded      what may happen once has happened
+ +- NotRecorded          the case file cannot be written, so nothing is done
  +- CaseFileDamaged      the chain of the case file does not hold
 """
 
@@ -54,6 +56,14 @@ class UnknownOperator(DeskError):
 
 class RegisterError(DeskError):
     """This cannot be entered into the register; the message says why."""
+
+
+class AlreadyRecorded(DeskError):
+    """What may happen once has happened; nothing was added to the case file."""
+
+
+class NotRecorded(DeskError):
+    """The case file cannot be written: what was asked has not been done and may be asked again."""
 
 
 class CaseFileDamaged(DeskError):

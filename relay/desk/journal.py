@@ -1,0 +1,248 @@
+"""The case file on disk: rows are added, each is on stable storage when `append` returns, and each seals those before it.
+
+This module blocks; the desk calls it from threads.
+"""
+
+import contextlib
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from hashlib import sha256
+from pathlib import Path
+from typing import Final, Self
+
+import sqlalchemy
+from sqlalchemy import func, insert, select
+
+from blindrelay.relay.desk.errors import AlreadyRecorded, CaseFileDamaged, NotRecorded
+from blindrelay.relay.desk.tables import SCHEMA_VERSION, case_event, metadata
+from blindrelay.relay.errors import NewerVersion, Unreadable
+
+FILE_NAME: Final = "desk.sqlite"
+_GENESIS: Final = "0" * 64
+# The command line enters authorities while the relay runs. Milliseconds.
+_LOCK_PATIENCE: Final = 5_000
+_SETUP: Final = ("journal_mode = WAL", "synchronous = FULL", f"busy_timeout = {_LOCK_PATIENCE}", "temp_store = MEMORY")
+
+
+class Subject(StrEnum):
+    """What rows are about that belong to no case. A case has a UUID."""
+
+    REGISTER = "register"  #: authorities and operators
+    DOOR = "door"  #: what came and was no authenticated request
+    LISTS = "lists"  #: what is sent at intervals that a statute sets
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row. `body` is JSON."""
+
+    case_id: str
+    sequence: int
+    authority_id: str
+    at: datetime
+    step: str
+    body: str
+    once: str | None
+    digest: str
+
+
+class Journal:
+    """An open case file. Safe to be called from several threads; the command line may add rows from another process."""
+
+    def __init__(self, engine: sqlalchemy.Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+
+    @classmethod
+    def open(cls, folder: Path) -> Self:
+        """Open `desk.sqlite` in `folder`, creating it (mode 0600) when there is none.
+
+        Raises:
+            NewerVersion: a newer release wrote it.
+            Unreadable: it is no such database, or may not be read or written.
+            CaseFileDamaged: the chain of its rows does not hold.
+        """
+        path = folder / FILE_NAME
+        with contextlib.suppress(FileExistsError):
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        engine = sqlalchemy.create_engine("sqlite://", creator=lambda: _connect(path), poolclass=sqlalchemy.StaticPool)
+        sqlalchemy.event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+        journal = cls(engine)
+        try:
+            journal._prepare(path)
+            journal.verify()
+        except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
+            journal.close()
+            raise Unreadable(f"{path} cannot be read or written as a case file: {error}") from error
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
+    def _prepare(self, path: Path) -> None:
+        with self._engine.begin() as connection:
+            version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
+            if version > SCHEMA_VERSION:
+                raise NewerVersion(
+                    f"{path} has schema version {version}, and this release reads up to {SCHEMA_VERSION}: "
+                    "start the newer release that wrote it"
+                )
+            metadata.create_all(connection)
+            connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._engine.dispose()
+
+    def append(  # noqa: PLR0913, PLR0917 - the columns of a row
+        self, case_id: str, authority_id: str, at: datetime, step: str, body: str, once: str | None = None
+    ) -> Row:
+        """Add a row; it is on stable storage on return.
+
+        Raises:
+            AlreadyRecorded: a row has this `once`; nothing was added.
+            NotRecorded: it could not be written (a full disk, a failing one); nothing was added.
+        """
+        try:
+            with self._lock, self._engine.begin() as connection:
+                return _add(connection, case_id, authority_id, at, step, body, once)
+        except sqlalchemy.exc.IntegrityError as error:
+            raise AlreadyRecorded("this has happened before") from error
+        except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
+            raise NotRecorded("the case file cannot be written, so nothing is done") from error
+
+    def rows(self, case_id: str) -> list[Row]:
+        """All rows of a case, in order."""
+        return self._read(select(case_event).where(case_event.c.case_id == case_id).order_by(case_event.c.sequence))
+
+    def rows_of(self, authority_id: str, case_id: str) -> list[Row]:
+        """All rows of a case of this authority's; none if it is another's, or nobody's. The same work for both."""
+        mine = (case_event.c.case_id == case_id, case_event.c.authority_id == authority_id)
+        return self._read(select(case_event).where(*mine).order_by(case_event.c.sequence))
+
+    def last_sequence(self, case_id: str) -> int:
+        """The number of the last row of a case; 0 when there is none."""
+        with self._lock, self._engine.connect() as connection:
+            query = select(func.max(case_event.c.sequence)).where(case_event.c.case_id == case_id)
+            return int(connection.execute(query).scalar() or 0)
+
+    def cases(self) -> list[str]:
+        """The ids of all cases, the oldest first."""
+        query = (
+            select(case_event.c.case_id)
+            .where(case_event.c.case_id.not_in([subject.value for subject in Subject]), case_event.c.sequence == 1)
+            .order_by(case_event.c.id)
+        )
+        with self._lock, self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def case_of(self, once: str) -> str | None:
+        """The case that has the row with this `once`."""
+        with self._lock, self._engine.connect() as connection:
+            return connection.execute(select(case_event.c.case_id).where(case_event.c.once == once)).scalar()
+
+    def count(self, authority_id: str, step: str, since: datetime, until: datetime) -> int:
+        """How many rows of this kind an authority's cases have from `since` up to and with `until`."""
+        query = select(func.count()).where(
+            case_event.c.authority_id == authority_id,
+            case_event.c.step == step,
+            case_event.c.at >= moment(since),
+            case_event.c.at <= moment(until),
+        )
+        with self._lock, self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def verify(self) -> str:
+        """Go through the chain; return its last digest. Raises `CaseFileDamaged` at the first row that does not fit."""
+        previous = _GENESIS
+        with self._lock, self._engine.connect() as connection:
+            for found in connection.execute(select(case_event).order_by(case_event.c.id)):
+                row = found._mapping
+                if row["previous"] != previous or row["digest"] != _digest(previous, _sealed(row)):
+                    raise CaseFileDamaged(
+                        f"row {row['id']} of the case file is not the one that was written: restore {FILE_NAME} "
+                        "from a backup, and find out who changed it"
+                    )
+                previous = row["digest"]
+        return previous
+
+    def _read(self, query: sqlalchemy.Select[tuple[object, ...]]) -> list[Row]:
+        with self._lock, self._engine.connect() as connection:
+            return [_row(row) for row in connection.execute(query)]
+
+    @contextlib.contextmanager
+    def raw(self) -> Iterator[sqlalchemy.Connection]:
+        """A connection in a transaction, for tables of the desk's that are no case file (what was seen at the door)."""
+        with self._lock, self._engine.begin() as connection:
+            yield connection
+
+
+def moment(at: datetime) -> str:
+    """How a moment is written down: so that the order of texts is that of moments."""
+    return at.isoformat(timespec="microseconds")
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, check_same_thread=False, isolation_level=None)
+    for pragma in _SETUP:
+        connection.execute(f"PRAGMA {pragma}")
+    return connection
+
+
+def _add(  # noqa: PLR0913, PLR0917 - the columns of a row
+    connection: sqlalchemy.Connection,
+    case_id: str,
+    authority_id: str,
+    at: datetime,
+    step: str,
+    body: str,
+    once: str | None,
+) -> Row:
+    last = select(case_event.c.digest).order_by(case_event.c.id.desc()).limit(1)
+    previous = connection.execute(last).scalar() or _GENESIS
+    mine = select(func.max(case_event.c.sequence)).where(case_event.c.case_id == case_id)
+    sequence = int(connection.execute(mine).scalar() or 0) + 1
+    values: dict[str, object] = {
+        "case_id": case_id,
+        "sequence": sequence,
+        "authority_id": authority_id,
+        "at": moment(at),
+        "step": step,
+        "body": body,
+        "once": once,
+    }
+    digest = _digest(previous, list(values.values()))
+    connection.execute(insert(case_event).values(**values, previous=previous, digest=digest))
+    return Row(case_id, sequence, authority_id, at, step, body, once, digest)
+
+
+_SEALED: Final = ("case_id", "sequence", "authority_id", "at", "step", "body", "once")
+
+
+def _sealed(row: sqlalchemy.RowMapping) -> list[object]:
+    return [row[name] for name in _SEALED]
+
+
+def _digest(previous: str, values: list[object]) -> str:
+    # A list of texts, numbers and null has one form in JSON with these separators, so nothing can be moved between columns.
+    return sha256(json.dumps([previous, *values], separators=(",", ":")).encode()).hexdigest()
+
+
+def _row(found: sqlalchemy.Row[tuple[object, ...]]) -> Row:
+    row = found._mapping
+    return Row(
+        row["case_id"],
+        row["sequence"],
+        row["authority_id"],
+        datetime.fromisoformat(row["at"]),
+        row["step"],
+        row["body"],
+        row["once"],
+        row["digest"],
+    )
