@@ -13,6 +13,7 @@ from uuid import UUID
 from pydantic import Field, StringConstraints, TypeAdapter
 
 from blindrelay.policies.request import Jurisdiction, LawfulRequest, Name, Target, Timespan
+from blindrelay.policies.stream import Position
 from blindrelay.policies.vocabulary import (
     AuthorityKind,
     CaseState,
@@ -119,6 +120,7 @@ class StreamCall(_Call):
 
     purpose: Literal[CallPurpose.STREAM] = CallPurpose.STREAM
     document: DemandReference
+    after: Position | None = None  #: of the last event that the caller has; None: from the start of the order
 
 
 Call = Annotated[RequestCall | StatusCall | WithdrawCall | FetchCall | StreamCall, Field(discriminator="purpose")]
