@@ -57,10 +57,7 @@ class Desk:
     def stream(
         self, authority_id: str, case_id: str, demand_id: str, after: str | None = None
     ) -> AsyncIterator[StreamEvent]:
-        """The records of a real-time order as they arise, behind the position `after`: see `ports.Streams.follow`.
-
-        Raises `CaseNotFound`, `NothingToFetch` at once.
-        """
+        """What a real-time order delivers, from behind the position `after` on. Raises `CaseNotFound`, `NothingToFetch`."""
         raise NotImplementedError
 
     # For operators. `operator` is the name of the person.

@@ -4,30 +4,34 @@ Nothing here is the authority's word: jurisdiction and kind are confirmed by the
 is one that the operator found elsewhere.
 """
 
-import base64
 import threading
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import mlkem, x25519
 from cryptography.hazmat.primitives.serialization import Encoding
-from pydantic import TypeAdapter
+from pydantic import StringConstraints, TypeAdapter
 
-from blindrelay.policies.enrolment import AuthorityCard, AuthorityId, Telephone
-from blindrelay.policies.request import Document, Jurisdiction, Name
+from blindrelay.policies.exchange import AuthorityCard
+from blindrelay.policies.request import Jurisdiction, Name
 from blindrelay.policies.vocabulary import AuthorityKind
 from blindrelay.protocol.address import UserAddress
-from blindrelay.protocol.certificates import public_key
+from blindrelay.protocol.certificates import check_root
 from blindrelay.protocol.errors import Malformed, VerificationFailed
+from blindrelay.protocol.officers import check_name
+from blindrelay.protocol.statements import Wire
 from blindrelay.relay.desk.errors import RegisterError
 from blindrelay.relay.desk.journal import Journal, Row, Subject
 
 _MLKEM_BYTES: Final = 1_184
 
+#: `+1 202 555 0100`: what a person dials.
+Telephone = Annotated[str, StringConstraints(pattern=r"^[+0-9][0-9 ()./-]{2,40}$")]
 
-class AuthorityEntered(Document):
+
+class AuthorityEntered(Wire):
     """An authority is known from now on, or what is known of it has changed."""
 
     step: Literal["authority-entered"] = "authority-entered"
@@ -36,15 +40,15 @@ class AuthorityEntered(Document):
     entered_by: Name
 
 
-class AuthorityStruck(Document):
+class AuthorityStruck(Wire):
     """An authority is not known any more. What it has asked for stays on file."""
 
     step: Literal["authority-struck"] = "authority-struck"
-    id: AuthorityId
+    id: Name
     entered_by: Name
 
 
-class ProtectedEntered(Document):
+class ProtectedEntered(Wire):
     """A person whose records are looked at twice: a journalist, a lawyer, a minor, as the tenant has declared."""
 
     step: Literal["protected-entered"] = "protected-entered"
@@ -88,6 +92,11 @@ class Register:
         """The authority of this id, if it is known."""
         self._refresh()
         return self._authorities.get(authority_id)
+
+    def root_of(self, authority_id: str) -> bytes | None:
+        """The DER form of a registered authority's root; None for everybody else."""
+        authority = self.authority(authority_id)
+        return authority.root.public_bytes(Encoding.DER) if authority else None
 
     def authorities(self) -> list[Authority]:
         """All of them, by id."""
@@ -158,18 +167,15 @@ class Register:
 
 
 def _authority(card: AuthorityCard, call_back: str | None) -> Authority:
-    key = base64.b64decode(card.package_key)
     try:
-        root = x509.load_pem_x509_certificate(card.certificate.encode())
-        public_key(root)
-        root.verify_directly_issued_by(root)
-    except (ValueError, TypeError, Malformed, VerificationFailed) as error:
-        raise RegisterError(f"the certificate of {card.id} is no root on P-256: {error}") from error
-    except Exception as error:  # InvalidSignature is not a ValueError
-        raise RegisterError(f"the certificate of {card.id} is not signed by itself") from error
+        root = x509.load_pem_x509_certificate(card.root_certificate.encode())
+        check_root(root, card.id)
+        officers = frozenset(check_name(officer) for officer in card.officers)
+    except (ValueError, Malformed, VerificationFailed) as error:
+        raise RegisterError(f"the file of {card.id} cannot be used: {error}") from error
     try:
-        mlkem.MLKEM768PublicKey.from_public_bytes(key[:_MLKEM_BYTES])
-        x25519.X25519PublicKey.from_public_bytes(key[_MLKEM_BYTES:])
+        mlkem.MLKEM768PublicKey.from_public_bytes(card.package_key[:_MLKEM_BYTES])
+        x25519.X25519PublicKey.from_public_bytes(card.package_key[_MLKEM_BYTES:])
     except ValueError as error:
         raise RegisterError(f"the package key of {card.id} is no X-Wing public key") from error
     return Authority(
@@ -178,12 +184,7 @@ def _authority(card: AuthorityCard, call_back: str | None) -> Authority:
         jurisdiction=card.jurisdiction,
         kind=card.kind,
         root=root,
-        package_key=key,
-        officers=frozenset(card.officers),
+        package_key=card.package_key,
+        officers=officers,
         call_back=call_back,
     )
-
-
-def root_der(authority: Authority) -> bytes:
-    """The authority's root certificate in DER."""
-    return authority.root.public_bytes(Encoding.DER)
