@@ -13,7 +13,6 @@ from typing import Protocol
 from blindrelay.policies.decision import DemandDecision
 from blindrelay.policies.request import Authorisation, Target, Timespan
 from blindrelay.policies.stream import StreamEvent
-from blindrelay.policies.stream import StreamEvent
 from blindrelay.policies.vocabulary import DataClass, ServiceAction
 
 
