@@ -102,8 +102,6 @@ class Send(Piece):
     """To whom."""
     text: Annotated[Text, Field(min_length=MIN_CANARY)]
     """What. At least twelve characters, so that they cannot be anywhere by chance."""
-    sealed: bool = False
-    """Whether the relay does not learn who writes."""
     fetched: bool = True
     """Whether the recipient's devices fetch it at once. Otherwise it waits for `collect`."""
 

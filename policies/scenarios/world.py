@@ -71,18 +71,16 @@ class Operator(Piece):
 
     people: tuple[Label, ...] = ("anna", "boris")
     """Who may approve; each has a token of their own."""
-    approvals: Annotated[int, Field(ge=0, le=9)] = 2
+    approvals: Annotated[int, Field(ge=0, le=5)] = 2
     """How many of them have to, before anything leaves."""
-    emergency_hours: Annotated[int, Field(ge=1, le=8_760)] = 48
+    emergency_hours: Annotated[int, Field(ge=1, le=720)] = 48
     """How far back an emergency reaches."""
     max_requests_a_day: Annotated[int, Field(ge=1)] = 20
     """More from one officer is looked at by counsel."""
-    release_ciphertext: bool = False
-    """Changes nothing: no code extracts an envelope. It is here to show that."""
     service_users: dict[Jurisdiction, Number] = Field(default_factory=dict)
     """Users by jurisdiction, for thresholds of a statute."""
-    blocking_statutes: frozenset[Jurisdiction] = frozenset()
-    """Jurisdictions whose statutes forbid what another one orders."""
+    blocking_statutes: dict[Jurisdiction, tuple[Jurisdiction, ...]] = Field(default_factory=dict)
+    """By jurisdiction of the order: those whose statutes forbid what it orders."""
     retention: Retention = Retention()
     """How long records are kept."""
 
