@@ -32,7 +32,6 @@ class ProblemKind(Enum):
     NO_SUCH_ADDRESS = ("no-such-address", 404, "There is nothing here", "see the reference for the addresses")
     METHOD = ("method-not-allowed", 405, "Not by this method", "see the reference for the methods")
     MEDIA_TYPE = ("unsupported-media-type", 415, "Not in this media type", "see the reference for the media types")
-    LENGTH_REQUIRED = ("length-required", 411, "How long is it?", "send a Content-Length")
     TOO_LARGE = ("too-large", 413, "The call is too large", "a call has 262,144 bytes at most")
     TOO_SLOW = ("too-slow", 408, "The call did not come in time", "send it at once, and again")
     TOO_MANY = ("too-many-requests", 429, "Too many calls", "wait as long as Retry-After says")

@@ -1,0 +1,1 @@
+"""The desk's doors: HTTPS for authorities and operators. Nothing here decides."""
