@@ -106,6 +106,7 @@ class Device:
         self._calm = False
         self._hurry = False
         self._is_subscribed = False
+        self._wants_clean_start = False
         self._visits = 0
         self._visit: Visit | None = None
         self._outgoing: deque[Outgoing] = deque()
@@ -193,8 +194,10 @@ class Device:
             visit.wire = await Wire.open(
                 self._endpoint, lambda packet: self._received(visit, packet), lambda code: self._ended(visit, code)
             )
-        clean_start = not self._calm and self._chance.random() < 0.15
-        # It may take effect without our ever seeing its CONNACK: then the next session is present, and empty.
+        # A clean start may take effect without our ever seeing its CONNACK. So it is asked for until it has been granted:
+        # the journal is not to have a session that is present and has forgotten what was sent in it.
+        clean_start = self._wants_clean_start or (not self._calm and self._chance.random() < 0.15)
+        self._wants_clean_start = clean_start
         self._is_subscribed = self._is_subscribed and not clean_start
         visit.wire.send(
             mqtt5.ConnectPacket(
@@ -214,6 +217,7 @@ class Device:
         if not visit.connected:
             visit.wire.abort()
             raise NotAdmitted("the relay refused the connection", visit.refusal)
+        self._wants_clean_start = False
         return visit
 
     async def _stay(self, visit: Visit) -> None:

@@ -15,6 +15,8 @@ from blindrelay.protocol.sizes import MAX_TTL
 
 # MQTT counts expiry in whole seconds, rounded by each side, and the last hop takes time.
 EXPIRY_GRACE = 2.0
+# A restart asks the wall clock anew: what is left of an expiry, in whole seconds, may be one more than before it.
+EXPIRY_ROUNDING = 1
 # After a restart DUP is decided by the second in which a message was accepted, and 1 too often is harmless.
 DUP_GRACE = 1.5
 # What a busy machine may take to notice, hand on and carry out anything at all. Seconds.
@@ -129,9 +131,9 @@ def expiry_holds(history: History, known: Known) -> Iterator[str]:
         for each in message.wires:
             if each.ttl is None and message.ttl is None:
                 continue
-            if each.ttl is None or not 0 < each.ttl <= left:
+            if each.ttl is None or not 0 < each.ttl <= left + EXPIRY_ROUNDING:
                 yield f"{_name(message)} had {left} s left and arrived with {each.ttl}"
-            left = each.ttl or left
+            left = min(left, each.ttl or left)
         decided = [*message.acked, *message.unknown]
         if decided and message.handed and message.ttl is not None:
             deadline = max(each.at for each in decided) + message.ttl + EXPIRY_GRACE

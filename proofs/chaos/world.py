@@ -69,7 +69,7 @@ class World:
     async def start(self) -> None:
         """Start the relay, wait until it listens, and note what it takes with nobody connected (`idle`).
 
-        Raises RelayLeft when it ends before that.
+        Raises RelayLeft when it ends before that, TimeoutError when it does neither.
         """
         self.starts += 1
         command = [
@@ -95,7 +95,7 @@ class World:
         output = self._process.stdout
         line = b"" if output is None else await asyncio.wait_for(output.readline(), START_PATIENCE)
         if not line.startswith(b"ready "):
-            await self.kill()
+            await self.wait(STOP_PATIENCE)  # its output ends a moment before it does, and its exit status counts
             raise RelayLeft(f"the relay did not start:\n{self.log_end()}")
         self.port = int(line.split()[1])
         self.idle = self.level()

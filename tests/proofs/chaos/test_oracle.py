@@ -124,7 +124,7 @@ VIOLATIONS: list[tuple[str, Invariant, History]] = [
             intent(1, 1, ttl=60),
             got(2, 1, Kind.WIRE, ttl=50),
             connected(3, BOB, 2, resumed=True),
-            got(4, 1, Kind.WIRE, connection=2, dup=True, ttl=51),
+            got(4, 1, Kind.WIRE, connection=2, dup=True, ttl=52),
         ),
     ),
     (
