@@ -24,6 +24,7 @@ from blindrelay.relay.access import Access, PublishRefused, RpcCall
 from blindrelay.relay.calls import Calls
 from blindrelay.relay.errors import StoreError
 from blindrelay.relay.identity import Identity
+from blindrelay.relay.limits import REFUSED
 from blindrelay.relay.mailbox import Delivery, Mailbox, expired_envelopes
 from blindrelay.relay.mqtt.session import Acknowledged, Event
 from blindrelay.relay.mqtt.states import State
@@ -160,7 +161,7 @@ class Exchange:
 
     def _publish(self, peer: Peer, packet: mqtt5.PublishPacket) -> None:
         payload = packet.payload
-        if (delay := self._limits.sending(peer.identity, len(payload))) and not self._slow_down(peer, delay):
+        if (delay := self._limits.sending(peer.identity, len(payload))) and not self._slow_down(peer, packet, delay):
             return
         target = self._access.publish(peer.identity, packet.topic)
         if type(target) is not Mailbox:
@@ -207,8 +208,12 @@ class Exchange:
             reason = "nothing but expiry and message id travels beside the envelope"
         peer.session.answer(packet.packet_id or 0, code, reason)
 
-    def _slow_down(self, peer: Peer, delay: float) -> bool:
-        """Read from this peer again after `delay` seconds. False when it has been thrown out instead."""
+    def _slow_down(self, peer: Peer, packet: mqtt5.PublishPacket, delay: float) -> bool:
+        """Read from this peer again after `delay` seconds. False when the message or the peer has been refused instead."""
+        if delay == REFUSED:
+            reason = "the enterprise's devices together send too fast: try again later"
+            peer.session.answer(packet.packet_id or 0, PubAckReasonCode.QUOTA_EXCEEDED, reason)
+            return False
         if delay == float("inf"):
             self.end(peer, DisconnectReasonCode.MESSAGE_RATE_TOO_HIGH, "sending too fast for too long")
             return False
@@ -336,7 +341,9 @@ class Exchange:
         """Whether this peer may (still) be given its mail. One that may not is disconnected."""
         if self.services.accounts.stands(peer.identity):
             return True
-        asyncio.get_running_loop().call_soon(self.end, peer, DisconnectReasonCode.NOT_AUTHORIZED, None)
+        reason = self.services.accounts.shut_out(peer.identity)
+        code = DisconnectReasonCode.NOT_AUTHORIZED if reason is None else DisconnectReasonCode.ADMINISTRATIVE_ACTION
+        asyncio.get_running_loop().call_soon(self.end, peer, code, reason)
         return False
 
     def remove(self, mailbox_id: int, sequence: int) -> None:

@@ -2,7 +2,8 @@
 
 A bucket may be overdrawn: the message is taken (it has arrived already) and the connection is not read until the debt is
 paid, so TCP slows the sender down and nobody else. A sender that stays at its limit for longer than `patience` is told to
-go: DISCONNECT 0x96.
+go: DISCONNECT 0x96. When all devices of a tenant together do so, nobody of them is sent away for the others: what is over
+the tenant's limit is refused, PUBACK 0x97, until it has been well below it.
 """
 
 import math
@@ -14,6 +15,8 @@ from blindrelay.protocol.clock import Clock
 from blindrelay.relay import config
 from blindrelay.relay.identity import DeviceIdentity, SealedSender
 
+#: What `Limits.sending` says of a message that is over the limit of its whole tenant: not taken, and no debt either.
+REFUSED: Final = -math.inf
 # How many addresses are remembered for their handshake rate: past this, those whose bucket is full again are forgotten.
 MAX_ADDRESSES: Final = 65_536
 
@@ -127,6 +130,7 @@ class Limits:
         """Charge one PUBLISH; return how many seconds its sender's connection is not to be read.
 
         0.0 within the limits. `math.inf`: at the limit for so long that the connection ends with DISCONNECT 0x96.
+        `REFUSED`: its tenant has been at its own for so long that this message is refused, PUBACK 0x97.
         """
         if type(identity) is DeviceIdentity:
             buckets = self._devices.get(identity.account_id)
@@ -142,8 +146,17 @@ class Limits:
                 return math.inf
         elif own.since != math.inf:
             own.rest()
-        # What the others of its tenant do slows a sender down; it is not sent away for it.
+        # What the others of its tenant do slows a sender down, or has a message refused; it is not sent away for it.
+        if shared.since != math.inf and now - shared.since > self._settings.patience:
+            if not shared.try_take(now):
+                return REFUSED
+            shared.rest()
+            return pause
         others = shared.take(now)
+        if others:
+            shared.overdrawn_for(now)
+        elif shared.since != math.inf:
+            shared.rest()
         return others if others > pause else pause  # noqa: FURB136 - `max` costs as much as a bucket
 
     def _new_sender(self, identity: DeviceIdentity | SealedSender, now: float) -> tuple[Bucket, Bucket]:

@@ -56,6 +56,9 @@ class Accounts(Protocol):
         Asked before a session is resumed and before each batch of deliveries, so it is to be a look-up.
         """
 
+    def shut_out(self, identity: Hashable) -> str | None:
+        """Why an identity that is not good just now will be again without doing anything; None: it will not, or it is good."""
+
     def mailbox(self, account_id: int) -> "Mailbox | None":
         """The mailbox of a device; None when there is no such device (any more)."""
 
@@ -72,7 +75,8 @@ class Limits(Protocol):
     def sending(self, identity: Hashable, size: int) -> float:
         """Charge one PUBLISH of `size` payload bytes; return how many seconds its sender's connection is not to be read.
 
-        0.0 within the limits. `math.inf`: so far over them that the connection ends with DISCONNECT 0x96.
+        0.0 within the limits. `math.inf`: so far over them that the connection ends with DISCONNECT 0x96. `-math.inf`: the
+        tenant is so far over its own that this message is refused with PUBACK 0x97.
         """
 
 

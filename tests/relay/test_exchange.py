@@ -15,6 +15,7 @@ from blindrelay.protocol.sizes import MAX_ENVELOPE, MAX_TTL
 from blindrelay.relay.calls import CALLS_AT_ONCE, CALLS_WAITING
 from blindrelay.relay.errors import StoreFailed
 from blindrelay.relay.exchange import UNDECIDED_LIMIT
+from blindrelay.relay.limits import REFUSED
 from blindrelay.relay.mailbox import Quota
 from blindrelay.relay.mqtt.session import RECEIVE_MAXIMUM
 from blindrelay.relay.peer import Hold
@@ -494,6 +495,18 @@ async def test_messages_of_a_thrown_out_sender_in_the_same_segment_are_not_taken
     alice.send(message(2), message(3))
     await settled()
     assert ended(alice) == Code.MESSAGE_RATE_TOO_HIGH
+    assert bench.committer.traffic() == 1
+
+
+async def test_a_message_over_the_tenant_s_limit_is_refused_with_a_reason_code(bench: Bench) -> None:
+    """PUBACK 0x97; the connection stays, nothing is stored, and the next message within the limit is taken."""
+    alice = await bench.connect(1)
+    verdicts = [REFUSED, 0.0]
+    bench.twin.sending = lambda identity, size: verdicts.pop(0)  # type: ignore[method-assign]
+    alice.send(message(1), message(2))
+    await settled()
+    codes = [int(packet.reason_code) for packet in alice.take(mqtt5.PubAckPacket)]
+    assert codes == [0x97, 0x00]
     assert bench.committer.traffic() == 1
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.relay import config
 from blindrelay.relay.identity import DeviceIdentity, Registrar, SealedSender
-from blindrelay.relay.limits import Bucket, Limits
+from blindrelay.relay.limits import REFUSED, Bucket, Limits
 from support import site
 from support.site import connected
 from support.tenants import Badge, Tenant
@@ -94,6 +94,24 @@ def test_a_tenant_s_limit_slows_all_its_devices_and_no_other_s(clock: StillClock
     clock.moment += 0.001
     assert 0 < limited.sending(device(11), 1_024) < math.inf
     assert limited.sending(device(12, "globex.example"), 1_024) == 0.0
+
+
+def test_a_tenant_that_stays_over_its_limit_has_the_rest_refused(clock: StillClock) -> None:
+    """After `patience` the tenant gets its rate and no more, refused message by message, until it has been well below it."""
+    limited = limits(clock, tenant_rate=10, tenant_burst=10, patience=1)
+    taken = refused = 0
+    for step in range(1_000):
+        clock.moment = step / 100
+        if limited.sending(device(step % 50), 1_024) == REFUSED:
+            refused += 1
+        else:
+            taken += 1
+    assert refused > 700
+    assert taken <= 10 + 10 * 10 + 100  # burst, rate, and what was taken on credit while we were patient
+    assert limited.sending(device(100, "globex.example"), 1_024) == 0.0
+    clock.moment += 10
+    assert limited.sending(device(1), 1_024) == 0.0
+    assert limited.sending(device(2), 1_024) == 0.0
 
 
 def test_sealed_connections_have_limits_of_their_own(clock: StillClock) -> None:
