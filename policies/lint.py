@@ -1,0 +1,241 @@
+"""Whether packs may be loaded: form, types, and the traps that Cedar itself does not see.
+
+A policy that would disclose content has no type in the schema (lock 2); a policy that names no type at all would have one,
+so that is refused here. A `forbid` with a condition can vanish: Cedar skips a policy whose evaluation fails.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import fields, is_dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from cedarpy import pst
+
+from blindrelay.policies.cedar import DATA_ACTIONS, FORBIDDEN, RECORDS, SERVICE_ACTIONS, Evaluator, validation_errors
+from blindrelay.policies.findings import Finding
+from blindrelay.policies.locations import pack_folders
+from blindrelay.policies.manifest import Manifest
+from blindrelay.policies.reading import INVARIANTS, Draft, PackDraft, read_pack
+from blindrelay.policies.vocabulary import Mode
+
+_CLASS_OF: Final = {name: data_class for data_class, name in RECORDS.items()}
+_MODE_OF: Final = {"disclose": Mode.STORED, "preserve": Mode.PRESERVE, "stream": Mode.STREAM}
+_ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
+_UNHELD: Final = frozenset(FORBIDDEN)
+
+
+def lint(paths: Sequence[Path] | None = None) -> tuple[Finding, ...]:
+    """All that is wrong with these packs, or with those that are shipped.
+
+    Args:
+        paths: folders of a pack each, or folders that hold such folders.
+    """
+    return tuple(sorted(finding for draft in read_and_check(paths) for finding in draft.findings))
+
+
+def read_and_check(paths: Sequence[Path] | None = None) -> list[PackDraft]:
+    """Read packs, the shipped invariants among them unless `paths` has its own, and find what is wrong with them."""
+    drafts = [read_pack(folder) for folder in pack_folders(paths)]
+    for draft in drafts:
+        _check_ids(draft)
+        for each in draft.drafts:
+            _check_policy(draft, each)
+        if draft.name == INVARIANTS:
+            _check_invariants(draft)
+        elif draft.manifest is not None:
+            _check_against_manifest(draft, draft.manifest)
+    return drafts
+
+
+def _check_ids(draft: PackDraft) -> None:
+    count = Counter(each.policy.id for each in draft.drafts)
+    for each in draft.drafts:
+        name = each.tree.annotations.get("id", "")
+        if name and not _ID.fullmatch(name):
+            _error(draft, each, "annotation", f"@id is {name}: it takes lower-case letters, digits and hyphens")
+        if name and count[each.policy.id] > 1:
+            _error(
+                draft,
+                each,
+                "duplicate-id",
+                f'@id("{name}") is there {count[each.policy.id]} times: a decision names it',
+            )
+
+
+def _check_policy(draft: PackDraft, each: Draft) -> None:
+    if each.policy.effect == "permit":
+        reached = _resource_type(each.tree)
+        if reached in _UNHELD:
+            message = f"would disclose {reached}: nothing permits that, and the schema has no action for it"
+            draft.error(
+                each.policy.text.file, each.policy.text.line_of(reached), "discloses-content", message, each.policy.id
+            )
+            return
+        _check_permit(draft, each, reached)
+    elif each.tree.clauses:
+        _check_conditional_forbid(draft, each)
+    for error in validation_errors(each.policy.text.text):
+        message = error.removeprefix("for policy `policy0`, ")
+        draft.error(each.policy.text.file, _line_of_fault(each, message), "schema", message, each.policy.id)
+
+
+def _check_permit(draft: PackDraft, each: Draft, reached: str | None) -> None:
+    actions = _actions(each.tree)
+    if draft.name == INVARIANTS:
+        _error(draft, each, "permits", "the invariants forbid; what is permitted stands in a jurisdiction's pack")
+    elif not actions:
+        message = 'names no action, so that it would disclose content: write action == Action::"disclose"'
+        _error(draft, each, "discloses-content", message)
+    elif "demand" in actions:
+        message = 'permits what is never held or granted: Action::"demand" is there to be forbidden'
+        _error(draft, each, "discloses-content", message)
+    elif actions & DATA_ACTIONS and reached not in _CLASS_OF:
+        classes = ", ".join(RECORDS.values())
+        _error(draft, each, "no-class", f"names no data class: write resource is one of {classes}")
+    elif not actions & (DATA_ACTIONS | SERVICE_ACTIONS):
+        _error(draft, each, "no-class", f"unknown action: {', '.join(sorted(actions))}")
+
+
+def _check_conditional_forbid(draft: PackDraft, each: Draft) -> None:
+    if draft.name == INVARIANTS:
+        message = "an invariant has no condition: Cedar skips a forbid whose condition cannot be evaluated"
+        _error(draft, each, "conditional-forbid", message)
+    elif reads := {node.name for node in _walk(each.tree.clauses) if isinstance(node, pst.Var)} - {"resource"}:
+        message = (
+            f"a forbid with a condition on {' and '.join(sorted(reads))} can vanish where that cannot be evaluated; the engine "
+            "denies then, another Cedar host would not: better a permit that is narrower"
+        )
+        draft.warning(each.policy.text.file, each.policy.text.line, "conditional-forbid", message, each.policy.id)
+
+
+def _check_invariants(draft: PackDraft) -> None:
+    unconditional = {
+        _resource_type(each.tree)
+        for each in draft.drafts
+        if each.policy.effect == "forbid"
+        and not each.tree.clauses
+        and isinstance(each.tree.principal, pst.ScopeAny)
+        and isinstance(each.tree.resource, pst.ScopeIs)
+        and "demand" in _actions(each.tree)
+    }
+    for missing in sorted(_UNHELD - unconditional):
+        rule = f'forbid (principal, action == Action::"demand", resource is {missing});'
+        message = f"{missing} is not forbidden for everyone: {rule}"
+        draft.error(f"packs/{INVARIANTS}/", 1, "invariant", message)
+    if any(finding.is_error for finding in draft.findings):
+        return
+    evaluator = Evaluator([each.policy for each in draft.drafts])
+    for entity_type in FORBIDDEN:
+        if not evaluator.is_forbidden_for_everyone(entity_type):  # what Cedar itself says, with everything else unknown
+            draft.error(
+                f"packs/{INVARIANTS}/",
+                1,
+                "invariant",
+                f"{entity_type} is not denied for every authority and instrument",
+            )
+
+
+def _check_against_manifest(draft: PackDraft, manifest: Manifest) -> None:
+    permitted: set[str] = set()
+    for each in draft.drafts:
+        if each.policy.effect != "permit":
+            continue
+        named = sorted(set(_instruments(each.tree)))
+        permitted.update(named)
+        if not named:
+            _error(
+                draft,
+                each,
+                "any-instrument",
+                'permits under any instrument: compare context.id, as in context.id == "us/subpoena"',
+            )
+        for instrument_id in named:
+            _check_reach(draft, manifest, each, instrument_id)
+    for instrument in manifest.instruments:
+        reachable = set(instrument.reach) & set(RECORDS) and set(instrument.modes) - {Mode.BUILD}
+        if (reachable or instrument.service) and instrument.id not in permitted:
+            line = draft.line_of_instrument(instrument.id)
+            message = f"no policy permits anything under {instrument.id}, although it reaches something in law"
+            draft.warning(draft.shown_manifest, line, "unused-instrument", message, instrument.id)
+
+
+def _check_reach(draft: PackDraft, manifest: Manifest, each: Draft, instrument_id: str) -> None:
+    instrument = manifest.instrument(instrument_id)
+    if instrument is None:
+        _error(draft, each, "unknown-instrument", f"{instrument_id} is not in the manifest", at=instrument_id)
+        return
+    data_class = _CLASS_OF.get(_resource_type(each.tree) or "")
+    if data_class is not None and data_class not in instrument.reach:
+        message = f"permits {data_class} under {instrument_id}, which does not reach it according to the manifest"
+        _error(draft, each, "beyond-reach", message, at=instrument_id)
+    for action in sorted(_actions(each.tree) & set(_MODE_OF)):
+        if _MODE_OF[action] not in instrument.modes:
+            message = f"permits {action} under {instrument_id}, whose modes do not have {_MODE_OF[action]}"
+            _error(draft, each, "beyond-reach", message, at=instrument_id)
+    for action in sorted(_actions(each.tree) & SERVICE_ACTIONS):
+        if action not in instrument.service:
+            message = f"permits {action} under {instrument_id}, whose service actions do not have it"
+            _error(draft, each, "beyond-reach", message, at=instrument_id)
+
+
+def _error(draft: PackDraft, each: Draft, code: str, message: str, at: str | None = None) -> None:
+    line = each.policy.text.line_of(at) if at else each.policy.text.line
+    draft.error(each.policy.text.file, line, code, message, each.policy.id)
+
+
+def _line_of_fault(each: Draft, message: str) -> int:
+    """The line that has the first name the message quotes, where it quotes one that stands in the policy."""
+    for word in re.findall(r"`([^`]+)`", message):
+        if word in each.policy.text.text:
+            return each.policy.text.line_of(word)
+    return each.policy.text.line
+
+
+def _resource_type(tree: pst.Template) -> str | None:
+    match tree.resource:
+        case pst.ScopeIs(entity_type) | pst.ScopeIsIn(entity_type, _):
+            return str(entity_type)
+        case pst.ScopeEq(pst.EntityUid(type=entity_type)):
+            return str(entity_type)
+    return None
+
+
+def _actions(tree: pst.Template) -> frozenset[str]:
+    match tree.action:
+        case pst.ActionEq(entity):
+            return frozenset({entity.id})
+        case pst.ActionIn(entities):
+            return frozenset(entity.id for entity in entities)
+    return frozenset()
+
+
+def _instruments(tree: pst.Template) -> Iterator[str]:
+    """Ids that a condition compares `context.id` with: `context.id == "x"`, `["x", "y"].contains(context.id)`."""
+    for node in _walk(tree.clauses):
+        match node:
+            case pst.BinaryOp("eq", left, pst.StringLit(value)) if _is_context_id(left):
+                yield value
+            case pst.BinaryOp("eq", pst.StringLit(value), right) if _is_context_id(right):
+                yield value
+            case pst.BinaryOp("contains", pst.Set(elements), right) if _is_context_id(right):
+                yield from (element.value for element in elements if isinstance(element, pst.StringLit))
+
+
+def _is_context_id(node: object) -> bool:
+    return node == pst.GetAttr(base=pst.Var(name="context"), attr="id")
+
+
+def _walk(node: Any) -> Iterator[Any]:
+    """Every node below `node`, itself included."""
+    if isinstance(node, tuple):
+        for each in node:
+            yield from _walk(each)
+    elif isinstance(node, dict):
+        for each in node.values():
+            yield from _walk(each)
+    elif is_dataclass(node):
+        yield node
+        for field in fields(node):
+            yield from _walk(getattr(node, field.name))

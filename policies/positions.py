@@ -1,0 +1,88 @@
+"""YAML with positions: an error in a manifest points at its line."""
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+
+class YamlError(Exception):
+    """Not YAML, or YAML that says two things at once.
+
+    Attributes:
+        line: counted from 1.
+    """
+
+    def __init__(self, message: str, line: int) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True, slots=True)
+class Positioned:
+    """A document and where each part of it stands."""
+
+    value: Any
+    root: yaml.Node
+
+    def line(self, path: Sequence[Hashable]) -> int:
+        """The line of what `path` leads to, or of the nearest thing around it."""
+        node, line = self.root, self.root.start_mark.line
+        for step in path:
+            found = _child(node, step)
+            if found is None:
+                break
+            line, node = found
+        return line + 1
+
+
+def parse(text: str) -> Positioned:
+    """Parse one YAML document.
+
+    Raises:
+        YamlError: it is none, or a key is there twice (YAML itself would let the last one win).
+    """
+    try:
+        root = yaml.compose(text, Loader=yaml.SafeLoader)
+        if root is None:
+            raise YamlError("the file is empty", 1)
+        _refuse_duplicates(root)
+        return Positioned(yaml.safe_load(text), root)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        raise YamlError(str(error.problem or error.context), mark.line + 1 if mark else 1) from error
+    except yaml.YAMLError as error:
+        raise YamlError(str(error), 1) from error
+    except ValueError as error:  # such as a date that the calendar does not have
+        raise YamlError(str(error), 1) from error
+
+
+def _child(node: yaml.Node, step: Hashable) -> tuple[int, yaml.Node] | None:
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == str(step):
+                return key.start_mark.line, value
+    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        item = node.value[step]
+        return item.start_mark.line, item
+    return None
+
+
+def _refuse_duplicates(root: yaml.Node) -> None:
+    waiting, seen = [root], set()
+    while waiting:
+        node = waiting.pop()
+        if id(node) in seen:  # an alias leads back
+            continue
+        seen.add(id(node))
+        if isinstance(node, yaml.SequenceNode):
+            waiting.extend(node.value)
+        if isinstance(node, yaml.MappingNode):
+            names: set[str] = set()
+            for key, value in node.value:
+                if key.value in names:
+                    raise YamlError(f"{key.value} is there twice", key.start_mark.line + 1)
+                if isinstance(key, yaml.ScalarNode):
+                    names.add(key.value)
+                waiting.append(value)
