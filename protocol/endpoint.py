@@ -21,6 +21,7 @@ class Endpoint(Wire):
     port: Annotated[int, Field(ge=1, le=65_535)]
     ca_certificate: Annotated[str, Field(description="path of the CA certificate that vouches for the relay, PEM")]
     registration_code: Annotated[str | None, Field(description="path of the registration code")] = None
+    desk_port: Annotated[int | None, Field(ge=1, le=65_535, description="HTTPS port of the lawful desk")] = None
 
     @classmethod
     def read(cls, path: Path) -> "Endpoint":
