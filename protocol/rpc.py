@@ -20,6 +20,8 @@ MAX_DEVICES_PER_USER = 16
 MAX_ONE_TIME_PREKEYS = 50
 MAX_REQUEST = 65_536
 
+#: ISO 3166-1 alpha-2 in lower case, or `eu`.
+Country = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 Der = Annotated[bytes, Field(max_length=4_096, description="DER certificate")]
 
 
@@ -56,10 +58,15 @@ class Empty(Wire):
 
 
 class RegisterTenant(Wire):
-    """A registrar (holder of the relay's registration code) introduces a tenant and its root."""
+    """A registrar (holder of the relay's registration code) introduces a tenant, its root, and where it is at home.
+
+    The jurisdiction says whose authorities may ask about the tenant's people, and whether a suspension of the service there
+    concerns it. Registering again may add one that was left out; changing it is for the relay's operator.
+    """
 
     tenant: str
     root: Der
+    jurisdiction: Country | None = None
 
 
 class RevokeDevice(Wire):

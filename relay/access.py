@@ -20,6 +20,7 @@ from mqtt5 import PubAckReasonCode, SubAckReasonCode
 
 from blindrelay.protocol import rpc, topics
 from blindrelay.protocol.errors import Malformed
+from blindrelay.relay import suspension
 from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Identity, Registrar, SealedSender
 
 if TYPE_CHECKING:
@@ -114,14 +115,20 @@ class TopicAccess:
     Args:
         recipients: `v1/to/...` -> mailbox, for every device that may be written to. It is looked at, not copied: whoever
             keeps it (the accounts) adds and removes devices while the relay runs.
+        closed: tenant -> jurisdiction, of those whose devices may not send: see `blindrelay.relay.suspension`.
     """
 
-    def __init__(self, recipients: "Mapping[str, Mailbox]") -> None:
+    def __init__(self, recipients: "Mapping[str, Mailbox]", closed: Mapping[str, str] | None = None) -> None:
         self._recipients = recipients
+        self._closed: Mapping[str, str] = {} if closed is None else closed
 
     def publish(self, identity: Identity, topic: str) -> "Mailbox | RpcCall | PublishRefused":
         """Whose mailbox, or which method, `topic` is to `identity`."""
         if type(identity) is DeviceIdentity:
+            if self._closed and (jurisdiction := self._closed.get(identity.tenant)) is not None:
+                # Quota exceeded: "an implementation or administrative imposed limit" (MQTT 5, 2.4). What else there is would
+                # make a client give the message up, and this one is to be sent when the service is back.
+                return PublishRefused(PubAckReasonCode.QUOTA_EXCEEDED, suspension.sentence(jurisdiction))
             mailbox = self._recipients.get(topic)
             if mailbox is not None:
                 return mailbox

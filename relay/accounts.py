@@ -25,6 +25,7 @@ from blindrelay.relay.errors import Unreadable
 from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Registrar, SealedSender
 from blindrelay.relay.mailbox import Mailbox, Quota, waiting_envelopes
 from blindrelay.relay.store import tables
+from blindrelay.relay.suspension import Suspensions
 
 _DAY: Final = 86_400
 
@@ -33,11 +34,12 @@ Rows = tuple[list[sqlalchemy.Row], list[sqlalchemy.Row], list[sqlalchemy.Row], l
 
 @dataclass(frozen=True, slots=True)
 class Tenant:
-    """A registered tenant and its root."""
+    """A registered tenant, its root, and in which jurisdiction it says that it is (None: it has not said)."""
 
     name: str
     root: x509.Certificate
     der: bytes = field(repr=False)
+    jurisdiction: str | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -66,10 +68,12 @@ class Accounts:
 
     Attributes:
         recipients: topic `v1/to/...` -> mailbox, for every device that may be written to.
+        suspensions: whose devices are shut out.
     """
 
     def __init__(self, clock: Clock, quota: Quota, *, devices_per_tenant: int) -> None:
         self.recipients: dict[str, Mailbox] = {}
+        self.suspensions = Suspensions()
         self._clock = clock
         self._quota = quota
         self._devices_per_tenant = devices_per_tenant
@@ -89,7 +93,11 @@ class Accounts:
         device = tables.device.c
         highest = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'device'").scalar()
         return (
-            list(connection.execute(sqlalchemy.select(tables.tenant.c.name, tables.tenant.c.root))),
+            list(
+                connection.execute(
+                    sqlalchemy.select(tables.tenant.c.name, tables.tenant.c.root, tables.tenant.c.jurisdiction)
+                )
+            ),
             list(
                 connection.execute(
                     sqlalchemy.select(
@@ -116,7 +124,7 @@ class Accounts:
         tenants, devices, revocations, waiting, highest = rows
         try:
             for row in tenants:
-                self.add_tenant(checked_tenant(row.name, row.root))
+                self.add_tenant(checked_tenant(row.name, row.root, row.jurisdiction))
             for row in revocations:
                 self._revoked[row.fingerprint] = Revocation.model_validate_json(row.body).reason
             for row in devices:
@@ -184,10 +192,12 @@ class Accounts:
         return self._revoked.get(device.fingerprint, RevocationReason.SUPERSEDED) is RevocationReason.SUPERSEDED
 
     def stands(self, identity: Hashable) -> bool:
-        """Whether the identity is still good: not revoked, not expired, its token not replaced."""
+        """Whether the identity is still good: not revoked, not expired, not suspended, its token not replaced."""
         match identity:
-            case DeviceIdentity() | AdministratorIdentity():
-                return identity.fingerprint not in self._revoked and identity.expires_at > self._clock.now()
+            case DeviceIdentity():
+                return self._is_valid(identity) and identity.tenant not in self.suspensions.closed
+            case AdministratorIdentity():
+                return self._is_valid(identity)
             case SealedSender():
                 return identity.verifier in self.verifiers(identity.recipient)
             case Registrar():
@@ -195,11 +205,19 @@ class Accounts:
             case _:
                 return False
 
+    def _is_valid(self, identity: DeviceIdentity | AdministratorIdentity) -> bool:
+        return identity.fingerprint not in self._revoked and identity.expires_at > self._clock.now()
+
+    def shut_out(self, identity: Hashable) -> str | None:
+        """Why this identity does not stand though nothing is wrong with it: a sentence about its tenant's jurisdiction."""
+        return self.suspensions.reason(identity.tenant) if isinstance(identity, DeviceIdentity) else None
+
     # Changes: memory alone. What makes them durable is `write_...` and belongs into the same step of the event loop.
 
     def add_tenant(self, tenant: Tenant) -> None:
-        """A tenant is registered."""
+        """A tenant is registered, or is in another jurisdiction from now on."""
         self._tenants[tenant.name] = tenant
+        self.suspensions.place(tenant.name, tenant.jurisdiction)
 
     def welcome(self, address: DeviceAddress, certificate: bytes, fingerprint: bytes) -> tuple[Device, "Write | None"]:
         """A device has shown a valid certificate: its account, and what has to be written when that is news.
@@ -263,11 +281,11 @@ class Accounts:
 Write = Callable[[sqlalchemy.Connection], None]
 
 
-def checked_tenant(name: str, der: bytes) -> Tenant:
+def checked_tenant(name: str, der: bytes, jurisdiction: str | None = None) -> Tenant:
     """A tenant whose root is fit to be its CA; raise `Malformed` or `VerificationFailed`."""
     root = load(der)
     check_root(root, name)
-    return Tenant(name, root, der)
+    return Tenant(name, root, der, jurisdiction)
 
 
 def _insert_device(device: Device, certificate: bytes, now: int) -> Write:

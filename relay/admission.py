@@ -82,6 +82,10 @@ class Admission:
         if not isinstance(subject, DeviceAddress):
             administrator = AdministratorIdentity(subject.tenant, fingerprint, expires_at)
             return Admitted(administrator, client_id=None, account_id=None)
+        # Before anything is written down about it.
+        if (reason := self._accounts.suspensions.reason(subject.tenant)) is not None:
+            # 0x88 and not "banned" (0x8A): a client is to come back by itself when the service does.
+            raise ConnectRefused(ConnAckReasonCode.SERVER_UNAVAILABLE, reason)
         try:
             device, write = self._accounts.welcome(subject, der, fingerprint)
         except TooManyDevices as error:

@@ -82,7 +82,10 @@ class Reception:
             await self._farewell(peer, None)  # the ledger has heard of it only now
             return
         if not exchange.services.accounts.stands(peer.identity):  # class S4: revoked while we waited for the store
-            self._refuse(peer, ConnAckReasonCode.NOT_AUTHORIZED, "not authorised any more")
+            if (reason := exchange.services.accounts.shut_out(peer.identity)) is not None:
+                self._refuse(peer, ConnAckReasonCode.SERVER_UNAVAILABLE, reason)
+            else:
+                self._refuse(peer, ConnAckReasonCode.NOT_AUTHORIZED, "not authorised any more")
             return
         assigned = None if packet.client_id else peer.client_id
         session.admit(assigned_client_id=assigned, session_present=present, session_expiry=expiry)

@@ -43,6 +43,7 @@ from blindrelay.relay.retention import Purge
 from blindrelay.relay.rpc import Handler, Rpc
 from blindrelay.relay.store.committer import Committer
 from blindrelay.relay.store.sqlite import SqliteStore
+from blindrelay.relay.suspension import sentence
 from blindrelay.relay.tenants import Tenants
 
 # How late the end of a certificate may be noticed on a connection that is silent. Seconds.
@@ -173,7 +174,7 @@ class Relay:
                     record=self._record,
                     until=self._until,
                 ),
-                access=TopicAccess(accounts.recipients),
+                access=TopicAccess(accounts.recipients, accounts.suspensions.closed),
                 accounts=accounts,
                 limits=limits,
                 ledger=ledger,
@@ -243,6 +244,14 @@ class Relay:
 
     def eject(self) -> None:
         """Close every connection whose identity no longer stands."""
+        suspensions = self.accounts.suspensions
+        for jurisdiction in suspensions.jurisdictions:
+            tenants = frozenset(suspensions.tenants(jurisdiction))
+            self.exchange.disconnect(
+                lambda identity, tenants=tenants: isinstance(identity, DeviceIdentity) and identity.tenant in tenants,  # type: ignore[misc]
+                DisconnectReasonCode.ADMINISTRATIVE_ACTION,
+                sentence(jurisdiction),
+            )
         stands = self.accounts.stands
         self.exchange.disconnect(lambda identity: not stands(identity), DisconnectReasonCode.NOT_AUTHORIZED)
 

@@ -1,6 +1,7 @@
 """Tenants come in with a root, and withdraw their devices' certificates."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from hashlib import sha256
 from typing import Final, Protocol
 
@@ -14,7 +15,7 @@ from blindrelay.protocol.certificates import public_key
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.rpc import ErrorCode
 from blindrelay.protocol.statements import Purpose, Revocation
-from blindrelay.relay.accounts import Accounts, Device, checked_tenant
+from blindrelay.relay.accounts import Accounts, Device, Tenant, checked_tenant
 from blindrelay.relay.errors import RequestRefused
 from blindrelay.relay.identity import AdministratorIdentity, Identity, Registrar
 from blindrelay.relay.ports import Store
@@ -57,23 +58,33 @@ class Tenants:
         """Introduce a tenant. The same root again is no news; another root for the same name is refused."""
         if not isinstance(identity, Registrar):
             raise RequestRefused(ErrorCode.NOT_AUTHORISED, "only a registrar may do this")
-        tenant = checked_tenant(check_tenant(request.tenant), request.root)
+        tenant = checked_tenant(check_tenant(request.tenant), request.root, request.jurisdiction)
         _check_validity(tenant.root, self._clock.now())
-        statement = insert(tables.tenant).values(
-            name=tenant.name, root=tenant.der, registered_day=int(self._clock.now()) // _DAY
-        )
-        query = sqlalchemy.select(tables.tenant.c.root).where(tables.tenant.c.name == tenant.name)
-
-        def write(connection: sqlalchemy.Connection) -> bytes:
-            connection.execute(statement.on_conflict_do_nothing())
-            return bytes(connection.execute(query).scalar_one())
-
-        if await self._store.run(write) != tenant.der:
+        root, jurisdiction = await self._store.run(_registration(tenant, int(self._clock.now()) // _DAY))
+        if root != tenant.der:
             raise RequestRefused(ErrorCode.CONFLICT, f"{tenant.name} is registered already, with another root")
-        if self._accounts.tenant(tenant.name) is None:
-            self._accounts.add_tenant(tenant)
+        known = self._accounts.tenant(tenant.name)
+        if known is None:
             self._trust(tenant.der)
+        if known is None or known.jurisdiction is None:
+            self._accounts.add_tenant(replace(tenant, jurisdiction=jurisdiction))
+            self._sessions.eject()  # those of a tenant that is now known to be where the service is suspended
+        if request.jurisdiction not in {None, jurisdiction}:
+            raise RequestRefused(
+                ErrorCode.CONFLICT,
+                f"{tenant.name} is registered in the jurisdiction {jurisdiction}: only the relay's operator changes that",
+            )
         return rpc.Empty()
+
+    async def move(self, name: str, jurisdiction: str | None) -> None:
+        """The operator says in which jurisdiction a tenant is. Raises `RequestRefused` for a tenant that there is not."""
+        tenant = self._accounts.tenant(name)
+        if tenant is None:
+            raise RequestRefused(ErrorCode.UNKNOWN_TENANT, f"{name} is not registered here")
+        update = sqlalchemy.update(tables.tenant).where(tables.tenant.c.name == name).values(jurisdiction=jurisdiction)
+        await self._store.run(lambda connection: connection.execute(update) and None)
+        self._accounts.add_tenant(replace(tenant, jurisdiction=jurisdiction))
+        self._sessions.eject()
 
     async def revoke(self, identity: Identity, request: rpc.RevokeDevice) -> rpc.Empty:
         """Withdraw a certificate: its sessions end now, new ones are refused, and the mail that waits is deleted.
@@ -119,6 +130,27 @@ class Tenants:
                 break
         if mailbox is not None:
             mailbox.empty()
+
+
+def _registration(tenant: Tenant, today: int) -> Callable[[sqlalchemy.Connection], tuple[bytes, str | None]]:
+    """Write a tenant down, or add to it what nobody had said; returns root and jurisdiction as they are on record then."""
+    table = tables.tenant
+    statement = insert(table).values(
+        name=tenant.name, root=tenant.der, registered_day=today, jurisdiction=tenant.jurisdiction
+    )
+    add = sqlalchemy.update(table).where(
+        table.c.name == tenant.name, table.c.root == tenant.der, table.c.jurisdiction.is_(None)
+    )
+    query = sqlalchemy.select(table.c.root, table.c.jurisdiction).where(table.c.name == tenant.name)
+
+    def write(connection: sqlalchemy.Connection) -> tuple[bytes, str | None]:
+        connection.execute(statement.on_conflict_do_nothing())
+        if tenant.jurisdiction is not None:
+            connection.execute(add.values(jurisdiction=tenant.jurisdiction))
+        row = connection.execute(query).one()
+        return bytes(row.root), row.jurisdiction
+
+    return write
 
 
 def _withdraw(connection: sqlalchemy.Connection, device: Device, fingerprint: bytes) -> None:

@@ -58,6 +58,20 @@ def _envelope(where: str, name: str, purpose: str, granularity: str) -> Field:
     )  # fmt: skip
 
 
+def _notice(where: str, name: str, purpose: str, granularity: str = "exact") -> Field:
+    return Field(
+        "Notice", name, Place.DATABASE, where, DataClass.OPERATIONAL, purpose, granularity,
+        Lifetime.ENROLMENT, _KEPT, _KEPT,
+    )  # fmt: skip
+
+
+def _service(where: str, name: str, granularity: str = "exact") -> Field:
+    return Field(
+        "ServiceState", name, Place.DATABASE, f"service_change.{where}", DataClass.OPERATIONAL,
+        "know where the service is suspended, and who wanted it", granularity, Lifetime.PERMANENT, _KEPT, _KEPT,
+    )  # fmt: skip
+
+
 def _log(where: str, purpose: str, granularity: str = "exact") -> Field:
     return Field(
         "Log", where, Place.LOG, where, DataClass.OPERATIONAL, purpose, granularity,
@@ -74,6 +88,9 @@ def _wire(name: str, data_class: DataClass, purpose: str, sealed: Presence = _SE
 FIELDS: Final[tuple[Field, ...]] = (
     _subscriber("tenant.name", "tenant", "whose root certificate counts for whom", "exact"),
     _subscriber("tenant.registered_day", "tenant registered", "tell how long a tenant has been here", "day"),
+    _subscriber(
+        "tenant.jurisdiction", "jurisdiction", "whose authorities may ask, and where the service stands", "country"
+    ),
     _subscriber("device.account_id", "account number", "name the device in the other records", "exact"),
     _subscriber("device.tenant", "tenant of the device", "address", "exact"),
     _subscriber("device.user", "user", "address", "exact"),
@@ -128,6 +145,25 @@ FIELDS: Final[tuple[Field, ...]] = (
     _envelope("size", "padded size", "quota", "padding bucket"),
     _envelope("filler", "zeros", "lay the envelope out so that it can be erased", "constant"),
     _envelope("payload", "sealed envelope", "deliver; only the recipient's device can open it", "padding bucket"),
+    _notice("notice.id", "notice number", "order"),
+    _notice("notice.key", "case and demand, or change of the service", "give a notice once"),
+    _notice("notice.tenant", "tenant of the user", "whom it is for"),
+    _notice("notice.user", "user", "whom it is for"),
+    _notice("notice.jurisdiction", "jurisdiction of the notice", "whom it is for"),
+    _notice("notice.issued_at", "time of issue", "tell the new ones from the old", "second"),
+    _notice("notice.body", "notice", "tell users what was disclosed about them, and where the service is suspended"),
+    _notice("notice.signature", "signature of the notice", "let clients check the notice"),
+    _notice("notice_seen.account_id", "account that has it", "give a notice to each device once"),
+    _notice("notice_seen.notice_id", "notice that it has", "give a notice to each device once"),
+    _service("id", "change number"),
+    _service("key", "order behind it"),
+    _service("jurisdiction", "jurisdiction", "country"),
+    _service("action", "what was done"),
+    _service("state", "state since then"),
+    _service("effective_at", "date of a suspension that was announced", "second"),
+    _service("changed_at", "time of the change", "second"),
+    _service("made_by", "authority or operator"),
+    _service("note", "operator's note"),
     _log("event", "what happened", "a fixed sentence"),
     _log("level", "how bad it is"),
     _log("timestamp", "when it happened", "second"),

@@ -29,6 +29,24 @@ _EXPLANATIONS = {
 }
 
 
+# Copies of what is told elsewhere, and what is about no person.
+_OF_THE_RELAY = frozenset({"RecentId", "ServiceState"})
+_NUMBERING = frozenset(
+    {
+        "record number",
+        "place in the ring",
+        "place in the mailbox",
+        "zeros",
+        "prekey number",
+        "notice number",
+        "notice that it has",
+        "case and demand, or change of the service",
+        "signature of the notice",
+        "jurisdiction of the notice",
+    }
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One field, as text."""
@@ -121,8 +139,7 @@ def _row(field: Field, retention: Retention) -> Row:
 
 
 def _is_about_people(field: Field) -> bool:
-    numbering = {"record number", "place in the ring", "place in the mailbox", "zeros", "prekey number"}
-    return field.record != "RecentId" and field.name not in numbering
+    return field.record not in _OF_THE_RELAY and field.name not in _NUMBERING
 
 
 def _disclosable(field: Field) -> str:

@@ -112,6 +112,9 @@ class SqliteStore:
                 f"{tables.SCHEMA_VERSION}: start the newer release that wrote it"
             )
         with self._connection.begin():
+            for older in range(version or tables.SCHEMA_VERSION, tables.SCHEMA_VERSION):  # 0: there is nothing yet
+                for sql in tables.MIGRATIONS.get(older, ()):
+                    self._driver.execute(sql)
             tables.metadata.create_all(self._connection)
             self._driver.execute(f"PRAGMA user_version = {tables.SCHEMA_VERSION}")
         for table in _CHECKED:

@@ -9,7 +9,10 @@ the epoch. Every column is declared in the metadata inventory (`blindrelay.relay
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
 #: Raised by one with every change that an older relay could not read. Kept in SQLite's `user_version`.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+#: What makes a database of one version one of the next, where `create_all` does not: that adds tables and nothing else.
+MIGRATIONS = {1: ("ALTER TABLE tenant ADD COLUMN jurisdiction TEXT",)}
 
 metadata = MetaData()
 
@@ -19,6 +22,7 @@ tenant = Table(
     Column("name", Text, primary_key=True),
     Column("root", LargeBinary, nullable=False),  # DER
     Column("registered_day", Integer, nullable=False),
+    Column("jurisdiction", Text),  # ISO 3166-1 alpha-2, lower case; null: nobody has said
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -132,4 +136,49 @@ access = Table(
     Column("client_version", Text),
     Index("access_of_account", "account_id"),
     sqlite_strict=True,
+)
+
+# What the relay has to tell its users, signed with the desk's key. It is about a user (tenant and user), or about the service
+# in a jurisdiction: then it is for everybody whose tenant is there.
+notice = Table(
+    "notice",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # what it is about, so that it is given once
+    Column("tenant", Text),
+    Column("user", Text),
+    Column("jurisdiction", Text),
+    Column("issued_at", Integer, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("signature", LargeBinary, nullable=False),
+    Index("notice_of_user", "tenant", "user"),
+    Index("notice_of_jurisdiction", "jurisdiction"),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
+)
+
+notice_seen = Table(
+    "notice_seen",
+    metadata,
+    Column("account_id", Integer, ForeignKey("device.account_id"), primary_key=True),
+    Column("notice_id", Integer, ForeignKey("notice.id"), primary_key=True),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# What has become of the service in a jurisdiction; the last row of it is its state. Rows are only added.
+service_change = Table(
+    "service_change",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("key", Text, nullable=False, unique=True),  # the order behind it, so that it is carried out once
+    Column("jurisdiction", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("effective_at", Integer),  # null in a state without a date
+    Column("changed_at", Integer, nullable=False),
+    Column("made_by", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    sqlite_strict=True,
+    sqlite_autoincrement=True,
 )

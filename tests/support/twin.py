@@ -266,6 +266,9 @@ class Twin:
     def stands(self, identity: Hashable) -> bool:
         return not (isinstance(identity, DeviceIdentity) and identity.account_id in self.revoked)
 
+    def shut_out(self, identity: Hashable) -> str | None:
+        return None
+
     def mailbox(self, account_id: int) -> Mailbox | None:
         if account_id not in self.mailboxes:
             self.mailboxes[account_id] = Mailbox(account_id, f"inbox/{account_id}", self.quota)
