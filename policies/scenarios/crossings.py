@@ -18,7 +18,7 @@ def problems(scenario: Scenario) -> list[Problem]:
         *_order(scenario),
         *_variants(scenario),
         *_demands(scenario),
-        *_names_in_steps(scenario),
+        *(problem for variant in scenario.runs() for problem in _names_in_steps(scenario, variant)),
     ]
 
 
@@ -49,14 +49,13 @@ def _people(scenario: Scenario) -> Iterator[Problem]:
 
 
 def _order(scenario: Scenario) -> Iterator[Problem]:
-    before = scenario.start
-    for number, moment in enumerate(scenario.moments()):
-        if moment < before:
-            yield (
-                ("steps", number, "at"),
-                f"{moment.isoformat()} is before {before.isoformat()}, where the clock stands",
-            )
-        before = max(before, moment)
+    for variant in scenario.runs():
+        before = scenario.start
+        for number, moment, _ in scenario.steps_of(variant):
+            if moment < before:
+                stands = f"{before.isoformat()}, where the clock stands"
+                yield ("steps", number, "at"), f"{moment.isoformat()} is before {stands}{_in(variant)}"
+            before = max(before, moment)
     for number, letter in enumerate(scenario.traffic):
         if letter.at < scenario.start:
             yield ("traffic", number, "at"), "is before the start of the scenario"
@@ -103,27 +102,39 @@ def _asked(step: Step) -> set[str]:
     return {f"{step.demand.case}/{ask.id}" for ask in step.demand.asks} if step.demand else set()
 
 
-def _names_in_steps(scenario: Scenario) -> Iterator[Problem]:
+def _in(variant: str | None) -> str:
+    return f" (variant {variant})" if variant else ""
+
+
+def _names_in_steps(scenario: Scenario, variant: str | None) -> Iterator[Problem]:
     """Cases and demands, each known from the step on that hands it in."""
     cases: set[str] = set()
     demands: set[str] = set()
-    for number, step in enumerate(scenario.steps):
+    for number, _, step in scenario.steps_of(variant):
         path: Path = ("steps", number)
         if step.demand:
             yield from _continues(step.demand, demands, path)
+            if step.demand.case in cases:
+                yield (*path, "demand", "case"), f"there is another case {step.demand.case!r}{_in(variant)}"
             cases.add(step.demand.case)
             demands |= _asked(step)
-        wanted_cases = [*step.expect.cases, *([step.withdraw] if step.withdraw else [])]
-        if step.event:
-            wanted_cases.append(step.event.case)
-            if step.event.demand and f"{step.event.case}/{step.event.demand}" not in demands:
-                yield (*path, "event", "demand"), _unknown("demand", step.event.demand, demands)
-        for name in set(wanted_cases) - cases:
-            yield path, _unknown("case", name, cases)
-        wanted = [*step.expect.decisions, *step.expect.packages, *step.expect.streams]
-        wanted += [one.demand for one in (step.approve, step.reject) if one]
-        for name in set(wanted) - demands:
-            yield path, _unknown("demand", name, demands)
+        for name in _wanted_cases(step) - cases:
+            yield path, _unknown("case", name, cases) + _in(variant)
+        for name in _wanted_demands(step) - demands:
+            yield path, _unknown("demand", name, demands) + _in(variant)
+
+
+def _wanted_cases(step: Step) -> set[str]:
+    named = {step.withdraw, step.event.case if step.event else None} - {None}
+    return {*step.expect.cases, *(name for name in named if name)}
+
+
+def _wanted_demands(step: Step) -> set[str]:
+    wanted = {*step.expect.decisions, *step.expect.packages, *step.expect.streams}
+    wanted |= {one.demand for one in (step.approve, step.reject) if one}
+    if step.event and step.event.demand:
+        wanted.add(f"{step.event.case}/{step.event.demand}")
+    return wanted
 
 
 def _continues(demand: Demand, demands: set[str], path: Path) -> Iterator[Problem]:

@@ -15,7 +15,6 @@ from pydantic import ValidationError
 
 from blindrelay.policies.scenarios.crossings import problems
 from blindrelay.policies.scenarios.model import Scenario
-from blindrelay.policies.scenarios.steps import Step
 from blindrelay.protocol.errors import Malformed
 
 SUFFIX: Final = ".scenario.yaml"
@@ -45,18 +44,6 @@ class Source:
     def policies(self) -> tuple[Path, ...]:
         """The folders with policy packs that it names."""
         return tuple((self.path.parent / name).resolve() for name in self.scenario.policies)
-
-    def variants(self) -> list[str | None]:
-        """What is to be run: each variant, or the one run of a scenario without any."""
-        return [*self.scenario.variants] or [None]
-
-    def steps(self, variant: str | None) -> list[tuple[int, Step]]:
-        """The steps of a variant, each with its position in the file."""
-        return [
-            (number, step)
-            for number, step in enumerate(self.scenario.steps)
-            if not step.only_in or variant in step.only_in
-        ]
 
 
 class _Loader(yaml.SafeLoader):

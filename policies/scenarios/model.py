@@ -60,11 +60,26 @@ class Scenario(Piece):
         """The instrument that a demand names or holds."""
         return self.instruments[under] if isinstance(under, str) else under
 
-    def moments(self) -> list[datetime]:
-        """The moment of each step, in order."""
-        found: list[datetime] = []
+    def runs(self) -> list[str | None]:
+        """What is to be run: each variant, or the one run of a scenario without any."""
+        return [*self.variants] or [None]
+
+    def steps_of(self, variant: str | None) -> list[tuple[int, datetime, Step]]:
+        """The steps of a variant: position in the file, moment, step."""
+        found: list[tuple[int, datetime, Step]] = []
         now = self.start
-        for step in self.steps:
-            now = step.at or now + (step.after or timedelta(0))
-            found.append(now)
+        for number, step in enumerate(self.steps):
+            if not step.only_in or variant in step.only_in:
+                now = step.at or now + (step.after or timedelta(0))
+                found.append((number, now, step))
         return found
+
+    def letters_of(self, variant: str | None) -> list[Letter]:
+        """The traffic of a variant, in order of time."""
+        found = [letter for letter in self.traffic if not letter.only_in or variant in letter.only_in]
+        return sorted(found, key=lambda letter: letter.at)
+
+    def moments(self) -> list[datetime]:
+        """Every moment at which something happens, in any variant."""
+        steps = [at for variant in self.runs() for _, at, _ in self.steps_of(variant)]
+        return [self.start, *steps, *(letter.at for letter in self.traffic)]

@@ -1,8 +1,8 @@
 """Whether a decision is the one that was expected."""
 
 from blindrelay.policies.decision import ClassDecision, DemandDecision, Reason
-from blindrelay.policies.scenarios.expectations import ClassExpectation, DemandExpectation, WindowExpectation
 from blindrelay.policies.request import Timespan
+from blindrelay.policies.scenarios.expectations import ClassExpectation, DemandExpectation, WindowExpectation
 from blindrelay.policies.vocabulary import Outcome
 from blindrelay.proofs.scenarios.comparison import Comparison
 

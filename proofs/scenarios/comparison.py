@@ -79,7 +79,7 @@ class Comparison:
             self.differs(part, expected, found)
 
 
-def words(value: object) -> str:
+def words(value: object) -> str:  # noqa: PLR0911 - one for each kind of value
     """A value as people write it."""
     match value:
         case None:
