@@ -15,7 +15,7 @@ This module only seals. What opens is in the room where keys live: `blindrelay.c
 """
 
 import os
-from typing import BinaryIO, Final
+from typing import Final, Protocol
 
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PublicKey
@@ -59,13 +59,20 @@ def public_key(raw: bytes) -> MLKEM768X25519PublicKey:
         raise Malformed("not an X-Wing public key") from error
 
 
+class Sink(Protocol):
+    """Where sealed bytes go: a file that is open for writing bytes."""
+
+    def write(self, data: bytes, /) -> object:
+        """Take all of `data`."""
+
+
 class Sealer:
     """Seals what is written to it into `file`. Without `finish` nothing of it opens as a whole.
 
     Raises `Malformed` when `recipient` is no X-Wing public key, and whatever writing to `file` raises.
     """
 
-    def __init__(self, file: BinaryIO, recipient: bytes, purpose: bytes) -> None:
+    def __init__(self, file: Sink, recipient: bytes, purpose: bytes) -> None:
         key = os.urandom(KEY_LENGTH)
         self._file = file
         self._cipher = ChaCha20Poly1305(key)
