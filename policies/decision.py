@@ -36,7 +36,8 @@ class AuthorityFacts:
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
-    """What is known about one target. A target that does not exist has `exists` False, and nothing else is known."""
+    """What is known about one target. `tenant` and `jurisdictions` are known where the enterprise is, whoever is asked about:
+    so that an answer about the jurisdiction tells nothing about a person."""
 
     target: Target
     exists: bool
@@ -44,6 +45,24 @@ class TargetFacts:
     jurisdictions: frozenset[str]  #: of the tenant
     tenant_size: int = 0  #: users
     is_protected: bool = False  #: a journalist, lawyer, minor ..., as the tenant has declared
+
+
+@dataclass(frozen=True, slots=True)
+class PreservationFacts:
+    """A preservation of the same authority's that a demand continues.
+
+    Attributes:
+        reference: `<case id>/<demand id>`, as the demand names it.
+        until: `DemandDecision.preserved_until` of that demand.
+        extensions: `DemandDecision.extensions` of that demand: how often it has been extended.
+        classes, targets: what is preserved.
+    """
+
+    reference: str
+    until: datetime
+    extensions: int
+    classes: frozenset[DataClass]
+    targets: tuple[Target, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +84,7 @@ class OperatorPolicy:
     emergency_hours: int = 48
     approvals: int = 2  #: different persons, before anything leaves
     max_requests_a_day: int = 20
+    follow_up_hours: int = 48  #: within these the process that an emergency went without is owed (as in 18 USC 3125)
     service_users: dict[str, int] = field(default_factory=dict)  #: users by jurisdiction, for thresholds of a statute
 
 
@@ -82,6 +102,8 @@ class Facts:
     retained_since: dict[DataClass, datetime] = field(default_factory=dict)
     #: Jurisdictions whose statutes forbid what this one orders.
     blocking_statutes: frozenset[str] = frozenset()
+    #: What the demands of this request continue. One that is not among these is not known.
+    preservations: tuple[PreservationFacts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +151,7 @@ class DemandDecision:
     release_not_before: datetime | None = None
     deadline: datetime | None = None  #: by when the instrument wants an answer
     preserved_until: datetime | None = None
+    extensions: int = 0  #: how often that moment has been moved
     stream: Timespan | None = None
     approvals_needed: int = 0
     use_restriction: str | None = None

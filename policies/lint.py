@@ -18,7 +18,7 @@ from blindrelay.policies.findings import Finding
 from blindrelay.policies.locations import pack_folders
 from blindrelay.policies.manifest import Manifest
 from blindrelay.policies.reading import INVARIANTS, Draft, PackDraft, read_pack
-from blindrelay.policies.vocabulary import Mode
+from blindrelay.policies.vocabulary import DataClass, Mode, Scope
 
 _CLASS_OF: Final = {name: data_class for data_class, name in RECORDS.items()}
 _MODE_OF: Final = {"disclose": Mode.STORED, "preserve": Mode.PRESERVE, "stream": Mode.STREAM}
@@ -73,7 +73,7 @@ def _check_policy(draft: PackDraft, each: Draft) -> None:
                 each.policy.text.file, each.policy.text.line_of(reached), "discloses-content", message, each.policy.id
             )
             return
-        _check_permit(draft, each, reached)
+        _check_permit(draft, each)
     elif each.tree.clauses:
         _check_conditional_forbid(draft, each)
     for error in validation_errors(each.policy.text.text):
@@ -81,7 +81,7 @@ def _check_policy(draft: PackDraft, each: Draft) -> None:
         draft.error(each.policy.text.file, _line_of_fault(each, message), "schema", message, each.policy.id)
 
 
-def _check_permit(draft: PackDraft, each: Draft, reached: str | None) -> None:
+def _check_permit(draft: PackDraft, each: Draft) -> None:
     actions = _actions(each.tree)
     if draft.name == INVARIANTS:
         _error(draft, each, "permits", "the invariants forbid; what is permitted stands in a jurisdiction's pack")
@@ -91,11 +91,8 @@ def _check_permit(draft: PackDraft, each: Draft, reached: str | None) -> None:
     elif "demand" in actions:
         message = 'permits what is never held or granted: Action::"demand" is there to be forbidden'
         _error(draft, each, "discloses-content", message)
-    elif actions & DATA_ACTIONS and reached not in _CLASS_OF:
-        classes = ", ".join(RECORDS.values())
-        _error(draft, each, "no-class", f"names no data class: write resource is one of {classes}")
     elif not actions & (DATA_ACTIONS | SERVICE_ACTIONS):
-        _error(draft, each, "no-class", f"unknown action: {', '.join(sorted(actions))}")
+        _error(draft, each, "unknown-action", f"unknown action: {', '.join(sorted(actions))}")
 
 
 def _check_conditional_forbid(draft: PackDraft, each: Draft) -> None:
@@ -155,7 +152,8 @@ def _check_against_manifest(draft: PackDraft, manifest: Manifest) -> None:
             _check_reach(draft, manifest, each, instrument_id)
     for instrument in manifest.instruments:
         reachable = set(instrument.reach) & set(RECORDS) and set(instrument.modes) - {Mode.BUILD}
-        if (reachable or instrument.service) and instrument.id not in permitted:
+        is_bulk_only = set(instrument.scopes) == {Scope.ALL_USERS}  # which the invariants refuse
+        if ((reachable and not is_bulk_only) or instrument.service) and instrument.id not in permitted:
             line = draft.line_of_instrument(instrument.id)
             message = f"no policy permits anything under {instrument.id}, although it reaches something in law"
             draft.warning(draft.shown_manifest, line, "unused-instrument", message, instrument.id)
@@ -166,8 +164,7 @@ def _check_reach(draft: PackDraft, manifest: Manifest, each: Draft, instrument_i
     if instrument is None:
         _error(draft, each, "unknown-instrument", f"{instrument_id} is not in the manifest", at=instrument_id)
         return
-    data_class = _CLASS_OF.get(_resource_type(each.tree) or "")
-    if data_class is not None and data_class not in instrument.reach:
+    for data_class in sorted(_classes(each.tree) - set(instrument.reach)):
         message = f"permits {data_class} under {instrument_id}, which does not reach it according to the manifest"
         _error(draft, each, "beyond-reach", message, at=instrument_id)
     for action in sorted(_actions(each.tree) & set(_MODE_OF)):
@@ -200,6 +197,15 @@ def _resource_type(tree: pst.Template) -> str | None:
         case pst.ScopeEq(pst.EntityUid(type=entity_type)):
             return str(entity_type)
     return None
+
+
+def _classes(tree: pst.Template) -> frozenset[DataClass]:
+    """Data classes that a permit is about: those of its scope, or of its condition, or all that its action has."""
+    if not _actions(tree) & DATA_ACTIONS:
+        return frozenset()
+    named = _resource_type(tree)
+    types = {named} if named else {str(node.entity_type) for node in _walk(tree.clauses) if isinstance(node, pst.Is)}
+    return frozenset(_CLASS_OF[name] for name in types if name in _CLASS_OF) or frozenset(RECORDS)
 
 
 def _actions(tree: pst.Template) -> frozenset[str]:

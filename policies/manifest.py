@@ -30,7 +30,7 @@ class Gag(Document):
     """Whether the user may be told."""
 
     by_default: bool  #: the instrument itself forbids it; otherwise a non-disclosure order has to say so
-    legal_basis: Text
+    legal_basis: Text | None  #: None: the statute has no such rule
     limit: Text  #: what ends it, or who may be told all the same
     #: Not even that such an instrument exists may be said: a warrant canary would, so there is none.
     existence_secret: bool = False
@@ -83,12 +83,10 @@ class Instrument(Document):
     service: tuple[ServiceAction, ...] = ()
     #: Where a class takes another issuer than the rest: EU traffic and content take a judge (art. 4(2)).
     class_issuers: dict[DataClass, tuple[AuthorityKind, ...]] = Field(default_factory=dict)
-    #: ACCESS for any purpose but to identify somebody is traffic data in law (Reg. 2023/1543 art. 3(10), (11)).
-    access_as_traffic: bool = False
     #: The instrument binds a service from so many users in the jurisdiction on.
     min_users: Annotated[int, Field(ge=1)] | None = None
     mark: Mark
-    sources: Annotated[tuple[SourceKey, ...], Field(min_length=1)]
+    sources: tuple[SourceKey, ...]
     notes: Text | None = None
 
     @field_validator("answer_within", mode="before")
@@ -98,13 +96,15 @@ class Instrument(Document):
 
     @model_validator(mode="after")
     def _agrees_with_itself(self) -> Self:
+        keeps = Mode.PRESERVE in self.modes and bool(self.reach)
         for what, wrong in (
-            ("modes names preserve without saying for how long", Mode.PRESERVE in self.modes and self.preserve is None),
+            ("modes names preserve without saying for how long", keeps and self.preserve is None),
             ("preserve belongs to mode preserve", Mode.PRESERVE not in self.modes and self.preserve is not None),
             ("modes names build without capabilities", Mode.BUILD in self.modes and not self.capabilities),
             ("capabilities belong to mode build", Mode.BUILD not in self.modes and bool(self.capabilities)),
             ("mode stream reaches into the future: prospective", Mode.STREAM in self.modes and not self.prospective),
             ("classes without a mode", bool(self.reach) and not self.modes),
+            ("a fact without a source is unconfirmed: mark U", not self.sources and self.mark is not Mark.UNCONFIRMED),
             ("class_issuers names an issuer who is not in issuers", not self._all_issuers <= set(self.issuers)),
             ("class_issuers names a class that is not in reach", not set(self.class_issuers) <= set(self.reach)),
         ):
@@ -116,11 +116,12 @@ class Instrument(Document):
     def _all_issuers(self) -> set[AuthorityKind]:
         return {kind for kinds in self.class_issuers.values() for kind in kinds}
 
-    def counts_as(self, data_class: DataClass, purpose: Purpose) -> DataClass:
-        """What a class is in this instrument's law."""
-        if data_class is DataClass.ACCESS and self.access_as_traffic and purpose is not Purpose.IDENTIFY:
-            return DataClass.TRAFFIC
-        return data_class
+    def is_notified(self, data_class: DataClass, purpose: Purpose) -> bool:
+        """Whether another state's authority may object to this class being handed over."""
+        # Connections are traffic data for every purpose but to identify somebody (Reg. 2023/1543 art. 3(10), (11)).
+        follows = data_class is DataClass.ACCESS and purpose is not Purpose.IDENTIFY
+        counted = DataClass.TRAFFIC if follows else data_class
+        return self.notification_days is not None and counted in self.notification_classes
 
     def issuers_of(self, data_class: DataClass) -> tuple[AuthorityKind, ...]:
         """Who may order this class with it."""
