@@ -12,6 +12,7 @@ from typing import Annotated, Any, Generic, TypeVar
 from pydantic import Field, JsonValue
 
 from blindrelay.protocol.address import DeviceField, UserField
+from blindrelay.protocol.notices import AskNotices, NoticePage
 from blindrelay.protocol.statements import Signed, Wire
 
 # A directory entry is about 4 kB in base64; nobody's user has a hundred devices.
@@ -169,6 +170,7 @@ COUNT_PREKEYS = Method("prekeys.count", Empty, PrekeyCount)
 CLAIM_PREKEYS = Method("prekeys.claim", ClaimPrekeys, ClaimedPrekeys)
 LOOK_UP_USER = Method("directory.lookup", LookUpUser, UserEntry)
 MY_DATA = Method("account.my_data", Empty, MyData)
+NOTICES = Method("notices", AskNotices, NoticePage)
 
 METHODS: dict[str, Method[Any, Any]] = {
     method.name: method
@@ -182,5 +184,6 @@ METHODS: dict[str, Method[Any, Any]] = {
         CLAIM_PREKEYS,
         LOOK_UP_USER,
         MY_DATA,
+        NOTICES,
     )
 }

@@ -4,6 +4,7 @@ Every signature is ECDSA P-256 with SHA-256 over `"blindrelay/<purpose>/1" || 0x
 purpose mean nothing for another. `body` is JSON; it is verified and kept as the bytes that were signed, never re-encoded.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Annotated, Literal, Self, TypeVar
 
@@ -35,6 +36,8 @@ class Purpose(StrEnum):
     STATEMENT = "device-statement"
     PREKEY = "prekey"
     REVOCATION = "revocation"
+    NOTICE = "notice"  #: by a relay's desk: see `blindrelay.protocol.notices`
+    CANARY = "canary"  #: by a relay's desk: which requests it has not received
 
 
 class Signed(Wire):
@@ -46,8 +49,13 @@ class Signed(Wire):
     @classmethod
     def create(cls, purpose: Purpose, content: Wire, key: ec.EllipticCurvePrivateKey) -> Self:
         """Sign `content` for `purpose`."""
+        return cls.create_with(purpose, content, lambda data: key.sign(data, ec.ECDSA(hashes.SHA256())))
+
+    @classmethod
+    def create_with(cls, purpose: Purpose, content: Wire, sign: Callable[[bytes], bytes]) -> Self:
+        """As `create`, for whoever signs without showing the key: `sign` is ECDSA P-256 with SHA-256, DER."""
         body = content.model_dump_json().encode()
-        return cls(body=body, signature=key.sign(_signed_bytes(purpose, body), ec.ECDSA(hashes.SHA256())))
+        return cls(body=body, signature=sign(_signed_bytes(purpose, body)))
 
     def open_as(self, purpose: Purpose, kind: type[Content], key: ec.EllipticCurvePublicKey) -> Content:
         """Verify and parse.

@@ -6,7 +6,7 @@ an `Access`, so that the same engine can be driven by a conformance program with
 | identity       | publish to                           | call                           | subscribe to            |
 |----------------|--------------------------------------|--------------------------------|-------------------------|
 | device         | every device that may be written to  | all but registering, revoking  | own inbox, own replies  |
-| administrator  | -                                    | revoke, look up                | own replies             |
+| administrator  | -                                    | revoke, look up, notices       | own replies             |
 | sealed sender  | devices of the one user it may write to | look up, claim              | own replies             |
 | registrar      | -                                    | register a tenant, look up     | own replies             |
 """
@@ -106,6 +106,7 @@ CALLERS: Final[Mapping[str, frozenset[type]]] = {
     rpc.CLAIM_PREKEYS.name: frozenset({DeviceIdentity, SealedSender}),
     rpc.LOOK_UP_USER.name: _READERS,
     rpc.MY_DATA.name: _DEVICE,
+    rpc.NOTICES.name: frozenset({DeviceIdentity, AdministratorIdentity}),
 }
 
 

@@ -18,6 +18,7 @@ from zlib import crc32
 import mqtt5
 from mqtt5 import DisconnectReasonCode, PubAckReasonCode
 
+from blindrelay.protocol import topics
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.sizes import BUCKETS, MAX_TTL, MESSAGE_ID_LENGTH
 from blindrelay.relay.access import Access, PublishRefused, RpcCall
@@ -384,6 +385,17 @@ class Exchange:
         for peer in found:
             self.end(peer, code, reason)
         return len(found)
+
+    def tell(self, matches: Callable[[Identity], bool], payload: bytes) -> None:
+        """Send `payload` to the reply topic of every connection whose identity `matches`: an answer that nobody asked for.
+
+        QoS 0: whoever is not there, or does not read, is not told.
+        """
+        for peer in list(self.peers):
+            topic = topics.reply(peer.client_id)
+            if peer.session.state is State.CONNECTED and topic in peer.subscriptions and matches(peer.identity):
+                peer.session.reply(topic, payload, None)
+                peer.flush()
 
     async def sweep(self) -> None:
         """What has to happen now and then: expired envelopes and sessions go, unused rings are forgotten.

@@ -22,7 +22,9 @@ import structlog
 from mqtt5 import DisconnectReasonCode
 
 from blindrelay.protocol import rpc
+from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.clock import Clock, SystemClock
+from blindrelay.protocol.notices import Nudge
 from blindrelay.relay import tls
 from blindrelay.relay.access import TopicAccess
 from blindrelay.relay.accounts import Accounts, Write
@@ -30,6 +32,9 @@ from blindrelay.relay.admission import Admission
 from blindrelay.relay.config import Limits as LimitSettings
 from blindrelay.relay.config import Settings
 from blindrelay.relay.datadir import DataDirectory
+from blindrelay.relay.desk.identity import DeskIdentity
+from blindrelay.relay.desk.notices import NoticeBoard
+from blindrelay.relay.desk.service import ServiceStates
 from blindrelay.relay.directory import Directory
 from blindrelay.relay.errors import AddressInUse, StoreError, StoreFailed
 from blindrelay.relay.exchange import Exchange, Services
@@ -73,12 +78,18 @@ class Relay:
 
     Attributes:
         port: that it listens on; of interest when the configured one is 0.
-        exchange, accounts, committer: its parts, for tests and for what runs in the same process.
+        exchange, accounts, committer, tenants: its parts, for tests and for what runs in the same process.
+        notices, services: what users are told, and where the service is suspended.
+        desk_identity: what the desk signs with; None without a desk.
     """
 
     exchange: Exchange
     accounts: Accounts
     committer: Committer
+    tenants: Tenants
+    notices: NoticeBoard
+    services: ServiceStates
+    desk_identity: DeskIdentity | None
 
     def __init__(self, settings: Settings, clock: Clock | None = None, *, times: TimeLimits | None = None) -> None:
         self.settings = settings
@@ -162,6 +173,11 @@ class Relay:
         accounts.restore(await committer.read(Accounts.read))
         for tenant in accounts.tenants():
             tls.trust(context, tenant.der)
+        # The desk signs what users are told. Without a desk nobody is told anything, and nobody suspends anything.
+        self.desk_identity = DeskIdentity.open(self._directory.path, clock) if settings.desk.enabled else None
+        self.notices = NoticeBoard(committer, clock, nudge=self._nudge, signer=self.desk_identity)
+        self.services = ServiceStates(committer, clock, accounts.suspensions, eject=self.eject, board=self.notices)
+        await self.services.load()
         ledger = Ledger(committer, clock)
         handlers = self._handlers(limits, lambda root: tls.trust(context, root))
         self.exchange = Exchange(
@@ -197,7 +213,7 @@ class Relay:
 
     def _handlers(self, limits: Limits, trust: Callable[[bytes], None]) -> dict[str, Handler]:
         directory = Directory(self.accounts, self.committer, limits, self.eject)
-        tenants = Tenants(self.accounts, self.committer, self._clock, trust=trust, sessions=self)
+        self.tenants = tenants = Tenants(self.accounts, self.committer, self._clock, trust=trust, sessions=self)
         # One at a time: a look at the traffic of a large relay takes seconds of a reader's time.
         desk = asyncio.Lock()
 
@@ -215,6 +231,7 @@ class Relay:
             rpc.CLAIM_PREKEYS.name: directory.claim_prekeys,
             rpc.LOOK_UP_USER.name: directory.look_up_user,
             rpc.MY_DATA.name: tell,
+            rpc.NOTICES.name: self.notices.ask,
         }
 
     async def _leave(self, listener: Listener) -> None:
@@ -254,6 +271,13 @@ class Relay:
             )
         stands = self.accounts.stands
         self.exchange.disconnect(lambda identity: not stands(identity), DisconnectReasonCode.NOT_AUTHORIZED)
+
+    def _nudge(self, matches: Callable[[DeviceAddress], bool]) -> None:
+        """Let connected devices know that there is something to ask for."""
+        self.exchange.tell(
+            lambda identity: isinstance(identity, DeviceIdentity) and matches(identity.address),
+            Nudge().model_dump_json().encode(),
+        )
 
     async def forget(self, account_id: int) -> None:
         """End what is kept of a device's MQTT sessions."""
