@@ -81,41 +81,43 @@ class DemandReference(Wire):
     demand_id: DemandId
 
 
-class _Call(Wire):
+class AnyCall(Wire):
+    """What every call says."""
+
     aud: Name  #: the relay's id
     iat: Annotated[int, Field(ge=0, lt=2**53)]  #: when it was signed, seconds since the epoch
     jti: UUID  #: used once
 
 
-class RequestCall(_Call):
+class RequestCall(AnyCall):
     """Hands a request in."""
 
     purpose: Literal[CallPurpose.REQUEST] = CallPurpose.REQUEST
     document: LawfulRequest
 
 
-class StatusCall(_Call):
+class StatusCall(AnyCall):
     """Asks where a case stands."""
 
     purpose: Literal[CallPurpose.STATUS] = CallPurpose.STATUS
     document: CaseReference
 
 
-class WithdrawCall(_Call):
+class WithdrawCall(AnyCall):
     """Takes a request back."""
 
     purpose: Literal[CallPurpose.WITHDRAW] = CallPurpose.WITHDRAW
     document: CaseReference
 
 
-class FetchCall(_Call):
+class FetchCall(AnyCall):
     """Asks for a package. Each such call is answered with it at most once."""
 
     purpose: Literal[CallPurpose.FETCH] = CallPurpose.FETCH
     document: DemandReference
 
 
-class StreamCall(_Call):
+class StreamCall(AnyCall):
     """Asks for the records of a real-time order, as they happen."""
 
     purpose: Literal[CallPurpose.STREAM] = CallPurpose.STREAM

@@ -171,7 +171,7 @@ class DeskClient:
 
     @asynccontextmanager
     async def _call(self, path: str, call: Wire) -> AsyncIterator[httpx.Response]:
-        content, headers = self._identity.sign(call), {"content-type": JOSE}
+        content, headers = self._identity.sign(call.model_dump_json().encode()), {"content-type": JOSE}
         with _Translated():
             async with self._http.stream("POST", path, content=content, headers=headers) as response:
                 await _check(response)

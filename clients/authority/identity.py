@@ -182,14 +182,14 @@ class AuthorityIdentity:
         """The authority's id and the officer's name."""
         return OfficerName(self.card.id, self.officer)
 
-    def sign(self, call: Wire) -> bytes:
-        """A call as a JWS in compact form (RFC 7515): ES256, with the certificates in `x5c`."""
+    def sign(self, payload: bytes) -> bytes:
+        """A JWS in compact form (RFC 7515) over a call's JSON: ES256, with the certificates in `x5c`."""
         chain = [
             base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
             for certificate in (self.certificate, self._root)
         ]
         headers = {"typ": CALL_TYPE, "x5c": chain}
-        return jwt.api_jws.encode(call.model_dump_json().encode(), self._key, "ES256", headers).encode()
+        return jwt.api_jws.encode(payload, self._key, "ES256", headers).encode()
 
     def check_valid(self, clock: Clock) -> None:
         """Raise `IdentityRejected` if the officer's certificate is not valid now: a relay would not say why it refuses."""

@@ -18,7 +18,7 @@ import jwt
 from cryptography import x509
 from pydantic import Field, StringConstraints, ValidationError
 
-from blindrelay.policies.exchange import MAX_AGE, MAX_AHEAD, MAX_CALL, CallPurpose, RequestCall
+from blindrelay.policies.exchange import MAX_AGE, MAX_AHEAD, MAX_CALL, AnyCall, CallPurpose, RequestCall
 from blindrelay.protocol.certificates import load, public_key
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.errors import Malformed, VerificationFailed
@@ -27,7 +27,7 @@ from blindrelay.protocol.statements import Wire
 from blindrelay.relay.desk.problems import CallRefused, ProblemKind
 from blindrelay.relay.desk.register import Register
 
-CallT = TypeVar("CallT", bound=Wire)
+CallT = TypeVar("CallT", bound=AnyCall)
 
 # Only the compact form exists here: the JSON forms of a JWS may hold several signatures (RFC 7515, 7.2), and then somebody
 # verifies one and believes the payload of another.
@@ -127,7 +127,7 @@ class Authentication:
         if isinstance(call, RequestCall):
             self._check_request(caller, call)
         # Last, and in one statement: whoever asks whether it is new has used it with that.
-        if not await self._seen.use(caller.authority_id, str(claims["jti"]).lower(), self._clock.now()):
+        if not await self._seen.use(caller.authority_id, str(call.jti), self._clock.now()):
             raise CallRefused(ProblemKind.REPLAYED)
         return call
 

@@ -6,15 +6,14 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
-from blindrelay.policies.exchange import JOSE, CallPurpose
+from blindrelay.policies.exchange import JOSE, AnyCall, CallPurpose
 from blindrelay.protocol.clock import Clock
-from blindrelay.protocol.statements import Wire
 from blindrelay.relay.desk.authentication import Authentication, Caller
 from blindrelay.relay.desk.http.limits import DoorLimits, Gauge
 from blindrelay.relay.desk.http.ports import AuthorityDesk
 from blindrelay.relay.desk.problems import CallRefused, ProblemKind
 
-CallT = TypeVar("CallT", bound=Wire)
+CallT = TypeVar("CallT", bound=AnyCall)
 
 
 class Door:
