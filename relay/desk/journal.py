@@ -132,13 +132,16 @@ class Journal:
             query = select(func.max(case_event.c.sequence)).where(case_event.c.case_id == case_id)
             return int(connection.execute(query).scalar() or 0)
 
-    def cases(self) -> list[str]:
-        """The ids of all cases, the oldest first."""
+    def cases(self, *, without: str | None = None) -> list[str]:
+        """The ids of all cases, the oldest first; of those alone that have no row of the step `without`."""
         query = (
             select(case_event.c.case_id)
             .where(case_event.c.case_id.not_in([subject.value for subject in Subject]), case_event.c.sequence == 1)
             .order_by(case_event.c.id)
         )
+        if without is not None:
+            ended = select(case_event.c.case_id).where(case_event.c.step == without)
+            query = query.where(case_event.c.case_id.not_in(ended))
         with self._lock, self._engine.connect() as connection:
             return list(connection.execute(query).scalars())
 

@@ -110,3 +110,14 @@ class CaseDetail:
     approvals: tuple[ApprovalView, ...]
     happened: tuple[tuple[EventKind, datetime], ...]
     history: tuple[EventView, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class OrderList:
+    """The orders of a jurisdiction in a period, for the agencies to confirm (India: rule 18 of the 2009 Rules)."""
+
+    jurisdiction: str
+    start: datetime
+    end: datetime
+    cases: tuple[str, ...]
+    confirmed: tuple[str, ...]

@@ -1,0 +1,50 @@
+"""The policies, as the desk uses them: one question, one answer, and the answer as a letter."""
+
+from datetime import datetime
+from typing import Protocol
+
+from blindrelay.policies.decision import Decision, DemandDecision, Facts, Reason
+from blindrelay.policies.request import LawfulRequest
+from blindrelay.policies.vocabulary import Ground, Mark, Outcome, TaskStatus
+
+
+class Rules(Protocol):
+    """What decides. Pure: the same request and facts get the same decision."""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over all that it decides by, in hex."""
+
+    def decide(self, request: LawfulRequest, facts: Facts) -> Decision:
+        """Decide each demand on its own."""
+
+    def letter(self, request: LawfulRequest, decision: Decision, facts: Facts | None) -> str:
+        """The decision in sentences that could be sent."""
+
+
+_UNDECIDABLE = Reason(
+    "desk/undecidable",
+    "The request could not be decided, and what cannot be decided is refused. It may be made again.",
+    "operator policy",
+    Mark.CONFIRMED,
+)
+
+
+def refuse_everything(request: LawfulRequest, at: datetime, policies_digest: str) -> Decision:
+    """What holds when a decision could not be made."""
+    return Decision(
+        request_id=str(request.id),
+        decided_at=at,
+        policies_digest=policies_digest,
+        demands=tuple(
+            DemandDecision(
+                demand_id=demand.id,
+                outcome=Outcome.REFUSED,
+                ground=Ground.UNDECIDABLE,
+                status=TaskStatus.INVALID,
+                classes=(),
+                reasons=(_UNDECIDABLE,),
+            )
+            for demand in request.demands
+        ),
+    )
