@@ -7,15 +7,14 @@ from pathlib import Path
 
 import httpx
 
-from blindrelay.policies.exchange import JOSE, RelayIdentity
-from blindrelay.relay.desk.authentication import Authentication
+from blindrelay.policies.exchange import JOSE
 from blindrelay.relay.desk.errors import CaseNotFound
-from blindrelay.relay.desk.http.application import Doors, application
+from blindrelay.relay.desk.http.application import application
 from blindrelay.relay.desk.http.limits import DoorLimits
+from blindrelay.relay.desk.http.opening import doors_of
 from blindrelay.relay.desk.identity import DeskIdentity
 from blindrelay.relay.desk.journal import Journal
 from blindrelay.relay.desk.register import Register
-from blindrelay.relay.desk.seen import SeenCalls
 from blindrelay.relay.desk.views import CaseView
 
 from .authorities import Caller, authority, enter
@@ -64,12 +63,15 @@ async def doors_in(
     if known is None:
         enter(journal, court.card, clock)
     desk = Recorder()
-    doors = Doors(
-        desk=desk,  # type: ignore[arg-type]
-        authentication=Authentication(Register(journal), SeenCalls(journal), identity.id, clock),
-        relay=RelayIdentity(id=identity.id, version="1", certificate=identity.pem, jurisdictions=("us",)),
+    doors = doors_of(
+        desk,  # type: ignore[arg-type]
+        journal=journal,
+        register=Register(journal),
+        identity=identity,
+        jurisdictions=("us",),
         clock=clock,
-        limits=limits or DoorLimits(),
+        version="1",
+        limits=limits,
     )
     _, app = application(doors)
     transport = httpx.ASGITransport(app=app, client=("192.0.2.1", 1))
