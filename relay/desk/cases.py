@@ -8,11 +8,13 @@ from collections.abc import Iterator
 from datetime import datetime
 from uuid import uuid4
 
+from blindrelay.policies.decision import PreservationFacts
+from blindrelay.policies.request import DataDemand
 from blindrelay.relay.desk import steps
 from blindrelay.relay.desk.case import Case
 from blindrelay.relay.desk.errors import AlreadyRecorded, CaseNotFound, RequestConflict
 from blindrelay.relay.desk.journal import Journal, Row
-from blindrelay.relay.desk.steps import Step
+from blindrelay.relay.desk.steps import Step, Work
 from blindrelay.relay.desk.views import VerifiedRequest
 
 
@@ -54,6 +56,25 @@ class Cases:
         if not rows:
             raise CaseNotFound
         return Case.restore(rows)
+
+    def preservations(self, case: Case) -> tuple[PreservationFacts, ...]:
+        """What the demands of a case continue: preservations of the same authority's that have not ended."""
+        wanted = {demand.continues for demand in case.request.demands if isinstance(demand, DataDemand)}
+        return tuple(
+            PreservationFacts(
+                reference=reference,
+                until=verdict.preserved_until,
+                extensions=verdict.extensions,
+                classes=frozenset(item.data_class for item in verdict.classes if item.targets),
+                targets=tuple(dict.fromkeys(target for item in verdict.classes for target in item.targets)),
+            )
+            for found in self._open.values()
+            if found.authority_id == case.authority_id
+            for verdict in found.verdicts()
+            if (reference := f"{found.case_id}/{verdict.demand_id}") in wanted
+            and found.is_running(Work.PRESERVATION, verdict.demand_id)
+            and verdict.preserved_until is not None
+        )
 
     def rows(self, case_id: str) -> list[Row]:
         """The file of a case."""

@@ -12,7 +12,14 @@ from typing import Any, Final
 import sqlalchemy
 from sqlalchemy import func, select
 
-from blindrelay.policies.decision import AuthorityFacts, CaseEvent, Facts, OperatorPolicy, TargetFacts
+from blindrelay.policies.decision import (
+    AuthorityFacts,
+    CaseEvent,
+    Facts,
+    OperatorPolicy,
+    PreservationFacts,
+    TargetFacts,
+)
 from blindrelay.policies.request import DataDemand, LawfulRequest, Target, TargetFormat
 from blindrelay.policies.vocabulary import AuthorityKind, DataClass, EventKind
 from blindrelay.protocol.address import DeviceAddress, UserAddress
@@ -35,6 +42,7 @@ class Question:
     received_at: datetime
     events: tuple[CaseEvent, ...]
     requests_last_day: int
+    preservations: tuple[PreservationFacts, ...]
 
 
 class FactFinder:
@@ -74,6 +82,7 @@ class FactFinder:
                 DataClass.TRAFFIC: now - timedelta(days=self._retention.traffic_days),
             },
             blocking_statutes=frozenset(blocking),
+            preservations=question.preservations,
         )
 
     def _authority(self, question: Question) -> AuthorityFacts:
@@ -108,11 +117,11 @@ class FactFinder:
         users = reader.select(
             select(func.count(tables.device.c.user.distinct())).where(tables.device.c.tenant == tenant)
         )
-        if not known or (user is not None and not found[0][0]):
+        if not known:
             return TargetFacts(target, exists=False, tenant=None, jurisdictions=frozenset())
         return TargetFacts(
             target,
-            exists=True,
+            exists=user is None or bool(found[0][0]),
             tenant=tenant,
             jurisdictions=frozenset(jurisdiction for (jurisdiction,) in known if jurisdiction),
             tenant_size=int(users[0][0]),

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import structlog
 
-from blindrelay.policies.decision import ClassDecision, DemandDecision
+from blindrelay.policies.decision import ClassDecision, DemandDecision, Facts, PreservationFacts
 from blindrelay.policies.request import Target, Timespan
 from blindrelay.relay.desk import plan, steps
 from blindrelay.relay.desk.case import Case, grant_digest, grants
@@ -134,7 +134,8 @@ class Clerk:
 
     async def _decide(self, case: Case, now: datetime) -> None:
         try:
-            facts = await asyncio.to_thread(self._facts, case, now)
+            preservations = self._cases.preservations(case)
+            facts = await asyncio.to_thread(self._facts, case, preservations, now)
             decision = self._rules.decide(case.request, facts)
             step: steps.Decided | steps.Undecided = steps.Decided(facts=facts, decision=decision)
         except Exception as error:  # noqa: BLE001 - whatever it is: what cannot be decided is refused
@@ -143,10 +144,10 @@ class Clerk:
             step = steps.Undecided(error=type(error).__name__, decision=refused)
         await self._cases.write(case, step, now)
 
-    def _facts(self, case: Case, now: datetime) -> Any:
+    def _facts(self, case: Case, preservations: tuple[PreservationFacts, ...], now: datetime) -> Facts:
         came = case.received_at
         earlier = self._journal.count(case.authority_id, "received", came - _DAY, came) - 1
-        question = Question(case.request, case.authority_id, came, tuple(case.happened), max(0, earlier))
+        question = Question(case.request, case.authority_id, came, tuple(case.happened), max(0, earlier), preservations)
         return self._finder.find(question, now)
 
     async def _make_package(self, case: Case, demand_id: str, now: datetime) -> None:
