@@ -1,6 +1,7 @@
 """Retention: records that are older than their window are deleted, a few at a time.
 
-Envelopes and sessions have their own end and are swept by the exchange; public keys stay for as long as the device.
+Envelopes and sessions have their own end and are swept by the exchange; public keys stay for as long as the device. What a
+preservation order names stays until the order ends: see `blindrelay.relay.desk.preservation`.
 """
 
 from collections.abc import Callable
@@ -12,6 +13,7 @@ from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
 
 from blindrelay.protocol.clock import Clock
 from blindrelay.relay.config import Retention
+from blindrelay.relay.desk.preservation import forget_ended, is_preserved
 from blindrelay.relay.ledger import DAY, HOUR, Store, bounds, pieces
 from blindrelay.relay.store import tables
 
@@ -46,24 +48,26 @@ class Purge:
         traffic_before = now - self._retention.traffic_days * DAY
         access_before = (now - self._retention.access_days * DAY) // HOUR
         access = tables.access.c
-        return Purged(
-            traffic=await self._purge(tables.traffic, tables.traffic.c.accepted_at < traffic_before),
+        purged = Purged(
+            traffic=await self._purge(tables.traffic, tables.traffic.c.accepted_at < traffic_before, now),
             access=await self._purge(
-                tables.access, func.coalesce(access.closed_hour, access.opened_hour) < access_before
+                tables.access, func.coalesce(access.closed_hour, access.opened_hour) < access_before, now
             ),
             recent_ids=await self._purge_recent(traffic_before),
         )
+        await forget_ended(self._store, now)
+        return purged
 
-    async def _purge(self, table: Table, is_old: ColumnElement[bool]) -> int:
+    async def _purge(self, table: Table, is_old: ColumnElement[bool], now: int) -> int:
         # All of the table is looked at, not just its old end: the machine's clock may have been wrong for a while.
-        gone = 0
+        gone, may_go = 0, is_old & ~is_preserved(table, now)
         for first, last in pieces(*await self._store.read(bounds(table))):
-            query = select(table.c.id).where(table.c.id.between(first, last), is_old)
+            query = select(table.c.id).where(table.c.id.between(first, last), may_go)
             found = await self._store.read(_scalars(query))
             for start in range(0, len(found), BATCH):
-                gone += await self._store.run(
-                    _delete(delete(table).where(table.c.id.in_(found[start : start + BATCH])))
-                )
+                # An order may have come since: what it keeps is decided by the statement that deletes.
+                these = delete(table).where(table.c.id.in_(found[start : start + BATCH]), may_go)
+                gone += await self._store.run(_delete(these))
         return gone
 
     async def _purge_recent(self, before: int) -> int:

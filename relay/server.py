@@ -43,7 +43,7 @@ from blindrelay.relay.ledger import Ledger
 from blindrelay.relay.limits import Limits
 from blindrelay.relay.mailbox import Quota
 from blindrelay.relay.mqtt.listener import Listener, TimeLimits
-from blindrelay.relay.my_data import my_data
+from blindrelay.relay.my_data import Windows, my_data
 from blindrelay.relay.retention import Purge
 from blindrelay.relay.rpc import Handler, Rpc
 from blindrelay.relay.store.committer import Committer
@@ -219,7 +219,8 @@ class Relay:
 
         async def tell(identity: DeviceIdentity, _: rpc.Empty) -> rpc.MyData:
             async with desk:
-                return rpc.MyData(records=await my_data(self.committer, identity.address.owner))
+                windows = Windows(int(self._clock.now()), self.settings.retention)
+                return rpc.MyData(records=await my_data(self.committer, identity.address.owner, windows))
 
         return {
             rpc.REGISTER_TENANT.name: tenants.register,

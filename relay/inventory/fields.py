@@ -72,6 +72,13 @@ def _service(where: str, name: str, granularity: str = "exact") -> Field:
     )  # fmt: skip
 
 
+def _preservation(where: str, name: str, purpose: str, granularity: str = "exact") -> Field:
+    return Field(
+        "Preservation", name, Place.DATABASE, where, DataClass.OPERATIONAL, purpose, granularity,
+        Lifetime.UNTIL_ORDER_ENDS, _KEPT, _KEPT,
+    )  # fmt: skip
+
+
 def _log(where: str, purpose: str, granularity: str = "exact") -> Field:
     return Field(
         "Log", where, Place.LOG, where, DataClass.OPERATIONAL, purpose, granularity,
@@ -164,6 +171,15 @@ FIELDS: Final[tuple[Field, ...]] = (
     _service("changed_at", "time of the change", "second"),
     _service("made_by", "authority or operator"),
     _service("note", "operator's note"),
+    _preservation("preservation.key", "case and demand of the order", "end and prolong it"),
+    _preservation("preservation.since", "start of the preserved window", "keep what the order names", "second"),
+    _preservation("preservation.until", "end of the preserved window", "keep nothing else", "second"),
+    _preservation("preservation.ends_at", "end of the order", "delete what was kept", "second"),
+    _preservation("preservation.tell_from", "from when on users may be told", "tell them then", "second"),
+    _preservation("preservation.access_up_to", "last preserved connection", "keep nothing that came later"),
+    _preservation("preservation.traffic_up_to", "last preserved traffic record", "keep nothing that came later"),
+    _preservation("preserved_account.account_id", "preserved account", "whose records the order keeps"),
+    _preservation("preserved_account.key", "case and demand of the preserved account", "which order it is"),
     _log("event", "what happened", "a fixed sentence"),
     _log("level", "how bad it is"),
     _log("timestamp", "when it happened", "second"),
@@ -175,6 +191,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     _log("directory", "the relay's own data directory"),
     _log("reason", "why the relay stops or refuses to start", "a fixed sentence"),
     _log("seconds", "how long something took"),
+    _log("state", "where the service in a jurisdiction stands now", "a fixed word"),
     _log("count", "how many", "number"),
     _log("traffic", "how many traffic records retention deleted", "number"),
     _log("access", "how many access records retention deleted", "number"),

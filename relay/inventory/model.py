@@ -49,6 +49,7 @@ class Lifetime(StrEnum):
     UNTIL_DELIVERED = "until the recipient acknowledges it, or it expires (30 days at most)"
     UNTIL_REPLACED = "until the device replaces it or it is handed out"
     UNTIL_SESSION_ENDS = "until the session expires"
+    UNTIL_ORDER_ENDS = "until the preservation order ends"
     PERMANENT = "permanent"
     LOG_ROTATION = "the operator's log rotation"
     CONNECTION = "in memory, until the connection closes"

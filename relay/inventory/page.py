@@ -15,7 +15,10 @@ request can get it. This page is printed by `python -m blindrelay.relay.inventor
 test fails on a database column, log key or metric label that is not in the registry, and on a page that is not what the
 registry prints. There are no metrics.
 
-Windows are the defaults: `[retention]` in the relay's configuration changes them.
+Windows are the defaults: `[retention]` in the relay's configuration changes them. One thing prolongs them: a preservation order
+keeps the connections and the traffic that existed when it came, of the accounts that it names, until it ends. A user's own look
+(`my-data`) says how many records are kept for longer than their window; while an order forbids to speak of it, it leaves out
+the records that are there because of that order alone.
 
 *seen* passes through the relay's memory and is not written down; *absent* does not exist.
 """
@@ -43,6 +46,15 @@ _NUMBERING = frozenset(
         "case and demand, or change of the service",
         "signature of the notice",
         "jurisdiction of the notice",
+        "case and demand of the order",
+        "case and demand of the preserved account",
+        "last preserved connection",
+        "last preserved traffic record",
+        "start of the preserved window",
+        "end of the preserved window",
+        "end of the order",
+        "from when on users may be told",
+        "tenant of the device",
     }
 )
 

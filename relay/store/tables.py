@@ -182,3 +182,28 @@ service_change = Table(
     sqlite_strict=True,
     sqlite_autoincrement=True,
 )
+
+# Orders to keep what exists from retention: records of these accounts up to a number, with a time from `since` up to and
+# without `until`. An older relay would delete them, which is why it may not open this database.
+preservation = Table(
+    "preservation",
+    metadata,
+    Column("key", Text, primary_key=True),  # case and demand
+    Column("since", Integer, nullable=False),
+    Column("until", Integer, nullable=False),
+    Column("ends_at", Integer, nullable=False),
+    Column("tell_from", Integer),  # null: users may not be told as long as it lasts
+    Column("access_up_to", Integer, nullable=False),  # 0: no connections
+    Column("traffic_up_to", Integer, nullable=False),  # 0: no traffic
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+preserved_account = Table(
+    "preserved_account",
+    metadata,
+    Column("account_id", Integer, primary_key=True),
+    Column("key", Text, ForeignKey("preservation.key"), primary_key=True),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)

@@ -6,14 +6,21 @@ from pathlib import Path
 import pytest
 import sqlalchemy
 
+from blindrelay.policies.request import Target, TargetFormat
+from blindrelay.policies.vocabulary import DataClass
 from blindrelay.protocol.address import UserAddress
 from blindrelay.protocol.rpc import MyData
 from blindrelay.protocol.sizes import MAX_ENVELOPE
+from blindrelay.relay.config import Retention
+from blindrelay.relay.desk.ports import PreservationOrder
+from blindrelay.relay.desk.preservation import Preservations
 from blindrelay.relay.inventory import FIELDS, Place
-from blindrelay.relay.my_data import MAX_ROWS, my_data
+from blindrelay.relay.ledger import DAY
+from blindrelay.relay.my_data import MAX_ROWS, Windows, my_data
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.sqlite import SqliteStore
-from support.ledgered import Direct
+from support.disclosure import AUTHORISATION, at, decision
+from support.ledgered import Calendar, Direct
 from support.stored import entry
 
 
@@ -34,6 +41,9 @@ def direct(tmp_path: Path) -> Iterator[Direct]:
 
 
 ANN = UserAddress("a.example", "ann")
+# `entry` dates its records a day before.
+WINDOWS = Windows(1_700_000_000 + DAY, Retention(traffic_days=30, access_days=30))
+LATER = Windows(1_700_000_000 + 40 * DAY, Retention(traffic_days=30, access_days=30))
 
 
 async def test_all_devices_of_the_user_and_nobody_elses(direct: Direct) -> None:
@@ -42,7 +52,7 @@ async def test_all_devices_of_the_user_and_nobody_elses(direct: Direct) -> None:
         [entry(1, mailbox=1, sender=3), entry(2, mailbox=3, sender=2), entry(3, mailbox=3, sender=3)], []
     )
 
-    records = await my_data(direct, ANN)
+    records = await my_data(direct, ANN, WINDOWS)
 
     assert [row["device"] for row in records["SubscriberRecord"]] == ["laptop", "phone"]
     assert [row["padded size"] for row in records["TrafficRecord"]] == [1_024, 1_024]
@@ -53,7 +63,7 @@ async def test_every_declared_field_about_accounts_is_there(direct: Direct) -> N
     """What the inventory declares cannot be left out."""
     direct.store.commit([entry(1, mailbox=1, sender=2)], [])
 
-    records = await my_data(direct, ANN)
+    records = await my_data(direct, ANN, WINDOWS)
 
     told = {name for rows in records.values() for row in rows for name in row}
     declared = {
@@ -66,7 +76,7 @@ async def test_keys_and_envelopes_are_told_by_their_length(direct: Direct) -> No
     """An answer is for reading; the sealed envelope itself is not in it."""
     direct.store.commit([entry(1, mailbox=1, payload=b"q" * 1_020)], [])
 
-    records = await my_data(direct, ANN)
+    records = await my_data(direct, ANN, WINDOWS)
 
     assert records["Envelope"][0]["sealed envelope"] == "1020 bytes"
     assert isinstance(records["TrafficRecord"][0]["message id"], str)
@@ -77,7 +87,7 @@ async def test_the_answer_fits_a_packet(direct: Direct) -> None:
     for start in range(1, 1_001, 500):
         direct.store.commit([entry(n, mailbox=1, sender=2) for n in range(start, start + 500)], [])
 
-    records = await my_data(direct, ANN)
+    records = await my_data(direct, ANN, WINDOWS)
 
     assert len(records["TrafficRecord"]) == MAX_ROWS
     assert {"record": "TrafficRecord", "rows": 1_000 - MAX_ROWS} in records["omitted"]
@@ -87,6 +97,40 @@ async def test_the_answer_fits_a_packet(direct: Direct) -> None:
 
 async def test_stranger_has_no_records(direct: Direct) -> None:
     """Who is not enrolled is told that there is nothing."""
-    records = await my_data(direct, UserAddress("a.example", "nobody"))
+    records = await my_data(direct, UserAddress("a.example", "nobody"), WINDOWS)
 
     assert not any(records.values())
+
+
+async def preserve(direct: Direct, tell_from: int | None) -> None:
+    """Keep what exists of Ann's traffic for ninety days."""
+    target = Target(format=TargetFormat.USER, value=str(ANN))
+    order = PreservationOrder(
+        "case", "d1", decision(target), AUTHORISATION, "police", "Police", classes=frozenset({DataClass.TRAFFIC}),
+        targets=(target,), until=at(1_700_000_000 + 90 * DAY), tell_from=None if tell_from is None else at(tell_from),
+    )  # fmt: skip
+    await Preservations(direct, Calendar(1_700_000_000)).hold(order)
+
+
+async def test_what_is_kept_for_longer_is_said(direct: Direct) -> None:
+    """A record that retention would have deleted is there, and so is the reason."""
+    direct.store.commit([entry(1, mailbox=1), entry(2, mailbox=1, accepted_at=LATER.now)], [])
+    await preserve(direct, tell_from=LATER.now)
+
+    records = await my_data(direct, ANN, LATER)
+
+    assert len(records["TrafficRecord"]) == 2
+    assert records["preserved"] == [{"record": "TrafficRecord", "rows": 1, "because of": "a preservation order"}]
+    assert "preserved" not in await my_data(direct, ANN, WINDOWS), "as long as it is inside its window"
+
+
+@pytest.mark.parametrize("tell_from", [None, LATER.now + 1])
+async def test_an_order_that_may_not_be_spoken_of_is_not(direct: Direct, tell_from: int | None) -> None:
+    """The answer is the one that there would be without the order."""
+    direct.store.commit([entry(1, mailbox=1), entry(2, mailbox=1, accepted_at=LATER.now)], [])
+    await preserve(direct, tell_from)
+
+    records = await my_data(direct, ANN, LATER)
+
+    assert [row["time of acceptance"] for row in records["TrafficRecord"]] == [LATER.now]
+    assert "preserved" not in records
