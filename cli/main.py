@@ -24,6 +24,9 @@ COMMANDS = {
         f"{_CLI}.tenant", "tenant", "Run an enterprise: its CA, its people, their devices.", "The enterprise"
     ),
     "client": Entry(f"{_CLI}.client", "client", "Be somebody: send, listen, chat, mail, verify.", "The people"),
+    "authority": Entry(
+        f"{_CLI}.authority", "authority", "Be an authority: ask, and open what is disclosed.", "Lawful access"
+    ),
     "simulate": Entry(f"{_CLI}.simulate", "simulate", "Drive a modelled enterprise through a relay.", "Load"),
     "replay": Entry(f"{_CLI}.simulate", "replay", "Drive a real trace of e-mail through a relay.", "Load"),
     "completion": Entry(f"{_CLI}.completion", "completion", "Complete commands in your shell.", "This program"),

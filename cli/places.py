@@ -5,6 +5,7 @@ Below the home (`--home`, `BLINDRELAY_HOME`, else `~/.local/share/blindrelay`):
     relay/                        a relay's data directory
     tenants/<tenant>/             an enterprise's
     clients/<tenant>/<user>/<device>/    a device's
+    authorities/<authority>/      an authority's
 
 An enterprise and its devices never live inside a relay's data directory: the relay's operator reads everything in there.
 """
@@ -58,6 +59,11 @@ def tenant_directory(home: Path, tenant: str) -> Path:
 def device_directory(home: Path, device: DeviceAddress) -> Path:
     """A device's own directory; raise `click.UsageError` if it would lie within a relay's."""
     return _private(home / "clients" / device.tenant / device.user / device.device)
+
+
+def authority_directory(home: Path, authority: str) -> Path:
+    """An authority's own directory; raise `click.UsageError` if it would lie within a relay's."""
+    return _private(home / "authorities" / authority)
 
 
 def _private(path: Path) -> Path:

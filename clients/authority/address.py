@@ -66,13 +66,21 @@ class DeskAddress:
 
     @classmethod
     def find(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """The desk of the relay that runs on this machine.
+        """The desk of the environment (`BLINDRELAY_DESK`, `BLINDRELAY_CA`), else of the relay that runs on this machine.
 
         Raises:
             NotEnrolled: there is none.
-            Malformed: its file is not of its form.
+            Malformed: a variable or file is not of its form.
         """
-        path = home(os.environ if environment is None else environment) / "relay" / FILE_NAME
+        variables = os.environ if environment is None else environment
+        if url := variables.get("BLINDRELAY_DESK"):
+            ca = variables.get("BLINDRELAY_CA")
+            if not ca:
+                raise NotEnrolled(
+                    "BLINDRELAY_DESK is set but BLINDRELAY_CA is not: expected the relay's certificate file"
+                )
+            return cls.from_url(url, Path(ca))
+        path = home(variables) / "relay" / FILE_NAME
         if not path.exists():
             raise NotEnrolled(f"there is no relay: none has left its address in {path}; start one with `blindrelay up`")
         return cls.from_file(path)

@@ -10,7 +10,7 @@ async with DeskClient(identity, address, clock) as desk:
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -78,13 +78,14 @@ class DeskClient:
         clock: when a call is signed.
 
     Attributes:
+        identity: who calls.
         relay: who answers, after `async with`: the relay that the authority has met first, or an error.
     """
 
     relay: RelayIdentity
 
     def __init__(self, identity: AuthorityIdentity, address: DeskAddress, clock: Clock | None = None) -> None:
-        self._identity = identity
+        self.identity = identity
         self._clock = clock or SystemClock()
         self._http = http_client(address)
 
@@ -96,8 +97,8 @@ class DeskClient:
             IdentityRejected: it is another relay than the one that was met before; or our own certificate has expired.
         """
         try:
-            self._identity.check_valid(self._clock)
-            self.relay = self._identity.meet(await identify(self._http))
+            self.identity.check_valid(self._clock)
+            self.relay = self.identity.meet(await identify(self._http))
         except BaseException:
             await self._http.aclose()
             raise
@@ -133,7 +134,9 @@ class DeskClient:
         async with self._call("/v1/packages", FetchCall(**self._claims(), document=reference)) as response:
             await _keep(response, out, progress)
 
-    async def stream(self, case_id: UUID, demand_id: str, after: str | None = None) -> AsyncIterator[StreamEvent]:
+    async def stream(
+        self, case_id: UUID, demand_id: str, after: str | None = None
+    ) -> AsyncGenerator[StreamEvent, None]:
         """Follow a real-time order over one connection, from behind the position `after` on, to its end or the connection's."""
         reference = DemandReference(case_id=case_id, demand_id=demand_id)
         call = StreamCall(**self._claims(), document=reference, after=after)
@@ -141,7 +144,9 @@ class DeskClient:
             async for event in _events(response):
                 yield event
 
-    async def follow(self, case_id: UUID, demand_id: str, after: str | None = None) -> AsyncIterator[StreamEvent]:
+    async def follow(
+        self, case_id: UUID, demand_id: str, after: str | None = None
+    ) -> AsyncGenerator[StreamEvent, None]:
         """The same over as many connections as it takes, until the order ends. Nothing comes twice."""
         failures = 0
         while True:
@@ -171,7 +176,7 @@ class DeskClient:
 
     @asynccontextmanager
     async def _call(self, path: str, call: Wire) -> AsyncIterator[httpx.Response]:
-        content, headers = self._identity.sign(call.model_dump_json().encode()), {"content-type": JOSE}
+        content, headers = self.identity.sign(call.model_dump_json().encode()), {"content-type": JOSE}
         with _Translated():
             async with self._http.stream("POST", path, content=content, headers=headers) as response:
                 await _check(response)

@@ -75,6 +75,7 @@ class AuthorityIdentity:
         officer: who speaks.
         certificate: the officer's.
         package_key: what its packages are sealed to.
+        root: the certificate that a relay's register holds.
     """
 
     def __init__(self, card: AuthorityCard, certificate: x509.Certificate, secrets: _Secrets, directory: Path) -> None:
@@ -83,7 +84,7 @@ class AuthorityIdentity:
         self.officer = officer_of(certificate).officer
         self.directory = directory
         self.package_key = SealingKeyPair.from_seeds(secrets.package)
-        self._root = x509.load_pem_x509_certificate(card.root_certificate.encode())
+        self.root = x509.load_pem_x509_certificate(card.root_certificate.encode())
         self._root_key = _load_key(secrets.root)
         self._key = _load_key(secrets.officer)
         if public_key(certificate) != self._key.public_key() or self.package_key.public != card.package_key:
@@ -182,11 +183,21 @@ class AuthorityIdentity:
         """The authority's id and the officer's name."""
         return OfficerName(self.card.id, self.officer)
 
+    def speaking_as(self, officer: str, clock: Clock) -> "AuthorityIdentity":
+        """The same authority by another officer, with a key of their own; it is in memory alone.
+
+        Whether a relay listens to that officer is for its register. Raises `Malformed` for what is no name.
+        """
+        name, key = OfficerName(self.card.id, officer), ec.generate_private_key(ec.SECP256R1())
+        secrets = _Secrets(root=_key_bytes(self._root_key), officer=_key_bytes(key), package=self.package_key.seeds)
+        certificate = _issue(name, key, self.root, self._root_key, clock)
+        return AuthorityIdentity(self.card, certificate, secrets, self.directory)
+
     def sign(self, payload: bytes) -> bytes:
         """A JWS in compact form (RFC 7515) over a call's JSON: ES256, with the certificates in `x5c`."""
         chain = [
             base64.b64encode(certificate.public_bytes(Encoding.DER)).decode()
-            for certificate in (self.certificate, self._root)
+            for certificate in (self.certificate, self.root)
         ]
         headers = {"typ": CALL_TYPE, "x5c": chain}
         return jwt.api_jws.encode(payload, self._key, "ES256", headers).encode()
@@ -194,7 +205,7 @@ class AuthorityIdentity:
     def check_valid(self, clock: Clock) -> None:
         """Raise `IdentityRejected` if the officer's certificate is not valid now: a relay would not say why it refuses."""
         try:
-            verify_officer(self.certificate, self._root, clock.now())
+            verify_officer(self.certificate, self.root, clock.now())
         except VerificationFailed as error:
             raise IdentityRejected(str(self.officer), error.check, f"{error.reason}; `authority renew`") from None
 
@@ -204,7 +215,7 @@ class AuthorityIdentity:
         Raises:
             StoreError: it cannot be written.
         """
-        certificate = _issue(self.name, self._key, self._root, self._root_key, clock)
+        certificate = _issue(self.name, self._key, self.root, self._root_key, clock)
         replace(self.directory / _OFFICER, certificate.public_bytes(Encoding.DER))
         self.certificate = certificate
 

@@ -122,7 +122,7 @@ def issue(identity: AuthorityIdentity, officer: str, clock: Clock) -> x509.Certi
     return (
         x509.CertificateBuilder()
         .subject_name(x509.Name([]))
-        .issuer_name(identity._root.subject)
+        .issuer_name(identity.root.subject)
         .public_key(identity._key.public_key())
         .serial_number(x509.random_serial_number())
         .not_valid_before(now - timedelta(hours=1))
