@@ -63,6 +63,9 @@ class Observer(Protocol):
     def received(self, inbound: Inbound) -> None:
         """A message from the inbox. It comes again until `acknowledge`."""
 
+    def nudged(self) -> None:
+        """The relay has something to say, to whoever asks for it (`notices`)."""
+
     def finished(self, error: ClientError) -> None:
         """The connection will not come back: the relay said something final."""
 
@@ -78,6 +81,9 @@ class SilentObserver:
 
     def received(self, inbound: Inbound) -> None:
         """No inbox was subscribed to."""
+
+    def nudged(self) -> None:
+        """Nobody waits for it."""
 
     def finished(self, error: ClientError) -> None:
         """Whoever asks is told by the error of their request."""
@@ -314,4 +320,7 @@ class Connection:
             self._observer.received(inbound)
             return
         self._link.acknowledge(inbound)
-        self._requests.answered(inbound)
+        if inbound.correlation:
+            self._requests.answered(inbound)
+        else:
+            self._observer.nudged()

@@ -15,6 +15,7 @@ from blindrelay.clients.errors import Closed, ContentTooLarge, NotPossible, Time
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.mail import Attachment, MailMessage, build
 from blindrelay.clients.message import Message, Update
+from blindrelay.clients.notices import KeptNotice
 from blindrelay.clients.options import Options, Posture
 from blindrelay.clients.receipts import Receipt, Stage
 from blindrelay.clients.records import HistoryEntry
@@ -22,6 +23,7 @@ from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.clients.running import Running
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.clock import Clock, SystemClock
+from blindrelay.protocol.notices import Notice
 from blindrelay.protocol.rpc import MY_DATA, Empty, MyData
 
 STORE_FILE: Final = "keystore.db"
@@ -349,9 +351,38 @@ class Device:
         """Whether the safety number was compared, and nothing has changed since."""
         return self._running.contacts.is_verified(self.user, _user(user))
 
+    # --- what the relay says itself
+
     async def my_data(self) -> MyData:
         """Everything that the relay holds about this device's user."""
         return await self._connected().call(MY_DATA, Empty())
+
+    async def notices(self) -> AsyncIterator[Notice]:
+        """What the relay tells this user: that records about them were disclosed, that the service is to be suspended.
+
+        Those that this application has not been given yet, the oldest first, and then new ones as they come, until the device
+        is left. Each is given once, also over restarts; `kept_notices` has all. That there is none does not mean that nothing
+        was disclosed: the relay may have been forbidden to say so yet.
+        """
+        while True:
+            try:
+                yield await self._running.notices.next()
+            except Closed:
+                return
+
+    async def fetch_notices(self) -> list[KeptNotice]:
+        """Ask the relay for notices now, and return all that this device has. Cancelling loses none.
+
+        Raises:
+            IdentityRejected: one is not the relay's, or not for this user.
+            RequestRefused, TimedOut
+        """
+        await self._running.notices.fetch(self._connected())
+        return self.kept_notices()
+
+    def kept_notices(self) -> list[KeptNotice]:
+        """All notices that this device has, the oldest first; from the key store, so it needs no connection."""
+        return self._running.notices.kept()
 
     # --- inside
 

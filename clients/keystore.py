@@ -49,6 +49,7 @@ class Space(IntEnum):
     CONVERSATION = 12
     DISAPPEARING = 13
     ARRIVED = 14  # letters that the application has not taken yet
+    NOTICE = 15  # what the relay told on its own account
 
 
 class KeyStore:

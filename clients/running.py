@@ -18,6 +18,7 @@ from blindrelay.clients.inbox import Inbox
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.link import Inbound
 from blindrelay.clients.message import Message, News, Update
+from blindrelay.clients.notices import Notices
 from blindrelay.clients.options import Options
 from blindrelay.clients.outbox import Departure, NoRoute, Outbox, Route, RouteKey
 from blindrelay.clients.postroom import Arrival, Postroom
@@ -93,6 +94,7 @@ class Running:
         self.dispatch = Dispatch(
             self.identity.address, store, self.directory, self.courier, self.desk, self.receipts, self._caller_of
         )
+        self.notices = Notices(self.identity.address.owner, store, clock, self._spread)
         self._connection: Connection | None = None
         self._sealed: SealedRoutes | None = None
         self._inbox: Inbox | None = None
@@ -148,6 +150,7 @@ class Running:
         upkeep = Upkeep(connection, self._store, self.identity, self._clock)
         self._upkeep = upkeep
         self._over = False
+        self.notices.open()
         self.desk.load(self._owner)
         self._arrived.set()
         connection.observe(self)
@@ -156,6 +159,7 @@ class Running:
             self._tasks = [asyncio.create_task(self._inbox.work())]
             await upkeep.announce()
             self._tasks.append(asyncio.create_task(upkeep.work()))
+            self._tasks.append(asyncio.create_task(self.notices.work(connection)))
             self._outbox.load()
         except BaseException:
             await self.stop(0)
@@ -177,6 +181,7 @@ class Running:
             self._outbox.stop()
             self._error = Closed("the device was left")
             self._arrived.set()
+            self.notices.close()
             for listener in self._listeners:
                 listener.close()
 
@@ -211,6 +216,11 @@ class Running:
         if not resumed:
             self._outbox.reset(None)
         self._outbox.pump()
+        self.notices.wake()  # what was said while we were away
+
+    def nudged(self) -> None:
+        """The relay has something to say."""
+        self.notices.wake()
 
     def down(self) -> None:
         """What was not stored comes again."""
@@ -226,6 +236,7 @@ class Running:
         """The relay does not let us in any more."""
         self._error = error
         self._arrived.set()
+        self.notices.close()
 
     # --- routes
 

@@ -115,6 +115,9 @@ class SealedRoute:
     def down(self) -> None:
         """It comes back by itself."""
 
+    def nudged(self) -> None:
+        """An anonymous connection is told nothing."""
+
     def received(self, inbound: Inbound) -> None:
         """An anonymous connection has no inbox."""
 

@@ -96,6 +96,15 @@ class DeviceAddress:
         return f"{self.tenant}/{self.user}/{self.device}"
 
 
+def check_jurisdiction(text: str) -> str:
+    """Return `text` if it has the form of a jurisdiction, else raise `Malformed`."""
+    if not re.fullmatch("[a-z]{2}", text, re.ASCII):
+        raise Malformed(
+            f"{text[:80]!r} is not a jurisdiction: expected two lower-case letters (ISO 3166-1), such as us"
+        )
+    return text
+
+
 def _parsed(kind: type) -> BeforeValidator:
     return BeforeValidator(lambda value: kind.parse(value) if isinstance(value, str) else value)  # type: ignore[attr-defined]
 

@@ -30,6 +30,8 @@ _ACCOUNTS: Final[dict[str, tuple[str, ...]]] = {
     "traffic": ("sender_id", "recipient_id"),
     "recent_id": ("owner", "recipient"),
     "envelope": ("mailbox_id",),
+    "notice": (),  # by tenant and user: it is for the devices of tomorrow, too
+    "notice_seen": ("account_id",),
 }
 
 # What a preservation order can keep for longer.
@@ -73,7 +75,7 @@ async def my_data(store: Store, user: UserAddress, windows: Windows) -> Records:
         fields = [field for field in FIELDS if field.place is Place.DATABASE and field.where.startswith(f"{name}.")]
         kind = f"{fields[0].record} ({name})" if fields[0].record == "DirectoryEntry" else fields[0].record
         table = tables.metadata.tables[name]
-        is_mine = or_(*(table.c[column].in_(accounts) for column in _ACCOUNTS[name])) & _may_be_told(table, windows)
+        is_mine = _is_about(table, user, accounts) & _may_be_told(table, windows)
         records[kind], more = await store.read(_newest(table, fields, is_mine))
         if more:
             omitted.append({"record": kind, "rows": more})
@@ -82,6 +84,12 @@ async def my_data(store: Store, user: UserAddress, windows: Windows) -> Records:
     if preserved:
         records["preserved"] = preserved
     return records | {"omitted": omitted} if omitted else records
+
+
+def _is_about(table: Table, user: UserAddress, accounts: Collection[int]) -> sqlalchemy.ColumnElement[bool]:
+    if not _ACCOUNTS[table.name]:
+        return (table.c.tenant == user.tenant) & (table.c.user == user.user)
+    return or_(*(table.c[column].in_(accounts) for column in _ACCOUNTS[table.name]))
 
 
 def _is_told(table: Table, windows: Windows) -> sqlalchemy.ColumnElement[bool]:

@@ -71,7 +71,7 @@ class Tenants:
             self._sessions.eject()  # those of a tenant that is now known to be where the service is suspended
         if request.jurisdiction not in {None, jurisdiction}:
             raise RequestRefused(
-                ErrorCode.CONFLICT,
+                ErrorCode.NOT_AUTHORISED,
                 f"{tenant.name} is registered in the jurisdiction {jurisdiction}: only the relay's operator changes that",
             )
         return rpc.Empty()

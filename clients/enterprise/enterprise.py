@@ -15,15 +15,18 @@ from blindrelay.clients.enterprise.ca import Authority, Validity
 from blindrelay.clients.errors import AdmissionRefused, HungUp, NotEnrolled, NotPossible, RequestRefused
 from blindrelay.clients.identity import OwnIdentity
 from blindrelay.clients.keystore import KeyStore
+from blindrelay.clients.notices import check
 from blindrelay.clients.options import Options
 from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.clients.tls import anonymous_context, identified_context
 from blindrelay.clients.vault import Cost
-from blindrelay.protocol.address import DeviceAddress
+from blindrelay.protocol.address import DeviceAddress, check_jurisdiction
 from blindrelay.protocol.clock import Clock, SystemClock
 from blindrelay.protocol.credentials import REGISTRAR
+from blindrelay.protocol.notices import AskNotices, Notice
 from blindrelay.protocol.rpc import (
     LOOK_UP_TENANT,
+    NOTICES,
     REGISTER_TENANT,
     REVOKE_DEVICE,
     ErrorCode,
@@ -37,6 +40,7 @@ Result = TypeVar("Result")
 
 # Deriving a store's key costs 64 MiB and a tenth of a second, on purpose; the event loop is not kept waiting.
 _FOLDER_MODE: Final = 0o700
+_JURISDICTION: Final = "jurisdiction"
 
 
 class Enterprise:
@@ -56,8 +60,10 @@ class Enterprise:
         clock: Clock | None = None,
         options: Options | None = None,
         timeout: float = 10.0,
+        jurisdiction: str | None = None,
     ) -> None:
         self._authority = authority
+        self.jurisdiction = jurisdiction
         self._relay = relay
         self._clock = clock or SystemClock()
         self._options = options
@@ -76,6 +82,7 @@ class Enterprise:
         options: Options | None = None,
         cost: Cost | None = None,
         validity: Validity | None = None,
+        jurisdiction: str | None = None,
     ) -> Self:
         """A new enterprise with a new root.
 
@@ -86,14 +93,20 @@ class Enterprise:
             passphrase: seals the folder's secrets.
             options: for the devices that are enrolled here.
             validity: of the root and all that is issued here, where the clock is not the machine's.
+            jurisdiction: where it is at home, such as `us`: told to the relay when it registers. Without one no authority has
+                jurisdiction over its people by their enterprise's seat, and no suspension concerns them.
 
         Raises:
-            Malformed: `name` is not a tenant's name.
+            Malformed: `name` is not a tenant's name, or `jurisdiction` no jurisdiction.
             AuthorityError: `folder` holds an authority already, or cannot be written.
         """
         own_clock = clock or SystemClock()
+        if jurisdiction is not None:
+            check_jurisdiction(jurisdiction)
         authority = Authority.create(name, own_clock, folder, passphrase, cost, validity=validity)
-        return cls(authority, relay, clock=own_clock, options=options)
+        if folder is not None and jurisdiction is not None:
+            (folder / _JURISDICTION).write_text(f"{jurisdiction}\n")
+        return cls(authority, relay, clock=own_clock, options=options, jurisdiction=jurisdiction)
 
     @classmethod
     def open(
@@ -104,10 +117,22 @@ class Enterprise:
         passphrase: str | None = None,
         clock: Clock | None = None,
         options: Options | None = None,
+        jurisdiction: str | None = None,
     ) -> Self:
-        """An enterprise that `create` kept in `folder`; raise `AuthorityError`."""
+        """An enterprise that `create` kept in `folder`, jurisdiction and all; one that is named here counts more.
+
+        Raises:
+            AuthorityError: see `Authority.open`.
+            Malformed: `jurisdiction` is none.
+        """
         own_clock = clock or SystemClock()
-        return cls(Authority.open(folder, own_clock, passphrase), relay, clock=own_clock, options=options)
+        authority = Authority.open(folder, own_clock, passphrase)
+        kept = folder / _JURISDICTION
+        if jurisdiction is None and kept.exists():
+            jurisdiction = kept.read_text().strip()
+        if jurisdiction is not None:
+            check_jurisdiction(jurisdiction)
+        return cls(authority, relay, clock=own_clock, options=options, jurisdiction=jurisdiction)
 
     def __repr__(self) -> str:
         return f"Enterprise({self.name})"
@@ -147,17 +172,16 @@ class Enterprise:
 
         Raises:
             NotEnrolled: this enterprise is unknown to the relay, and there is no registration code.
-            RequestRefused: the name is registered under another root.
+            RequestRefused: the name is registered under another root, or in another jurisdiction.
             RelayUnreachable, AdmissionRefused, TimedOut
         """
         if self.relay.registration_code is None:
             await self._check_registered()
             return
         root = self._authority.root.public_bytes(Encoding.DER)
+        registration = RegisterTenant(tenant=self.name, root=root, jurisdiction=self.jurisdiction)
         try:
-            await self._as_registrar(
-                lambda relay: relay.call(REGISTER_TENANT, RegisterTenant(tenant=self.name, root=root))
-            )
+            await self._as_registrar(lambda relay: relay.call(REGISTER_TENANT, registration))
         except RequestRefused as refused:
             if refused.code != ErrorCode.CONFLICT:
                 raise
@@ -276,6 +300,17 @@ class Enterprise:
 
         await self._as_administrator(revoke_all)
         return len(certificates)
+
+    async def notices(self) -> list[Notice]:
+        """What the relay tells this enterprise about the service where it is at home, the oldest first. Also while it is
+        suspended: its administration is let in then, to withdraw devices and to ask this.
+
+        Raises:
+            IdentityRejected: a notice is not signed by the key that the relay names.
+            RelayUnreachable, AdmissionRefused, RequestRefused, TimedOut
+        """
+        page = await self._as_administrator(lambda relay: relay.call(NOTICES, AskNotices()))
+        return [notice for notice, _ in check(page, page.certificate, None)]
 
     # --- asking the relay
 

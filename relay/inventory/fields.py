@@ -59,8 +59,9 @@ def _envelope(where: str, name: str, purpose: str, granularity: str) -> Field:
 
 
 def _notice(where: str, name: str, purpose: str, granularity: str = "exact") -> Field:
+    record = "NoticeSeen" if where.startswith("notice_seen.") else "Notice"
     return Field(
-        "Notice", name, Place.DATABASE, where, DataClass.OPERATIONAL, purpose, granularity,
+        record, name, Place.DATABASE, where, DataClass.OPERATIONAL, purpose, granularity,
         Lifetime.ENROLMENT, _KEPT, _KEPT,
     )  # fmt: skip
 
