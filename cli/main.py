@@ -29,6 +29,7 @@ COMMANDS = {
     ),
     "simulate": Entry(f"{_CLI}.simulate", "simulate", "Drive a modelled enterprise through a relay.", "Load"),
     "replay": Entry(f"{_CLI}.simulate", "replay", "Drive a real trace of e-mail through a relay.", "Load"),
+    "scenario": Entry(f"{_CLI}.scenario", "scenario", "Test policies with scenarios.", "Lawful access"),
     "completion": Entry(f"{_CLI}.completion", "completion", "Complete commands in your shell.", "This program"),
 }
 

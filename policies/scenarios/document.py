@@ -5,8 +5,8 @@ it, `no` is a country and not false, and a key that is there twice is an error.
 """
 
 import re
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,16 +34,22 @@ class Source:
     Attributes:
         path: the file.
         lines: the line on which each step begins, from 1.
+        own_policies: policy packs to run it with, whatever it names.
     """
 
     path: Path
     scenario: Scenario
     lines: tuple[int, ...] = field(repr=False)
+    own_policies: tuple[Path, ...] = ()
 
     @property
     def policies(self) -> tuple[Path, ...]:
-        """The folders with policy packs that it names."""
-        return tuple((self.path.parent / name).resolve() for name in self.scenario.policies)
+        """The folders with policy packs that it is run with; none: those that are shipped."""
+        return self.own_policies or tuple((self.path.parent / name).resolve() for name in self.scenario.policies)
+
+    def with_policies(self, folders: Sequence[Path]) -> "Source":
+        """The same, to be run with these packs whatever it names."""
+        return replace(self, own_policies=tuple(folders))
 
 
 class _Loader(yaml.SafeLoader):

@@ -21,7 +21,7 @@ from blindrelay.policies.scenarios.steps import Send
 from blindrelay.policies.scenarios.world import Operator, Tenant
 from blindrelay.proofs.scenarios.clock import VirtualClock
 from blindrelay.proofs.scenarios.mail import Posted, WrongWords
-from blindrelay.protocol.address import UserAddress
+from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.relay.config import Settings
 from blindrelay.relay.datadir import DataDirectory
@@ -145,7 +145,12 @@ class World:
 
     async def _found(self, tenant: Tenant) -> None:
         enterprise = Enterprise.create(
-            tenant.name, self._address(), clock=self.clock, options=OPTIONS, validity=self._validity()
+            tenant.name,
+            self._address(),
+            clock=self.clock,
+            options=OPTIONS,
+            validity=self._validity(),
+            jurisdiction=tenant.jurisdiction,
         )
         await self._enterprises.enter_async_context(enterprise)
         people = dict(tenant.users) | {f"user-{number:04}": ("phone",) for number in range(1, tenant.more_users + 1)}
@@ -202,17 +207,22 @@ class World:
         return posted
 
     async def collect(self, user: str) -> list[str]:
-        """Let somebody's devices connect and take what waits. Returns what they were told when they were not let in."""
+        """Let somebody's devices connect, take what waits, and ask for notices. Returns what those not let in were told."""
         refusals: list[str] = []
         for device in self.devices[user]:
             try:
                 async with device:
                     await self._wait_taken(device)
                     await self._read(device, user)
+                    await device.fetch_notices()
             except AdmissionRefused as refused:
                 refusals.append(str(refused))
         await self.settle()
         return refusals
+
+    def notices(self, user: str) -> list[str]:
+        """The notices that somebody's first device has, as JSON."""
+        return [kept.notice.model_dump_json() for kept in self.devices[user][0].kept_notices()]
 
     async def _wait_taken(self, device: Device) -> None:
         account = self.relay.accounts.device(device.address)
@@ -237,18 +247,27 @@ class World:
             for letter in mine:
                 letter.read_on.add(str(device.address))
 
-    async def waiting(self) -> frozenset[bytes]:
-        """The message ids of all envelopes in the relay's store."""
-        return frozenset(message_id for message_id, _ in await self._envelopes())
+    async def state_of(self, name: str) -> str:
+        """What has become of a letter: see `expectations.MailState`; or `not written`, or `lost`, which nothing may be."""
+        letter = self.letters.get(name)
+        if letter is None:
+            return "not written"
+        if letter.refusal is not None:
+            return "refused"
+        if letter.read_on:
+            return "delivered"
+        if letter.message_ids & {message_id for message_id, _ in await self._envelopes()}:
+            return "waiting"
+        return "expired" if self.now >= letter.expires_at else "lost"
 
-    async def _envelopes(self) -> frozenset[tuple[bytes, object]]:
+    async def _envelopes(self) -> frozenset[tuple[bytes, DeviceAddress | None]]:
         envelope = tables.envelope.c
         query = sqlalchemy.select(envelope.message_id, envelope.mailbox_id)
         rows = await self.relay.committer.read(lambda connection: connection.execute(query).all())
         known = {account: address for address, account in self.accounts().items()}
         return frozenset((bytes(row[0]), known.get(row[1])) for row in rows)
 
-    def accounts(self) -> dict[object, int]:
+    def accounts(self) -> dict[DeviceAddress, int]:
         """The relay's number of each device."""
         found = {
             device.address: self.relay.accounts.device(device.address)

@@ -1,0 +1,214 @@
+"""Plays a scenario: moves the clock, lets things happen in their order, looks, and keeps the timeline."""
+
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from blindrelay.policies.scenarios.document import Source
+from blindrelay.policies.scenarios.steps import Send, Step
+from blindrelay.proofs.scenarios import invariants, narration
+from blindrelay.proofs.scenarios.comparison import Comparison
+from blindrelay.proofs.scenarios.docket import Docket
+from blindrelay.proofs.scenarios.invariants import Sweep
+from blindrelay.proofs.scenarios.looking import Look
+from blindrelay.proofs.scenarios.mail import WrongWords
+from blindrelay.proofs.scenarios.results import Entry, Result
+from blindrelay.proofs.scenarios.world import World
+from blindrelay.protocol.errors import BlindrelayError
+
+#: Told what is being done, how much of it is done, and how much there is.
+Progress = Callable[[str, int, int], None]
+
+
+def silent(_what: str, _done: int, _of: int) -> None:
+    """For whoever does not watch."""
+
+
+async def play(source: Source, variant: str | None = None, progress: Progress = silent) -> Result:
+    """Run one variant of a scenario in a world of its own, which is gone afterwards.
+
+    Nothing is raised for what is not as expected: it is in the result. Cancelling leaves nothing behind.
+    """
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="blindrelay-scenario-") as folder:
+        player = Player(source, variant, Path(folder), progress)
+        error = await player.play()
+    scenario = source.scenario
+    return Result(
+        path=source.path,
+        scenario=scenario.scenario,
+        title=scenario.title,
+        variant=variant,
+        variant_title=scenario.variants.get(variant or ""),
+        reference=scenario.reference,
+        entries=tuple(player.entries),
+        error=error,
+        searched=player.searched,
+        seconds=time.monotonic() - began,
+    )
+
+
+class Player:
+    """One run.
+
+    Attributes:
+        entries: the timeline, as far as it has come.
+        searched: how many bytes were searched for what people wrote.
+    """
+
+    def __init__(self, source: Source, variant: str | None, folder: Path, progress: Progress) -> None:
+        scenario = source.scenario
+        self.entries: list[Entry] = []
+        self._source = source
+        self._folder = folder
+        self._progress = progress
+        self._letters = scenario.letters_of(variant)
+        self._steps = scenario.steps_of(variant)
+        sends = [step.send for _, _, step in self._steps if step.send]
+        self._sweep = Sweep(letter.text for letter in (*self._letters, *sends))
+        self._given: list[tuple[str, str]] = []
+        self._people = sum(len(one) for tenant in scenario.tenants for one in tenant.users.values())
+        self._people += sum(tenant.more_users for tenant in scenario.tenants)
+        self._done = 0
+        self._world: World
+        self._docket: Docket
+        self._look: Look
+
+    @property
+    def searched(self) -> int:
+        """How many bytes were searched."""
+        return self._sweep.searched
+
+    async def play(self) -> str | None:
+        """Play to the end; returns why that was not possible, if so."""
+        try:
+            async with World(self._source, self._folder, self._joined) as world:
+                self._world, self._docket = world, Docket(world, self._folder / "authorities")
+                self._docket.open()
+                self._look = Look(world, self._docket, self._was_given)
+                await self._go_on()
+        except (BlindrelayError, WrongWords, OSError) as error:
+            when = f" at {self._world.now:%Y-%m-%d %H:%M}" if hasattr(self, "_world") else ""
+            return f"it could not be played to its end{when}: {type(error).__name__}: {error}"
+        return None
+
+    async def _go_on(self) -> None:
+        letters = list(self._letters)
+        for number, at, step in self._steps:
+            while letters and letters[0].at <= at:
+                await self._write(letters.pop(0))
+            await self._world.leap(at)
+            self.entries.append(await self._step(number, step))
+            self._advance(self.entries[-1].title)
+        for letter in letters:
+            await self._write(letter)
+        self.entries.append(await self._end())
+
+    # --- what happens
+
+    async def _write(self, letter: Send) -> None:
+        await self._world.leap(getattr(letter, "at", self._world.now))
+        details = await self._send(letter)
+        self.entries.append(Entry(self._world.now, narration.of_letter(letter), tuple(details)))
+        self._advance(f"{letter.sender} writes")
+
+    async def _send(self, letter: Send) -> list[str]:
+        posted = await self._world.send(letter)
+        if posted.refusal is not None:
+            return [f"not taken: {posted.refusal}"]
+        refusals = await self._world.collect(letter.to) if letter.fetched else []
+        taken = f"taken for {len(posted.message_ids)} device(s)"
+        read = f"decrypted on {len(posted.read_on)}" if posted.read_on else "it waits"
+        return [f"{taken}; {read}", *(f"not let in: {refusal}" for refusal in refusals)]
+
+    async def _step(self, number: int, step: Step) -> Entry:
+        comparison = Comparison("step")
+        at = self._world.now
+        details = await self._act(step, comparison)
+        comparison.take(await self._look.at(step.expect))
+        self._look_everywhere(comparison)
+        return Entry(
+            at,
+            step.title or narration.of_step(step, self._source.scenario),
+            tuple(details),
+            tuple(self._source.scenario.sources[key] for key in step.sources),
+            self._source.lines[number],
+            comparison.checked,
+            tuple(comparison.findings),
+        )
+
+    async def _act(self, step: Step, comparison: Comparison) -> list[str]:  # noqa: PLR0911 - one for each action
+        docket = self._docket
+        if step.send:
+            return await self._send(step.send)
+        if step.collect:
+            refusals = [one for user in step.collect for one in await self._world.collect(user)]
+            return [f"not let in: {one}" for one in refusals]
+        if step.demand:
+            filed = await docket.hand_in(step.demand)
+            detail = docket.detail(step.demand.case)
+            if detail is not None and detail.decision is not None:
+                invariants.compare_decision(detail.decision, comparison)
+            return narration.of_answer(filed, detail)
+        if step.withdraw:
+            await docket.withdraw(step.withdraw)
+            return narration.of_state(docket.detail(step.withdraw))
+        if step.approve:
+            refusal = await docket.approve(step.approve)
+            comparison.same("approve.refused", step.approve.refused, refusal is not None)
+            return [f"not allowed: {refusal}"] if refusal else []
+        if step.reject:
+            await docket.reject(step.reject)
+        if step.event:
+            await docket.happen(step.event)
+            return narration.of_state(docket.detail(step.event.case))
+        if step.operate:
+            await docket.operate(step.operate)
+        if step.restart:
+            await self._world.restart()
+        return []
+
+    async def _end(self) -> Entry:
+        """What holds at the end of every scenario."""
+        comparison = Comparison("always")
+        for case in self._docket.cases:
+            detail = self._docket.detail(case)
+            if detail is not None:
+                await self._docket.ask(case)
+                if detail.decision is not None:
+                    invariants.compare_decision(detail.decision, comparison)
+        for name in self._world.letters:
+            comparison.same(f"mail.{name}.lost", False, await self._world.state_of(name) == "lost")
+        self._look_everywhere(comparison)
+        title = (
+            "Always: no content or key is granted, nothing accepted is lost, what people wrote is nowhere in the clear"
+        )
+        details = (f"{self.searched:,} bytes searched",)
+        return Entry(self._world.now, title, details, checked=comparison.checked, findings=tuple(comparison.findings))
+
+    # --- what is searched
+
+    def _was_given(self, what: str, data: bytes) -> None:
+        self._given += [(what, text) for text in self._sweep.bytes(data)]
+
+    def _look_everywhere(self, comparison: Comparison) -> None:
+        """Every byte that the relay keeps, and that anybody was given, is searched for what people wrote."""
+        for case, filed in self._docket.cases.items():
+            for answer in filed.answers:
+                self._was_given(f"what {filed.demand.by} was told of {case}", answer.encode())
+            filed.answers.clear()
+        found = [*self._given, *((str(path.name), text) for path, text in self._sweep.folder(self._world.data))]
+        self._given.clear()
+        comparison.checked += 1
+        for where, text in found:
+            comparison.differs("canary", f"{text!r} nowhere in the clear", f"it is in {where}")
+
+    # --- how far it is
+
+    def _joined(self) -> None:
+        self._advance("enrolling")
+
+    def _advance(self, what: str) -> None:
+        self._done += 1
+        self._progress(what, self._done, self._people + len(self._letters) + len(self._steps))
