@@ -6,21 +6,20 @@ so that is refused here. A `forbid` with a condition can vanish: Cedar skips a p
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from cedarpy import pst
 
+from blindrelay.policies import trees
 from blindrelay.policies.cedar import DATA_ACTIONS, FORBIDDEN, RECORDS, SERVICE_ACTIONS, Evaluator, validation_errors
 from blindrelay.policies.findings import Finding
 from blindrelay.policies.locations import pack_folders
 from blindrelay.policies.manifest import Manifest
 from blindrelay.policies.reading import INVARIANTS, Draft, PackDraft, read_pack
-from blindrelay.policies.vocabulary import DataClass, Mode, Scope
+from blindrelay.policies.vocabulary import Mode, Scope
 
-_CLASS_OF: Final = {name: data_class for data_class, name in RECORDS.items()}
 _MODE_OF: Final = {"disclose": Mode.STORED, "preserve": Mode.PRESERVE, "stream": Mode.STREAM}
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9-]*")
 _UNHELD: Final = frozenset(FORBIDDEN)
@@ -66,7 +65,7 @@ def _check_ids(draft: PackDraft) -> None:
 
 def _check_policy(draft: PackDraft, each: Draft) -> None:
     if each.policy.effect == "permit":
-        reached = _resource_type(each.tree)
+        reached = trees.resource_type(each.tree)
         if reached in _UNHELD:
             message = f"would disclose {reached}: nothing permits that, and the schema has no action for it"
             draft.error(
@@ -82,7 +81,7 @@ def _check_policy(draft: PackDraft, each: Draft) -> None:
 
 
 def _check_permit(draft: PackDraft, each: Draft) -> None:
-    actions = _actions(each.tree)
+    actions = trees.actions(each.tree)
     if draft.name == INVARIANTS:
         _error(draft, each, "permits", "the invariants forbid; what is permitted stands in a jurisdiction's pack")
     elif not actions:
@@ -99,7 +98,7 @@ def _check_conditional_forbid(draft: PackDraft, each: Draft) -> None:
     if draft.name == INVARIANTS:
         message = "an invariant has no condition: Cedar skips a forbid whose condition cannot be evaluated"
         _error(draft, each, "conditional-forbid", message)
-    elif reads := {node.name for node in _walk(each.tree.clauses) if isinstance(node, pst.Var)} - {"resource"}:
+    elif reads := trees.variables(each.tree) - {"resource"}:
         message = (
             f"a forbid with a condition on {' and '.join(sorted(reads))} can vanish where that cannot be evaluated; the engine "
             "denies then, another Cedar host would not: better a permit that is narrower"
@@ -109,13 +108,13 @@ def _check_conditional_forbid(draft: PackDraft, each: Draft) -> None:
 
 def _check_invariants(draft: PackDraft) -> None:
     unconditional = {
-        _resource_type(each.tree)
+        trees.resource_type(each.tree)
         for each in draft.drafts
         if each.policy.effect == "forbid"
         and not each.tree.clauses
         and isinstance(each.tree.principal, pst.ScopeAny)
         and isinstance(each.tree.resource, pst.ScopeIs)
-        and "demand" in _actions(each.tree)
+        and "demand" in trees.actions(each.tree)
     }
     for missing in sorted(_UNHELD - unconditional):
         rule = f'forbid (principal, action == Action::"demand", resource is {missing});'
@@ -139,7 +138,7 @@ def _check_against_manifest(draft: PackDraft, manifest: Manifest) -> None:
     for each in draft.drafts:
         if each.policy.effect != "permit":
             continue
-        named = sorted(set(_instruments(each.tree)))
+        named = sorted(trees.instruments(each.tree))
         permitted.update(named)
         if not named:
             _error(
@@ -164,14 +163,14 @@ def _check_reach(draft: PackDraft, manifest: Manifest, each: Draft, instrument_i
     if instrument is None:
         _error(draft, each, "unknown-instrument", f"{instrument_id} is not in the manifest", at=instrument_id)
         return
-    for data_class in sorted(_classes(each.tree) - set(instrument.reach)):
+    for data_class in sorted(trees.classes(each.tree) - set(instrument.reach)):
         message = f"permits {data_class} under {instrument_id}, which does not reach it according to the manifest"
         _error(draft, each, "beyond-reach", message, at=instrument_id)
-    for action in sorted(_actions(each.tree) & set(_MODE_OF)):
+    for action in sorted(trees.actions(each.tree) & set(_MODE_OF)):
         if _MODE_OF[action] not in instrument.modes:
             message = f"permits {action} under {instrument_id}, whose modes do not have {_MODE_OF[action]}"
             _error(draft, each, "beyond-reach", message, at=instrument_id)
-    for action in sorted(_actions(each.tree) & SERVICE_ACTIONS):
+    for action in sorted(trees.actions(each.tree) & SERVICE_ACTIONS):
         if action not in instrument.service:
             message = f"permits {action} under {instrument_id}, whose service actions do not have it"
             _error(draft, each, "beyond-reach", message, at=instrument_id)
@@ -188,60 +187,3 @@ def _line_of_fault(each: Draft, message: str) -> int:
         if word in each.policy.text.text:
             return each.policy.text.line_of(word)
     return each.policy.text.line
-
-
-def _resource_type(tree: pst.Template) -> str | None:
-    match tree.resource:
-        case pst.ScopeIs(entity_type) | pst.ScopeIsIn(entity_type, _):
-            return str(entity_type)
-        case pst.ScopeEq(pst.EntityUid(type=entity_type)):
-            return str(entity_type)
-    return None
-
-
-def _classes(tree: pst.Template) -> frozenset[DataClass]:
-    """Data classes that a permit is about: those of its scope, or of its condition, or all that its action has."""
-    if not _actions(tree) & DATA_ACTIONS:
-        return frozenset()
-    named = _resource_type(tree)
-    types = {named} if named else {str(node.entity_type) for node in _walk(tree.clauses) if isinstance(node, pst.Is)}
-    return frozenset(_CLASS_OF[name] for name in types if name in _CLASS_OF) or frozenset(RECORDS)
-
-
-def _actions(tree: pst.Template) -> frozenset[str]:
-    match tree.action:
-        case pst.ActionEq(entity):
-            return frozenset({entity.id})
-        case pst.ActionIn(entities):
-            return frozenset(entity.id for entity in entities)
-    return frozenset()
-
-
-def _instruments(tree: pst.Template) -> Iterator[str]:
-    """Ids that a condition compares `context.id` with: `context.id == "x"`, `["x", "y"].contains(context.id)`."""
-    for node in _walk(tree.clauses):
-        match node:
-            case pst.BinaryOp("eq", left, pst.StringLit(value)) if _is_context_id(left):
-                yield value
-            case pst.BinaryOp("eq", pst.StringLit(value), right) if _is_context_id(right):
-                yield value
-            case pst.BinaryOp("contains", pst.Set(elements), right) if _is_context_id(right):
-                yield from (element.value for element in elements if isinstance(element, pst.StringLit))
-
-
-def _is_context_id(node: object) -> bool:
-    return node == pst.GetAttr(base=pst.Var(name="context"), attr="id")
-
-
-def _walk(node: Any) -> Iterator[Any]:
-    """Every node below `node`, itself included."""
-    if isinstance(node, tuple):
-        for each in node:
-            yield from _walk(each)
-    elif isinstance(node, dict):
-        for each in node.values():
-            yield from _walk(each)
-    elif is_dataclass(node):
-        yield node
-        for field in fields(node):
-            yield from _walk(getattr(node, field.name))

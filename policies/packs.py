@@ -7,15 +7,18 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import product
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self
 
+from blindrelay.policies import trees
 from blindrelay.policies.cedar import Evaluator, Policy, schema_text
 from blindrelay.policies.findings import Finding, PacksRejected
 from blindrelay.policies.lint import read_and_check
 from blindrelay.policies.manifest import AnswerWithin, Gag, Instrument, Manifest, Preserve
 from blindrelay.policies.reading import INVARIANTS, PackDraft
+from blindrelay.policies.vocabulary import DataClass
 
 __all__ = [
     "AnswerWithin",
@@ -36,6 +39,7 @@ class Pack:
     Attributes:
         policies: its own, without the invariants.
         evaluator: its own and the invariants, together: no other pack has a say.
+        permits: instruments that a policy names for an action and a class. For explanations; Cedar decides.
         lines: line of each instrument in the manifest.
         shown_manifest: path of the manifest, as a reason shows it.
     """
@@ -43,6 +47,7 @@ class Pack:
     manifest: Manifest
     policies: tuple[Policy, ...]
     evaluator: Evaluator = field(compare=False, repr=False)
+    permits: Mapping[tuple[str, DataClass], frozenset[str]] = field(repr=False)
     lines: Mapping[str, int] = field(repr=False)
     shown_manifest: str
 
@@ -99,7 +104,17 @@ class Policies:
 def _pack(draft: PackDraft, manifest: Manifest, invariants: tuple[Policy, ...]) -> Pack:
     own = tuple(each.policy for each in draft.drafts)
     lines = {instrument.id: draft.line_of_instrument(instrument.id) for instrument in manifest.instruments}
-    return Pack(manifest, own, Evaluator((*invariants, *own)), MappingProxyType(lines), draft.shown_manifest)
+    evaluator = Evaluator((*invariants, *own))
+    return Pack(manifest, own, evaluator, _permits(draft), MappingProxyType(lines), draft.shown_manifest)
+
+
+def _permits(draft: PackDraft) -> Mapping[tuple[str, DataClass], frozenset[str]]:
+    found: dict[tuple[str, DataClass], frozenset[str]] = {}
+    for each in draft.drafts:
+        if each.policy.effect == "permit":
+            for key in product(trees.actions(each.tree), trees.classes(each.tree)):
+                found[key] = found.get(key, frozenset()) | trees.instruments(each.tree)
+    return MappingProxyType(found)
 
 
 def _digest(drafts: Sequence[PackDraft]) -> str:
