@@ -68,7 +68,7 @@ async def _in_terminal(device: Device, with_: str) -> None:
     conversation = Conversation(device, destination(device, with_), SystemClock(), changed)
     await conversation.begin()
     screen.append(Screen(conversation))
-    await _until_first_ends(screen[0].run(), conversation.listen(), conversation.follow())
+    await _until_first_ends(screen[0].run(), conversation.listen(), _all(conversation))
 
 
 async def _in_pipe(device: Device, with_: str, linger: float) -> None:
@@ -86,7 +86,12 @@ async def _in_pipe(device: Device, with_: str, linger: float) -> None:
                 return
         await asyncio.sleep(linger)
 
-    await _until_first_ends(read(), conversation.listen(), conversation.follow())
+    await _until_first_ends(read(), conversation.listen(), _all(conversation))
+
+
+async def _all(conversation: Conversation) -> None:
+    """What else there is to be shown, until the device is left."""
+    await asyncio.gather(conversation.follow(), conversation.heed())
 
 
 async def _until_first_ends(*works: Coroutine[Any, Any, None]) -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
+from blindrelay.cli import notices
 from blindrelay.cli.rendering import members, message_text
 from blindrelay.cli.transcript import Line, Transcript
 from blindrelay.cli.writing import parse_duration
@@ -89,6 +90,10 @@ class Conversation:
         """Take the news of what was sent, until the device is left."""
         async for update in self.device.updates():
             self._hear(update)
+
+    async def heed(self) -> None:
+        """Show what the relay itself has to say, until the device is left."""
+        await notices.follow(self.device, self._remark)
 
     def _hear(self, update: Update) -> None:
         line: Line | None = None

@@ -11,6 +11,7 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
+from blindrelay.cli import notices
 from blindrelay.cli.devices import Speaker, speaker_options
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit, foreign, printable
 from blindrelay.cli.rendering import TICKS, destination, message_record, message_text, stage_in
@@ -73,7 +74,7 @@ async def _listen(
     as_json: bool,
 ) -> None:
     async with opening as device:
-        watching = asyncio.create_task(_watch(device))
+        watching = asyncio.gather(_watch(device), notices.follow(device, complain))
         try:
             received = 0
             while count is None or received < count:

@@ -13,7 +13,8 @@ from rich.table import Table
 from blindrelay.cli import passphrase, relays
 from blindrelay.cli.devices import keep_passphrase
 from blindrelay.cli.lazy import OrderedGroup
-from blindrelay.cli.output import JSON_OPTION, complain, console, emit
+from blindrelay.cli.notices import sentence
+from blindrelay.cli.output import JSON_OPTION, complain, console, emit, foreign
 from blindrelay.cli.passphrase import new_passphrase_options, passphrase_option
 from blindrelay.cli.places import TenantType, device_directory, home_option, tenant_directory
 from blindrelay.clients.device import Device
@@ -21,11 +22,27 @@ from blindrelay.clients.enterprise.ca import read_certificates
 from blindrelay.clients.enterprise.enterprise import Enterprise
 from blindrelay.clients.errors import AdmissionRefused, AuthorityLocked, RelayUnreachable
 from blindrelay.clients.relay_address import RelayAddress
-from blindrelay.protocol.address import DeviceAddress
+from blindrelay.protocol.address import DeviceAddress, check_jurisdiction
 from blindrelay.protocol.certificates import fingerprint, is_archive, subject_of
+from blindrelay.protocol.errors import Malformed
 from blindrelay.protocol.statements import RevocationReason
 
 _TENANT = click.argument("tenant", type=TenantType())
+
+
+def _jurisdiction(_context: click.Context, _parameter: click.Parameter, value: str | None) -> str | None:
+    try:
+        return None if value is None else check_jurisdiction(value)
+    except Malformed as error:
+        raise click.BadParameter(str(error)) from error
+
+
+_JURISDICTION = click.option(
+    "--jurisdiction",
+    metavar="CC",
+    callback=_jurisdiction,
+    help="Where it is at home: two lower-case letters (ISO 3166-1), such as us.",
+)
 
 
 @click.group(
@@ -54,18 +71,26 @@ def tenant() -> None:
 Examples:
   blindrelay tenant create acme.example
   blindrelay tenant create acme.example --ask-passphrase
+  blindrelay tenant create acme.example --jurisdiction us
 """
 )
 @_TENANT
 @home_option
+@_JURISDICTION
 @new_passphrase_options
-def create(tenant: str, home: Path, passphrase_file: Path | None, ask_passphrase: bool) -> None:
+def create(
+    tenant: str, home: Path, jurisdiction: str | None, passphrase_file: Path | None, ask_passphrase: bool
+) -> None:
     """Found TENANT (a domain, such as acme.example): make its certificate authority.
 
     Without a passphrase the mode of the files (0600) alone protects its key.
+
+    The jurisdiction is told to the relay when the tenant is registered: it says whose authorities may ask about its people,
+    and whether a suspension of the service there concerns it.
     """
     folder = tenant_directory(home, tenant)
-    Enterprise.create(tenant, folder=folder, passphrase=passphrase.new(passphrase_file, ask=ask_passphrase))
+    words = passphrase.new(passphrase_file, ask=ask_passphrase)
+    Enterprise.create(tenant, folder=folder, passphrase=words, jurisdiction=jurisdiction)
     click.echo(f"{tenant} has a certificate authority in {folder}")
     click.echo(f"next: blindrelay tenant register {tenant}")
 
@@ -82,6 +107,7 @@ Examples:
 @_TENANT
 @home_option
 @relays.relay_options
+@_JURISDICTION
 @click.option("--code", envvar="BLINDRELAY_REGISTRATION_CODE", show_envvar=True, help="The relay's registration code.")
 @click.option("--code-file", type=click.File(), help="A file with the code (- is stdin).")
 @passphrase_option
@@ -90,20 +116,24 @@ def register(
     home: Path,
     relay: str | None,
     ca: Path | None,
+    jurisdiction: str | None,
     code: str | None,
     code_file: TextIO | None,
     passphrase_file: Path | None,
 ) -> None:
-    """Introduce TENANT to a relay: hand it the root certificate, nothing else.
+    """Introduce TENANT to a relay: hand it the root certificate, and say in which jurisdiction it is at home.
 
-    That is enough for the relay to recognise the tenant's devices, and not enough to make one. Doing it twice is harmless.
+    That is enough for the relay to recognise the tenant's devices, and not enough to make one. Doing it twice is harmless. A
+    jurisdiction can be added later; only the relay's operator changes one.
     """
     folder = tenant_directory(home, tenant)
     address = relays.choose(relay, ca, folder, home)
     given = code_file.read(4_096).strip() if code_file is not None else code
     if given:
         address = replace(address, registration_code=given)
-    asyncio.run(_open(tenant, folder, passphrase_file, address).register())
+    enterprise = _open(tenant, folder, passphrase_file, address)
+    enterprise.jurisdiction = jurisdiction or enterprise.jurisdiction
+    asyncio.run(enterprise.register())
     relays.remember(relay, ca, folder)
     click.echo(f"the relay at {address.host}:{address.port} knows {tenant} now")
 
@@ -225,6 +255,34 @@ def revoke(
     enterprise = _open(tenant, folder, passphrase_file, relays.choose(relay, ca, folder, home))
     count = asyncio.run(enterprise.revoke(user, device, RevocationReason(reason)))
     click.echo(f"{address} is revoked ({reason}): {count} certificate{'s' if count != 1 else ''} withdrawn")
+
+
+@tenant.command(
+    epilog="""\b
+Example:
+  blindrelay tenant notices acme.example
+"""
+)
+@_TENANT
+@home_option
+@relays.relay_options
+@passphrase_option
+@JSON_OPTION
+def notices(
+    tenant: str, home: Path, relay: str | None, ca: Path | None, passphrase_file: Path | None, as_json: bool
+) -> None:
+    """Print what the relay tells TENANT about the service in its jurisdiction. Its administration is let in to ask while the
+    service is suspended there, too."""
+    folder = tenant_directory(home, tenant)
+    enterprise = _open(tenant, folder, passphrase_file, relays.choose(relay, ca, folder, home))
+    found = asyncio.run(enterprise.notices())
+    for notice in found:
+        if as_json:
+            emit(notice.model_dump(mode="json"))
+        else:
+            console().print(foreign(sentence(notice)), soft_wrap=True)
+    if not found and not as_json:
+        click.echo(f"the relay has told {tenant} nothing about the service where it is at home")
 
 
 @tenant.command(name="list")

@@ -43,10 +43,12 @@ from blindrelay.clients.errors import (
 )
 from blindrelay.clients.mail import Attachment, MailMessage
 from blindrelay.clients.message import Message, News, Update
+from blindrelay.clients.notices import KeptNotice
 from blindrelay.clients.options import Options, Posture
 from blindrelay.clients.receipts import Receipt, Stage
 from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.clients.sealed import Hygiene
+from blindrelay.protocol.notices import DisclosureNotice, Notice, ServiceNotice
 
 __all__ = [
     "AdmissionRefused",
@@ -58,24 +60,28 @@ __all__ = [
     "ContentTooLarge",
     "DeliveryRefused",
     "Device",
+    "DisclosureNotice",
     "Enterprise",
     "Expired",
     "Group",
     "HungUp",
     "Hygiene",
     "IdentityRejected",
+    "KeptNotice",
     "MailMessage",
     "Message",
     "News",
     "NoDeliveryToken",
     "NotEnrolled",
     "NotPossible",
+    "Notice",
     "Options",
     "Posture",
     "Receipt",
     "RelayAddress",
     "RelayUnreachable",
     "RequestRefused",
+    "ServiceNotice",
     "Stage",
     "StoreDamaged",
     "StoreError",
