@@ -63,7 +63,9 @@ class Retention(Piece):
     """For how long records are kept. Days."""
 
     traffic_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    """Of messages."""
     access_days: Annotated[int, Field(ge=1, le=3_650)] = 30
+    """Of connections."""
 
 
 class Operator(Piece):

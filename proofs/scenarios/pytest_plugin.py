@@ -1,7 +1,7 @@
 """pytest collects scenarios: each `*.scenario.yaml` is a file of tests, each variant of it a test.
 
-`pytest policies/` is all that it takes. `--blindrelay-policies DIR` (may be repeated) runs them with policy packs of your own, in
-place of those that the scenarios name. Everything else (`-k`, `-n`, `--junit-xml`) is as for any test.
+`pytest policies/` is all that it takes. `--blindrelay-policies DIR` (may be repeated) runs them with policy packs of your own,
+in place of those that the scenarios name. Everything else (`-k`, `-n`, `--junit-xml`) is as for any test.
 """
 
 import asyncio
