@@ -45,7 +45,7 @@ def compare_demand(expected: Outcome | DemandExpectation, found: DemandDecision,
     for data_class, wanted in expectation.classes.items():
         part = comparison.at(data_class.value)
         if data_class not in by_class:
-            part.differs("", "a decision", "that the class was not asked for")
+            part.absent("a decision", "that the class was not asked for")
         else:
             _compare_class(wanted, by_class[data_class], part)
         comparison.take(part)

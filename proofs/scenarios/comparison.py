@@ -40,6 +40,11 @@ class Comparison:
         where = f"{self.where}.{part}" if part else self.where
         self.findings.append(Finding(where, words(expected), words(found), self._trace()))
 
+    def absent(self, expected: object, found: object) -> None:
+        """There is nothing to be compared with."""
+        self.checked += 1
+        self.differs("", expected, found)
+
     def same(self, part: str, expected: object, found: object) -> None:
         """They are to be equal."""
         self.checked += 1

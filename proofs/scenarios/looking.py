@@ -47,7 +47,7 @@ class Look:
             part = self._comparison("decisions", name)
             found = self._decision(name)
             if found is None:
-                part.differs("", "a decision", self._refusal(name))
+                part.absent("a decision", self._refusal(name))
             else:
                 compare_demand(demand, found, part)
             whole.take(part)
