@@ -27,6 +27,9 @@ COMMANDS = {
     "authority": Entry(
         f"{_CLI}.authority", "authority", "Be an authority: ask, and open what is disclosed.", "Lawful access"
     ),
+    "report": Entry(
+        f"{_CLI}.report", "report", "Tell the public: transparency report and warrant canary.", "Lawful access"
+    ),
     "simulate": Entry(f"{_CLI}.simulate", "simulate", "Drive a modelled enterprise through a relay.", "Load"),
     "replay": Entry(f"{_CLI}.simulate", "replay", "Drive a real trace of e-mail through a relay.", "Load"),
     "scenario": Entry(f"{_CLI}.scenario", "scenario", "Test policies with scenarios.", "Lawful access"),

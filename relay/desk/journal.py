@@ -85,14 +85,36 @@ class Journal:
             raise
         return journal
 
+    @classmethod
+    def open_to_read(cls, folder: Path) -> Self:
+        """Open `desk.sqlite` in `folder` for reading alone, whether a relay runs on it or not. Nothing is created or changed.
+
+        Raises:
+            Unreadable: there is none, it is no such database, or it may not be read.
+            NewerVersion: a newer release wrote it.
+            CaseFileDamaged: the chain of its rows does not hold.
+        """
+        path = folder / FILE_NAME
+        if not path.is_file():
+            raise Unreadable(f"{path} does not exist: name the data directory of a relay that has a lawful desk")
+        engine = sqlalchemy.create_engine("sqlite://", creator=lambda: _read(path), poolclass=sqlalchemy.StaticPool)
+        journal = cls(engine)
+        try:
+            with engine.connect() as connection:
+                _check_version(path, int(connection.exec_driver_sql("PRAGMA user_version").scalar_one()))
+            journal.verify()
+        except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
+            journal.close()
+            raise Unreadable(f"{path} cannot be read as a case file: {error}") from error
+        except BaseException:
+            journal.close()
+            raise
+        return journal
+
     def _prepare(self, path: Path) -> None:
         with self._engine.begin() as connection:
             version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
-            if version > SCHEMA_VERSION:
-                raise NewerVersion(
-                    f"{path} has schema version {version}, and this release reads up to {SCHEMA_VERSION}: "
-                    "start the newer release that wrote it"
-                )
+            _check_version(path, version)
             metadata.create_all(connection)
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
@@ -189,6 +211,22 @@ class Journal:
 def moment(at: datetime) -> str:
     """How a moment is written down: so that the order of texts is that of moments."""
     return at.isoformat(timespec="microseconds")
+
+
+def _check_version(path: Path, version: int) -> None:
+    if version > SCHEMA_VERSION:
+        raise NewerVersion(
+            f"{path} has schema version {version}, and this release reads up to {SCHEMA_VERSION}: "
+            "start the newer release that wrote it"
+        )
+
+
+def _read(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(
+        f"{path.resolve().as_uri()}?mode=ro", uri=True, check_same_thread=False, isolation_level=None
+    )
+    connection.execute(f"PRAGMA busy_timeout = {_LOCK_PATIENCE}")
+    return connection
 
 
 def _connect(path: Path) -> sqlite3.Connection:
