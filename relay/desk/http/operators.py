@@ -18,7 +18,10 @@ from blindrelay.policies.vocabulary import EventKind
 from blindrelay.protocol.statements import Wire
 from blindrelay.relay.desk.desk import Desk
 from blindrelay.relay.desk.errors import UnknownOperator
+from blindrelay.relay.desk.http.service import add_service_routes
+from blindrelay.relay.desk.service import ServiceStates
 from blindrelay.relay.desk.views import CaseDetail, CaseSummary, OrderList
+from blindrelay.relay.tenants import Tenants
 
 PREFIX: Final = "/v1/operator"
 _BEARER: Final = HTTPBearer(auto_error=False, scheme_name="operator", description="the token of a person at the desk")
@@ -63,8 +66,8 @@ class LetterText(Wire):
     letter: str
 
 
-def operator_router(desk: Desk) -> APIRouter:
-    """The routes below `/v1/operator`."""
+def operator_router(desk: Desk, services: ServiceStates | None = None, tenants: Tenants | None = None) -> APIRouter:
+    """The routes below `/v1/operator`; those about the service itself where there is one to act on."""
     router = APIRouter(prefix=PREFIX, tags=["operators"])
     person = Annotated[str, Depends(_who(desk))]
 
@@ -108,6 +111,8 @@ def operator_router(desk: Desk) -> APIRouter:
         del operator
         return desk.order_lists()
 
+    if services is not None and tenants is not None:
+        add_service_routes(router, person, services, tenants)
     return router
 
 
