@@ -114,6 +114,23 @@ async def test_a_publish_of_the_moment_is_refused_and_not_given_up(relay: Relay,
     assert "suspended in pk" in (answer.reason_str or "")
 
 
+async def test_a_device_of_the_moment_is_handed_nothing(relay: Relay, tmp_path: Path) -> None:
+    """Mail that comes while the suspension is being written down stays in the mailbox; the session ends with 0x98."""
+    karachi = await site.register(relay, Tenant("karachi.example", tmp_path))
+    globex = await site.register(relay, Tenant("globex.example", tmp_path))
+    asad = karachi.device("asad", "phone")
+    async with site.connected(relay, asad) as reader, site.connected(relay, globex.device("bob", "phone")) as writer:
+        await reader.open_inbox()
+        await relay.tenants.move("karachi.example", "pk")
+        relay.accounts.suspensions.suspend({"pk"})
+        assert (await writer.publish(asad.device)).reason_code == PubAckReasonCode.SUCCESS
+
+        ending = await reader.expect(DisconnectPacket)
+
+    assert ending.reason_code == DisconnectReasonCode.ADMINISTRATIVE_ACTION
+    assert reader.inbox == []
+
+
 async def test_what_was_accepted_is_delivered_and_what_comes_is_kept(world: World) -> None:
     """Mail that a device had sent reaches others; mail to it is accepted meanwhile, and all of it is there on resumption."""
     first = await world.asad.send("bob@globex.example", "sent in time")

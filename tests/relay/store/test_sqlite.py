@@ -1,5 +1,6 @@
 """The store itself (`relay/store/sqlite.py`). Bug classes R7, R8, S11."""
 
+import contextlib
 import sqlite3
 import stat
 from pathlib import Path
@@ -81,6 +82,25 @@ def test_folder_that_does_not_exist(tmp_path: Path) -> None:
     """The path is in the message."""
     with pytest.raises(Unreadable, match="absent"):
         SqliteStore.open(tmp_path / "absent" / "relay.db")
+
+
+def test_a_database_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
+    """Before version 2 a tenant had no jurisdiction: what there was stays, the column is added, and that once."""
+    path = tmp_path / "relay.db"
+    with contextlib.closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TABLE tenant (name TEXT PRIMARY KEY NOT NULL, root BLOB NOT NULL, registered_day INTEGER NOT NULL) "
+            "STRICT, WITHOUT ROWID"
+        )
+        connection.execute("INSERT INTO tenant VALUES ('a.example', x'00', 7)")
+        connection.execute("PRAGMA user_version = 1")
+        connection.commit()
+    for _ in range(2):
+        store = SqliteStore.open(path, reserve_bytes=0)
+        with store.reader() as reader:
+            rows = [tuple(row) for row in reader.execute(sqlalchemy.select(tables.tenant))]
+        store.close()
+        assert rows == [("a.example", b"\x00", 7, None)]
 
 
 def test_database_of_a_newer_version(tmp_path: Path) -> None:
