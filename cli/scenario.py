@@ -149,7 +149,7 @@ def _show(output: Console, result: Result, *, quiet: bool) -> None:
         for entry in result.entries:
             _show_entry(output, entry)
     if not result.passed:
-        output.print(printable(result.failure()), style="red", markup=False)
+        output.print(printable(result.failure()), style="red", markup=False, soft_wrap=True)
 
 
 def _show_entry(output: Console, entry: Entry) -> None:

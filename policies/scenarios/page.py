@@ -49,8 +49,9 @@ A scenario need not say these; each run compares them.
 - Nothing that was accepted is lost: it is on a device, waits, or has expired.
 
 Letters are counted as the relay counts them: one traffic record for each device of the recipient, and for each other
-device of the sender's. Devices send no receipts in a scenario. Each look at `notices`, each `collect` and each letter
-that is fetched is a connection, and so an access record.
+device of the sender's. Devices send no receipts in a scenario. Each letter, each one that is fetched, each
+`collect` and each look at `notices` is a connection of every device concerned, and so an access record. Whoever is
+connected is handed what waits.
 """
 
 _SECTIONS: Final[tuple[tuple[str, type[Piece]], ...]] = (

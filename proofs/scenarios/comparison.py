@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 
 from pydantic import BaseModel
 
+from blindrelay.policies.request import Timespan
 from blindrelay.policies.scenarios.words import Bounds, Count, counts
 from blindrelay.proofs.scenarios.results import Finding
 
@@ -97,6 +98,8 @@ def words(value: object) -> str:  # noqa: PLR0911 - one for each kind of value
             return str(value.value)
         case datetime():
             return value.isoformat().replace("+00:00", "Z")
+        case Timespan():
+            return f"{words(value.start)} to {words(value.end)}"
         case str() | int() | float():
             return str(value)
         case dict():

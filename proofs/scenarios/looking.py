@@ -1,6 +1,7 @@
 """Looking whether everything is as a step expects: at decisions, cases, the service, mail, packages, streams and notices."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import TypeAlias
 
 from blindrelay.policies.decision import DemandDecision
@@ -23,6 +24,7 @@ from blindrelay.proofs.scenarios.comparison import Comparison
 from blindrelay.proofs.scenarios.docket import Docket
 from blindrelay.proofs.scenarios.trace import trace
 from blindrelay.proofs.scenarios.world import World
+from blindrelay.relay.desk import canary, report
 
 #: What somebody was given, and the bytes of it: they are searched for what people wrote.
 Given: TypeAlias = Callable[[str, bytes], None]
@@ -63,6 +65,10 @@ class Look:
             whole.take(await self._stream(name, stream))
         for name, notice in expected.notices.items():
             whole.take(await self._notices(name, notice))
+        for name, requests in expected.reported.items():
+            whole.take(self._reported(name, requests))
+        for name, speaks in expected.canary.items():
+            whole.take(self._canary(name, speaks))
         return whole
 
     # --- decisions and cases
@@ -170,6 +176,30 @@ class Look:
         part.count("count", expectation.count, len(found))
         for phrase in expectation.mentions:
             part.contains("mentions", phrase, found)
+        return part
+
+    # --- what everybody is told
+
+    def _reported(self, name: str, expected: Count) -> Comparison:
+        """Of a transparency report from the beginning up to now, this moment included."""
+        part, now = Comparison(f"reported.{name}"), self._world.now
+        cases, turned_away = report.read(self._world.data)
+        found = report.make(
+            cases,
+            turned_away,
+            relay="scenario",
+            since=self._world.scenario.start,
+            until=now + timedelta(seconds=1),
+            now=now,
+        )
+        part.count("", expected, found.by_jurisdiction().get(name, 0))
+        return part
+
+    def _canary(self, name: str, expected: bool) -> Comparison:
+        part = Comparison(f"canary.{name}")
+        cases, _ = report.read(self._world.data)
+        statement = canary.statement(cases, [name], relay="scenario", now=self._world.now)
+        part.same("", expected, name in statement.jurisdictions)
         return part
 
 

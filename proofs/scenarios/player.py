@@ -5,6 +5,8 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import structlog
+
 from blindrelay.policies.scenarios.document import Source
 from blindrelay.policies.scenarios.steps import Send, Step
 from blindrelay.proofs.scenarios import invariants, narration
@@ -70,6 +72,7 @@ class Player:
         self._given: list[tuple[str, str]] = []
         self._people = sum(len(one) for tenant in scenario.tenants for one in tenant.users.values())
         self._people += sum(tenant.more_users for tenant in scenario.tenants)
+        self._logs: list[structlog.typing.EventDict] = []
         self._done = 0
         self._world: World
         self._docket: Docket
@@ -82,6 +85,11 @@ class Player:
 
     async def play(self) -> str | None:
         """Play to the end; returns why that was not possible, if so."""
+        # What the relay logs is searched, too, and shown to nobody.
+        with structlog.testing.capture_logs() as self._logs:
+            return await self._play()
+
+    async def _play(self) -> str | None:
         try:
             async with World(self._source, self._folder, self._joined) as world:
                 self._world, self._docket = world, Docket(world, self._folder / "authorities")
@@ -198,6 +206,8 @@ class Player:
             for answer in filed.answers:
                 self._was_given(f"what {filed.demand.by} was told of {case}", answer.encode())
             filed.answers.clear()
+        self._was_given("the relay's log", repr(self._logs).encode())
+        self._logs.clear()
         found = [*self._given, *((str(path.name), text) for path, text in self._sweep.folder(self._world.data))]
         self._given.clear()
         comparison.checked += 1

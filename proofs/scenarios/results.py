@@ -90,11 +90,14 @@ class Result:
         """What went wrong, as text of several lines; empty when nothing did."""
         lines: list[str] = []
         for entry in self.entries:
+            trace: tuple[str, ...] = ()
             for finding in entry.findings:
                 place = f"{self.path}:{entry.line}" if entry.line else str(self.path)
                 lines += [f"{place}: {entry.at:%Y-%m-%d %H:%M}: {entry.title}", f"  {finding.where}"]
                 lines += [f"    expected: {finding.expected}", f"    found:    {finding.found}"]
-                lines += [f"    {line}" for line in finding.trace]
+                if finding.trace != trace:  # findings about one decision have it in common
+                    lines += [f"    {line}" for line in finding.trace]
+                trace = finding.trace
         if self.error is not None:
             lines.append(f"{self.path}: {self.error}")
         return "\n".join(lines)

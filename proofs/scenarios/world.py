@@ -198,6 +198,9 @@ class World:
             async with self.devices[send.sender][0] as device:
                 receipt = await device.send(send.to, send.text)
                 await receipt.accepted(PATIENCE)
+                # Whoever is connected is handed what waits.
+                await self._wait_taken(device)
+                await self._read(device, send.sender)
         except (AdmissionRefused, DeliveryRefused) as refused:
             posted.refusal = str(refused)
         await self.settle()
