@@ -145,7 +145,8 @@ class Journal:
 
     def rows_of(self, authority_id: str, case_id: str) -> list[Row]:
         """All rows of a case of this authority's; none if it is another's, or nobody's. The same work for both."""
-        mine = (case_event.c.case_id == case_id, case_event.c.authority_id == authority_id)
+        column = case_event.c
+        mine = (column.case_id == case_id, column.authority_id == authority_id, column.authority_id != "")
         return self._read(select(case_event).where(*mine).order_by(case_event.c.sequence))
 
     def last_sequence(self, case_id: str) -> int:
