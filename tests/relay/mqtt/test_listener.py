@@ -135,6 +135,16 @@ async def test_message_over_the_loopback(server: Server) -> None:
     assert server.bench.committer.stored(2) == []
 
 
+async def test_no_answer_waits_for_an_acknowledgement(server: Server) -> None:
+    """What is accepted sends small packets at once (TCP_NODELAY)."""
+    await server.connect(1)
+    (connection,) = server.listener.connections
+    assert connection._transport is not None
+    accepted = connection._transport.get_extra_info("socket")
+
+    assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
+
+
 async def test_everything_in_one_segment(server: Server) -> None:
     """CONNECT with all that follows behind it, DISCONNECT included: what was published before it is taken."""
     client = await server.open()
