@@ -7,6 +7,7 @@ from pathlib import Path
 
 import structlog
 
+from blindrelay.policies.findings import PacksRejected
 from blindrelay.policies.scenarios.document import Source
 from blindrelay.policies.scenarios.steps import Send, Step
 from blindrelay.proofs.scenarios import invariants, narration
@@ -96,7 +97,7 @@ class Player:
                 self._docket.open()
                 self._look = Look(world, self._docket, self._was_given)
                 await self._go_on()
-        except (BlindrelayError, WrongWords, OSError) as error:
+        except (BlindrelayError, PacksRejected, WrongWords, OSError) as error:
             when = f" at {self._world.now:%Y-%m-%d %H:%M}" if hasattr(self, "_world") else ""
             return f"it could not be played to its end{when}: {type(error).__name__}: {error}"
         return None

@@ -174,8 +174,10 @@ class World:
 
     async def leap(self, moment: datetime) -> None:
         """Move the clock on, a day at a time, and let the relay do what has become due."""
+        if self.now >= moment:
+            return
+        await self.settle()
         while self.now < moment:
-            await self.settle()
             self.clock.advance_to(min(moment, self.now + _DAY))
             await self.relay.keep_house()
         await self.settle()
