@@ -3,9 +3,10 @@
 Nothing here reads a clock or keeps a verdict. Handles are parsed once: a warm evaluation takes less than 0.1 ms.
 """
 
+import json
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
-from functools import cache
+from dataclasses import dataclass, fields
+from functools import cache, lru_cache
 from importlib.resources import files
 from typing import Any, Final
 
@@ -200,5 +201,10 @@ def _request(question: Question) -> dict[str, Any]:
         "principal": question.principal.uid,
         "action": {"type": "Action", "id": question.action},
         "resource": question.resource.uid,
-        "context": asdict(question.context),
+        "context": _json(question.context),
     }
+
+
+@lru_cache(maxsize=256)
+def _json(context: Instrument) -> str:
+    return json.dumps({each.name: getattr(context, each.name) for each in fields(context)})

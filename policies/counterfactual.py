@@ -10,11 +10,9 @@ from typing import Final
 from blindrelay.policies import cedar, reasons
 from blindrelay.policies.decision import Reason
 from blindrelay.policies.matter import Matter
-from blindrelay.policies.packs import Instrument, Pack
+from blindrelay.policies.packs import Instrument, Pack, Reads
 from blindrelay.policies.vocabulary import DataClass, Ground, Purpose, Urgency
 
-#: Highest penalties, in years, at which statutes are known to draw a line.
-_YEARS: Final = (1, 2, 3, 4, 5, 7, 10, 15, 20)
 MAX_INSTRUMENTS: Final = 4
 
 
@@ -36,19 +34,25 @@ class Shortfall:
 @dataclass(frozen=True, slots=True)
 class _Change:
     context: cedar.Instrument
-    about: str
+    attribute: str
     sentence: str
     ground: Ground = Ground.OUT_OF_REACH
 
 
 def what_would_change(matter: Matter, denied: cedar.Question, data_class: DataClass) -> Shortfall:
-    """Ask again with one attribute changed at a time."""
-    changes = list(_changes(matter, denied.context, data_class))
+    """Ask again with one attribute changed at a time: each that a policy for this instrument and class looks at."""
+    key = (denied.action, data_class, denied.context.id)
+    reads = matter.pack.reads.get(key) if matter.pack else None
+    if reads is None:
+        return Shortfall(Ground.OUT_OF_REACH)
+    changes = [
+        each for each in _changes(matter, denied.context, data_class, reads) if each.attribute in reads.attributes
+    ]
     verdicts = matter.evaluator.ask_all([replace(denied, context=change.context) for change in changes])
     helpful: dict[str, tuple[_Change, cedar.Verdict]] = {}
     for change, verdict in zip(changes, verdicts, strict=True):
         if verdict.allowed:
-            helpful.setdefault(change.about, (change, verdict))
+            helpful.setdefault(change.sentence if change.attribute == "issuer" else change.attribute, (change, verdict))
     if not helpful:
         return Shortfall(Ground.OUT_OF_REACH)
     policies = {policy.id: policy for _, verdict in helpful.values() for policy in verdict.determining}
@@ -73,31 +77,34 @@ def other_instruments(pack: Pack, used: Instrument, action: str, data_class: Dat
     )
 
 
-def _changes(matter: Matter, context: cedar.Instrument, data_class: DataClass) -> Iterator[_Change]:
+def _changes(matter: Matter, context: cedar.Instrument, data_class: DataClass, reads: Reads) -> Iterator[_Change]:
     for kind in matter.instrument.issuers_of(data_class) if matter.instrument else ():
         if kind not in matter.issuers:
-            wanted = reasons.issuers_in_words([kind])
-            sentence = f"The same order, issued or approved by {wanted}."
-            yield _Change(replace(context, issuer=kind), f"issuer {kind}", sentence, Ground.WRONG_AUTHORITY)
+            sentence = f"The same order, issued or approved by {reasons.issuers_in_words([kind])}."
+            yield _Change(replace(context, issuer=kind), "issuer", sentence, Ground.WRONG_AUTHORITY)
     if not context.in_force:
-        yield _Change(replace(context, in_force=True), "force", "The same order while it is in force.", Ground.EXPIRED)
+        sentence = "The same order while it is in force."
+        yield _Change(replace(context, in_force=True), "in_force", sentence, Ground.EXPIRED)
     if not context.within_duration:
         sentence = "The same order, for no longer than its statute allows."
-        yield _Change(replace(context, within_duration=True), "duration", sentence)
+        yield _Change(replace(context, within_duration=True), "within_duration", sentence)
     for purpose in (each for each in Purpose if each != context.purpose):
         sentence = f"The same order, with the purpose to {purpose}."
         yield _Change(replace(context, purpose=purpose), "purpose", sentence)
-    for years in _YEARS:
+    for years in sorted({number + more for number in reads.numbers for more in (0, 1)}):
         if years > context.offence_max_years:
             sentence = f"An offence whose highest penalty is {years} years or more, and that is stated."
-            yield _Change(replace(context, offence_max_years=years), "offence", sentence)
+            yield _Change(replace(context, offence_max_years=years), "offence_max_years", sentence)
     if not context.is_mutual_assistance:
         sentence = "The reference of the requested state's own order."
-        yield _Change(replace(context, is_mutual_assistance=True), "assistance", sentence)
+        yield _Change(replace(context, is_mutual_assistance=True), "is_mutual_assistance", sentence)
     for urgency in (each for each in Urgency if each != context.urgency):
         grounds = context.has_emergency_grounds or urgency is Urgency.EMERGENCY
         sentence = f"The same demand where it is {urgency}" + (", with its grounds stated." if grounds else ".")
         yield _Change(replace(context, urgency=urgency, has_emergency_grounds=grounds), "urgency", sentence)
+    if context.urgency == Urgency.EMERGENCY and not context.has_emergency_grounds:
+        sentence = "The grounds of the emergency."
+        yield _Change(replace(context, has_emergency_grounds=True), "has_emergency_grounds", sentence)
 
 
 def _not_met(policy: cedar.Policy) -> Reason:

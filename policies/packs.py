@@ -33,13 +33,22 @@ __all__ = [
 
 
 @dataclass(frozen=True, slots=True)
+class Reads:
+    """Attributes of the context that policies look at, and the numbers that they compare them with."""
+
+    attributes: frozenset[str] = frozenset()
+    numbers: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
 class Pack:
     """One jurisdiction: what its law reaches, and what its policies permit of it.
 
     Attributes:
         policies: its own, without the invariants.
         evaluator: its own and the invariants, together: no other pack has a say.
-        permits: instruments that a policy names for an action and a class. For explanations; Cedar decides.
+        permits: instruments that a policy names for an action and a class.
+        reads: what those policies look at, by action, class and instrument. Both are for explanations; Cedar decides.
         lines: line of each instrument in the manifest.
         shown_manifest: path of the manifest, as a reason shows it.
     """
@@ -48,6 +57,7 @@ class Pack:
     policies: tuple[Policy, ...]
     evaluator: Evaluator = field(compare=False, repr=False)
     permits: Mapping[tuple[str, DataClass], frozenset[str]] = field(repr=False)
+    reads: Mapping[tuple[str, DataClass, str], Reads] = field(repr=False)
     lines: Mapping[str, int] = field(repr=False)
     shown_manifest: str
 
@@ -105,16 +115,31 @@ def _pack(draft: PackDraft, manifest: Manifest, invariants: tuple[Policy, ...]) 
     own = tuple(each.policy for each in draft.drafts)
     lines = {instrument.id: draft.line_of_instrument(instrument.id) for instrument in manifest.instruments}
     evaluator = Evaluator((*invariants, *own))
-    return Pack(manifest, own, evaluator, _permits(draft), MappingProxyType(lines), draft.shown_manifest)
+    reads = _reads(draft)
+    permits: dict[tuple[str, DataClass], frozenset[str]] = {}
+    for action, data_class, instrument in reads:
+        permits[action, data_class] = permits.get((action, data_class), frozenset()) | {instrument}
+    return Pack(
+        manifest,
+        own,
+        evaluator,
+        MappingProxyType(permits),
+        MappingProxyType(reads),
+        MappingProxyType(lines),
+        draft.shown_manifest,
+    )
 
 
-def _permits(draft: PackDraft) -> Mapping[tuple[str, DataClass], frozenset[str]]:
-    found: dict[tuple[str, DataClass], frozenset[str]] = {}
+def _reads(draft: PackDraft) -> dict[tuple[str, DataClass, str], Reads]:
+    found: dict[tuple[str, DataClass, str], Reads] = {}
     for each in draft.drafts:
-        if each.policy.effect == "permit":
-            for key in product(trees.actions(each.tree), trees.classes(each.tree)):
-                found[key] = found.get(key, frozenset()) | trees.instruments(each.tree)
-    return MappingProxyType(found)
+        if each.policy.effect != "permit":
+            continue
+        for key in product(trees.actions(each.tree), trees.classes(each.tree), trees.instruments(each.tree)):
+            so_far = found.get(key, Reads())
+            attributes, numbers = trees.attributes(each.tree), trees.numbers(each.tree)
+            found[key] = Reads(so_far.attributes | attributes, so_far.numbers | numbers)
+    return found
 
 
 def _digest(drafts: Sequence[PackDraft]) -> str:

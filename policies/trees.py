@@ -49,6 +49,17 @@ def instruments(tree: pst.Template) -> frozenset[str]:
     return frozenset(_instruments(tree))
 
 
+def attributes(tree: pst.Template) -> frozenset[str]:
+    """Attributes of the context that a condition reads."""
+    context = pst.Var(name="context")
+    return frozenset(node.attr for node in walk(tree.clauses) if isinstance(node, pst.GetAttr) and node.base == context)
+
+
+def numbers(tree: pst.Template) -> frozenset[int]:
+    """Numbers that a condition names."""
+    return frozenset(node.value for node in walk(tree.clauses) if isinstance(node, pst.LongLit))
+
+
 def variables(tree: pst.Template) -> frozenset[str]:
     """Which of principal, action, resource and context a condition reads."""
     return frozenset(node.name for node in walk(tree.clauses) if isinstance(node, pst.Var))
