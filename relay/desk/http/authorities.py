@@ -61,7 +61,7 @@ def authority_routes(
 ) -> APIRouter:
     """The routes."""
     router = APIRouter(prefix="/v1", tags=["authorities"])
-    refused = problems(*_REFUSALS)
+    refused = problems(*_REFUSALS, ProblemKind.CONFLICT)
     refused_case = problems(*_REFUSALS, ProblemKind.NOT_FOUND)
     refused_package = problems(*_REFUSALS, ProblemKind.NOT_FOUND, ProblemKind.NO_PACKAGE)
 
