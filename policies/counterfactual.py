@@ -70,11 +70,12 @@ def other_instruments(pack: Pack, used: Instrument, action: str, data_class: Dat
     found = [
         each for each in pack.manifest.instruments if each.id in named and each.id != used.id and not each.voluntary
     ]
-    return tuple(
-        f"An instrument that reaches {reasons.in_words([data_class])}: {reasons.cited(each)}, issued by "
-        f"{reasons.issuers_in_words(each.issuers)}."
-        for each in found[:MAX_INSTRUMENTS]
-    )
+    if not found:
+        return ()
+    named = [
+        f"{reasons.cited(each)}, issued by {reasons.issuers_in_words(each.issuers)}" for each in found[:MAX_INSTRUMENTS]
+    ]
+    return (f"An instrument that reaches {reasons.in_words([data_class])}: {'; or '.join(named)}.",)
 
 
 def _changes(matter: Matter, context: cedar.Instrument, data_class: DataClass, reads: Reads) -> Iterator[_Change]:
