@@ -97,10 +97,17 @@ async def _desk_error(_: Request, error: Exception) -> Response:
 
 async def _http_error(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 500
-    response = problem(_STATUS.get(status, ProblemKind.INTERNAL))
+    # FastAPI answers 400 to a body that is not even text.
+    response = (
+        problem(ProblemKind.INVALID, "the body cannot be read as JSON") if status == 400 else problem(_kind(status))
+    )
     if isinstance(error, HTTPException):
         response.headers.update(error.headers or {})
     return response
+
+
+def _kind(status: int) -> ProblemKind:
+    return _STATUS.get(status, ProblemKind.INTERNAL)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:
