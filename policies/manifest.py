@@ -144,18 +144,6 @@ class Manifest(Document):
     instruments: Annotated[tuple[Instrument, ...], Field(min_length=1)]
     sources: dict[SourceKey, Text]
 
-    @model_validator(mode="after")
-    def _instruments_fit(self) -> Self:
-        ids = [instrument.id for instrument in self.instruments]
-        for instrument in self.instruments:
-            if not instrument.id.startswith(f"{self.jurisdiction}/"):
-                raise ValueError(f"instrument {instrument.id} is not of {self.jurisdiction}")
-            if ids.count(instrument.id) > 1:
-                raise ValueError(f"instrument {instrument.id} is there twice")
-            if missing := sorted(set(instrument.sources) - set(self.sources)):
-                raise ValueError(f"instrument {instrument.id} names sources that are not listed: {', '.join(missing)}")
-        return self
-
     def instrument(self, instrument_id: str) -> Instrument | None:
         """The instrument with this id."""
         return next((instrument for instrument in self.instruments if instrument.id == instrument_id), None)

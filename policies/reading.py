@@ -5,6 +5,7 @@ Reading and judging are two things: `lint` looks at what was read here.
 
 from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import Path
 from typing import Final
 
@@ -102,24 +103,54 @@ def _read_text(draft: PackDraft, path: Path) -> str | None:
 
 
 def _read_manifest(draft: PackDraft) -> None:
-    path = draft.folder / MANIFEST
-    text = _read_text(draft, path)
+    text = _read_text(draft, draft.folder / MANIFEST)
     if text is None:
         return
     try:
         draft.positions = parse(text)
-        draft.manifest = Manifest.model_validate(draft.positions.value)
+        manifest = Manifest.model_validate(draft.positions.value)
     except YamlError as error:
         draft.error(draft.shown_manifest, error.line, "manifest", str(error))
-    except ValidationError as error:
-        for fault in error.errors(include_url=False, include_input=False):
-            where = ".".join(str(step) for step in fault["loc"]) or "the manifest"
-            draft.error(draft.shown_manifest, draft.line_of(fault["loc"]), "manifest", f"{where}: {fault['msg']}")
         return
-    if draft.manifest and draft.manifest.jurisdiction != draft.name:
-        line = draft.line_of(("jurisdiction",))
-        message = f"jurisdiction is {draft.manifest.jurisdiction}, but the folder is called {draft.name}"
-        draft.error(draft.shown_manifest, line, "manifest", message)
+    except ValidationError as error:
+        for path, message in _invalid(error):
+            draft.error(draft.shown_manifest, draft.line_of(path), "manifest", message)
+        return
+    draft.manifest = manifest
+    for path, message in _faults(manifest, draft.name):
+        draft.error(draft.shown_manifest, draft.line_of(path), "manifest", message)
+
+
+def _invalid(error: ValidationError) -> Iterator[tuple[tuple[Hashable, ...], str]]:
+    faults = error.errors(include_url=False, include_input=False)
+    for fault in faults:
+        path = fault["loc"]
+        # A list of which an element is wrong is said to be too short, too.
+        if fault["type"] == "too_short" and any(
+            len(each["loc"]) > len(path) == _common(each["loc"], path) for each in faults
+        ):
+            continue
+        where = ".".join(str(step) for step in path) or "the manifest"
+        yield path, f"{where}: {fault['msg'].removeprefix('Value error, ')}"
+
+
+def _common(one: tuple[Hashable, ...], other: tuple[Hashable, ...]) -> int:
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+
+
+def _faults(manifest: Manifest, name: str) -> Iterator[tuple[tuple[Hashable, ...], str]]:
+    """What does not fit together in a manifest of which every part is valid."""
+    if manifest.jurisdiction != name:
+        yield ("jurisdiction",), f"jurisdiction is {manifest.jurisdiction}, but the folder is called {name}"
+    seen: set[str] = set()
+    for index, instrument in enumerate(manifest.instruments):
+        if not instrument.id.startswith(f"{manifest.jurisdiction}/"):
+            yield ("instruments", index, "id"), f"{instrument.id} is not an instrument of {manifest.jurisdiction}"
+        if instrument.id in seen:
+            yield ("instruments", index, "id"), f"{instrument.id} is there twice"
+        seen.add(instrument.id)
+        if missing := sorted(set(instrument.sources) - set(manifest.sources)):
+            yield ("instruments", index, "sources"), f"names sources that are not listed: {', '.join(missing)}"
 
 
 def _read_policies(draft: PackDraft, path: Path) -> None:
