@@ -21,7 +21,8 @@ class GapReason(StrEnum):
     """Why something may be missing at this place."""
 
     RETENTION = "retention"  #: the reader was away for so long that records have been deleted in between
-    RESTART = "restart"  #: the relay was started anew; connections that ended or began unread before are not told again
+    #: The relay did not watch then: it was started anew, or was given the order after the order's own start.
+    NOT_WATCHED = "not-watched"
     OVERFLOW = "overflow"  #: more connections than are kept for a reader who is away
 
 

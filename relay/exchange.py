@@ -41,6 +41,8 @@ from blindrelay.relay.store.entries import Accepted, StoredEnvelope
 # of the largest size, or the whole Receive Maximum at 8 KiB.
 UNDECIDED_LIMIT: Final = 1_048_576
 UNDECIDED_LOW: Final = 524_288
+# How many commits may pass before what was accepted at a moment is taken to be in one of them.
+DRAIN_ROUNDS: Final = 64
 # One round of the expiry sweep.
 EXPIRY_BATCH: Final = 1_000
 
@@ -93,6 +95,8 @@ class Exchange:
     def __init__(self, services: Services) -> None:
         self.services = services
         self.held_bytes = 0
+        #: Called after each commit with envelopes in it; None as long as no real-time order has a reader.
+        self.on_commit: Callable[[], None] | None = None
         self.peers: set[Peer] = set()
         self.committer: Committer
         self.sessions: Sessions
@@ -319,6 +323,18 @@ class Exchange:
             if peer.held & Hold.UNDECIDED and peer.undecided < UNDECIDED_LOW:
                 peer.unhold(Hold.UNDECIDED)
         self._flush(touched)
+        if self.on_commit is not None and committed:
+            self.on_commit()
+
+    async def drain(self) -> None:
+        """Wait until what has been accepted so far is committed, or cannot be. Under overload: for `DRAIN_ROUNDS` commits.
+
+        Raises what the store raises.
+        """
+        for number in range(DRAIN_ROUNDS):
+            if number > 1 and not self._undecided():  # who has left is not counted, and is in the first commits
+                return
+            await self.committer.run(lambda connection: None)
 
     def _settle_waiter(self, peer: Peer, packet_id: int, outcome: Outcome) -> None:
         if outcome is Outcome.COMMITTED:

@@ -83,10 +83,25 @@ def last_seen_day(account_id: int, now: float) -> int:
     return (int(now) - offset) // DAY
 
 
+class Watch(Protocol):
+    """Is told of connections as they are recorded: see `blindrelay.relay.desk.stream`."""
+
+    def opened(self, number: int, record: AccessRecord, at: float) -> None:
+        """A connection's start is durable. `at`: when it was, epoch seconds."""
+
+    def closed(self, number: int, hour: int, at: float) -> None:
+        """The end of the connection with this record is durable."""
+
+
 class Ledger:
-    """Records of connections are written here; records of traffic by the committer, in the commit of the envelope."""
+    """Records of connections are written here; records of traffic by the committer, in the commit of the envelope.
+
+    Attributes:
+        watch: is told of each connection; None as long as nobody has to be.
+    """
 
     def __init__(self, store: Store, clock: Clock) -> None:
+        self.watch: Watch | None = None
         self._store = store
         self._clock = clock
 
@@ -110,14 +125,20 @@ class Ledger:
             connection.execute(seen)
             return connection.execute(record).lastrowid
 
-        return await self._store.run(write)
+        number = await self._store.run(write)
+        if self.watch is not None:
+            self.watch.opened(number, AccessRecord(account_id, int(now) // HOUR, None, address, client_version), now)
+        return number
 
     async def close(self, record: int) -> None:
         """Record the end of a connection; nothing happens when retention has taken the record in the meantime."""
         access = tables.access
-        hour = int(self._clock.now()) // HOUR
+        now = self._clock.now()
+        hour = int(now) // HOUR
         statement = sqlalchemy.update(access).where(access.c.id == record).values(closed_hour=hour)
         await self._store.run(lambda connection: connection.execute(statement) and None)
+        if self.watch is not None:
+            self.watch.closed(record, hour, now)
 
     async def subscribers(self, accounts: Collection[int]) -> list[SubscriberRecord]:
         """The records of these accounts, in the order of their enrolment."""
