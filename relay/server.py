@@ -16,7 +16,7 @@ from asyncio import sslproto
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 import structlog
 from mqtt5 import DisconnectReasonCode
@@ -34,6 +34,7 @@ from blindrelay.relay.config import Settings
 from blindrelay.relay.datadir import DataDirectory
 from blindrelay.relay.desk.identity import DeskIdentity
 from blindrelay.relay.desk.notices import NoticeBoard
+from blindrelay.relay.desk.preservation import Preservations
 from blindrelay.relay.desk.service import ServiceStates
 from blindrelay.relay.directory import Directory
 from blindrelay.relay.errors import AddressInUse, StoreError, StoreFailed
@@ -50,6 +51,9 @@ from blindrelay.relay.store.committer import Committer
 from blindrelay.relay.store.sqlite import SqliteStore
 from blindrelay.relay.suspension import sentence
 from blindrelay.relay.tenants import Tenants
+
+if TYPE_CHECKING:
+    from blindrelay.relay.desk.desk import Desk
 
 # How late the end of a certificate may be noticed on a connection that is silent. Seconds.
 _GUARD_INTERVAL: Final = 0.5
@@ -81,6 +85,7 @@ class Relay:
         exchange, accounts, committer, tenants: its parts, for tests and for what runs in the same process.
         notices, services: what users are told, and where the service is suspended.
         desk_identity: what the desk signs with; None without a desk.
+        desk, desk_port: the lawful desk, and where authorities meet it; None without one.
     """
 
     exchange: Exchange
@@ -101,6 +106,8 @@ class Relay:
         self._failed = asyncio.Event()
         self._next_expiry = float("inf")
         self._directory: DataDirectory
+        self.desk: Desk | None = None
+        self.desk_port: int | None = None
 
     @property
     def host(self) -> str:
@@ -199,6 +206,7 @@ class Relay:
             )
         )
         await self.exchange.start(committer)
+        await self._open_desk(ledger)
         self._retention = Purge(committer, clock, settings.retention)
         listener = Listener(self.exchange, limits, clock, tls=context, times=self._times)
         stack.push_async_callback(self._leave, listener)
@@ -210,6 +218,31 @@ class Relay:
             ) from error
         for work in (self._guard(), self._sweep(), self._purge()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
+
+    async def _open_desk(self, ledger: Ledger) -> None:
+        """Before anybody may write: preservations and real-time orders that run are in force from the first message on."""
+        if self.desk_identity is None:
+            return
+        # A relay without a desk has no use for the web server and the policy engine: they take half a second to load.
+        from blindrelay.relay.desk.assembly import Surroundings, open_desk, open_streams  # noqa: PLC0415
+
+        stack, directory = self._open, self._directory
+        streams = await stack.enter_async_context(
+            open_streams(directory.database, self.exchange, ledger, self._clock, self.settings.retention)
+        )
+        around = Surroundings(
+            folder=directory.path,
+            database=directory.database,
+            certificate=directory.certificate,
+            key=directory.key,
+            identity=self.desk_identity,
+            preservation=Preservations(self.committer, self._clock),
+            streams=streams,
+            services=self.services,
+            notices=self.notices,
+            tenants=self.tenants,
+        )
+        self.desk, self.desk_port = await stack.enter_async_context(open_desk(around, self.settings, self._clock))
 
     def _handlers(self, limits: Limits, trust: Callable[[bytes], None]) -> dict[str, Handler]:
         directory = Directory(self.accounts, self.committer, limits, self.eject)

@@ -3,7 +3,9 @@
 from datetime import datetime
 from typing import Protocol
 
+from blindrelay.policies import engine, letter
 from blindrelay.policies.decision import Decision, DemandDecision, Facts, Reason
+from blindrelay.policies.packs import Policies
 from blindrelay.policies.request import LawfulRequest
 from blindrelay.policies.vocabulary import Ground, Mark, Outcome, TaskStatus
 
@@ -20,6 +22,26 @@ class Rules(Protocol):
 
     def letter(self, request: LawfulRequest, decision: Decision, facts: Facts | None) -> str:
         """The decision in sentences that could be sent."""
+
+
+class PolicyRules:
+    """The policies of the packs that are loaded."""
+
+    def __init__(self, policies: Policies) -> None:
+        self._policies = policies
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over schema, manifests and policy files, in hex."""
+        return self._policies.digest
+
+    def decide(self, request: LawfulRequest, facts: Facts) -> Decision:
+        """See `blindrelay.policies.engine.decide`."""
+        return engine.decide(request, facts, self._policies)
+
+    def letter(self, request: LawfulRequest, decision: Decision, facts: Facts | None) -> str:
+        """See `blindrelay.policies.letter.write`."""
+        return letter.write(decision, request, self._policies, facts)
 
 
 _UNDECIDABLE = Reason(
