@@ -1,11 +1,12 @@
 """A whole desk behind its doors, in this process: case file, register, metadata, authorities and operators are real.
 
-What decides is `support.clerks.Script`, and what the desk acts through writes down what it was given.
+What decides is `support.clerks.Script` or the policies; what the desk acts through writes down what it was given.
 """
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import httpx
@@ -14,12 +15,14 @@ from starlette.types import ASGIApp
 
 from blindrelay.clients.authority.identity import AuthorityIdentity
 from blindrelay.policies.exchange import JOSE
+from blindrelay.policies.packs import Policies
 from blindrelay.relay.desk.desk import Desk
 from blindrelay.relay.desk.http.application import application
 from blindrelay.relay.desk.http.limits import DoorLimits
 from blindrelay.relay.desk.http.opening import doors_of
 from blindrelay.relay.desk.http.operators import operator_router
 from blindrelay.relay.desk.identity import DeskIdentity
+from blindrelay.relay.desk.rules import PolicyRules, Rules
 
 from .authorities import Caller
 from .clerks import Office, Outside, Script, still_clock
@@ -61,10 +64,16 @@ async def call(http: httpx.AsyncClient, path: str, token: bytes) -> httpx.Respon
     return await http.post(path, content=token, headers={"content-type": JOSE})
 
 
-def desk_in(folder: Path, limits: DoorLimits = WIDE) -> DeskSite:
+@lru_cache(maxsize=1)
+def policies() -> PolicyRules:
+    """The packs that come along: they take a moment to load."""
+    return PolicyRules(Policies.load())
+
+
+def desk_in(folder: Path, limits: DoorLimits = WIDE, *, decided_by: Rules | None = None) -> DeskSite:
     """A desk in a folder, with a court and a police that are registered. It is not started; `journal.close` ends it."""
     clock = still_clock()
-    office = Office(folder, clock, Script(), Outside())
+    office = Office(folder, clock, decided_by or Script(), Outside())  # type: ignore[arg-type]
     office.found()
     desk = office.desk()
     identity = DeskIdentity.open(folder, clock)
