@@ -1,8 +1,6 @@
-"""What an authority is shown of its case. The rest of a decision is for the operator.
+"""What an authority is shown of its case: what its letter says, in a form for programs. The rest is for the operator.
 
-Two things are said in other words than they were decided: that an account does not exist is subscriber data itself, so it
-reads as data that are not held; and what looks like fraud reads as a request that waits, for whoever forges requests must
-not learn what gave him away.
+That an account does not exist is subscriber data itself, so it reads as data that are not held.
 """
 
 from uuid import UUID
@@ -12,10 +10,7 @@ from blindrelay.policies.exchange import CaseAnswer, ClassAnswer, DemandAnswer, 
 from blindrelay.policies.vocabulary import Ground, Outcome, TaskStatus
 from blindrelay.relay.desk.views import CaseView, DemandView
 
-_GROUNDS = {Ground.UNKNOWN_TARGET: Ground.NOT_HELD, Ground.FRAUD_SIGNAL: None}
-_OUTCOMES = {Outcome.FRAUD_SUSPECTED: Outcome.HELD}
-#: Reasons that rest on what is not shown are not shown either.
-_INWARD = frozenset({Ground.UNKNOWN_TARGET, Ground.FRAUD_SIGNAL})
+_GROUNDS = {Ground.UNKNOWN_TARGET: Ground.NOT_HELD}
 
 
 def case_answer(view: CaseView) -> CaseAnswer:
@@ -36,11 +31,11 @@ def _demand(view: DemandView) -> DemandAnswer:
         return _undecided(view)
     return DemandAnswer(
         demand_id=view.demand_id,
-        outcome=_OUTCOMES.get(decision.outcome, decision.outcome),
+        outcome=decision.outcome,
         ground=_ground(decision.ground),
         status=view.status,
         classes=tuple(_class(item) for item in decision.classes),
-        reasons=_reasons(decision.ground, decision.reasons),
+        reasons=_reasons(decision.reasons),
         law=decision.law,
         redirect_to=decision.redirect_to,
         release_not_before=decision.release_not_before,
@@ -80,12 +75,12 @@ def _undecided(view: DemandView) -> DemandAnswer:
 def _class(decision: ClassDecision) -> ClassAnswer:
     return ClassAnswer(
         data_class=decision.data_class,
-        outcome=_OUTCOMES.get(decision.outcome, decision.outcome),
+        outcome=decision.outcome,
         ground=_ground(decision.ground),
         status=decision.status,
         targets=decision.targets,
         window=decision.window,
-        reasons=_reasons(decision.ground, decision.reasons),
+        reasons=_reasons(decision.reasons),
         law=decision.law,
     )
 
@@ -94,9 +89,7 @@ def _ground(ground: Ground | None) -> Ground | None:
     return _GROUNDS.get(ground, ground) if ground is not None else None
 
 
-def _reasons(ground: Ground | None, reasons: tuple[Reason, ...]) -> tuple[ReasonAnswer, ...]:
-    if ground in _INWARD:
-        return ()
+def _reasons(reasons: tuple[Reason, ...]) -> tuple[ReasonAnswer, ...]:
     return tuple(
         ReasonAnswer(policy=reason.policy_id, text=reason.text, source=reason.source, mark=reason.mark)
         for reason in reasons

@@ -5,13 +5,11 @@ import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
 
-from blindrelay.policies.decision import Facts
 from blindrelay.policies.exchange import CaseAnswer, RelayIdentity
 from blindrelay.policies.vocabulary import CaseState, Ground, Outcome, TaskStatus
 from blindrelay.relay.desk.errors import NotRecorded
@@ -185,17 +183,12 @@ async def test_a_real_time_order_is_followed_as_events(site: DeskSite, http: htt
     assert answer.headers["content-type"].startswith(EVENTS)
 
 
-async def test_suspicion_is_not_shown_to_the_suspect(site: DeskSite, http: httpx.AsyncClient) -> None:
-    """A request that looks forged reads as one that waits: neither outcome, ground nor reasons say what gave it away."""
-
-    def suspected(_: Facts) -> Any:
-        return refused(Outcome.FRAUD_SUSPECTED, Ground.FRAUD_SIGNAL)
-
-    site.office.script.outcomes["d1"] = suspected
+async def test_who_does_not_exist_is_who_nothing_is_held_of(site: DeskSite, http: httpx.AsyncClient) -> None:
+    """A decision that rests on an unknown target is told as one about data that the relay does not have."""
+    site.office.script.outcomes["d1"] = lambda _: refused(Outcome.REFUSED, Ground.UNKNOWN_TARGET)
     answer = await handed_in(site, http)
 
-    assert answer.demands[0].outcome is Outcome.HELD
-    assert (answer.demands[0].ground, answer.demands[0].reasons) == (None, ())
+    assert (answer.demands[0].outcome, answer.demands[0].ground) == (Outcome.REFUSED, Ground.NOT_HELD)
 
 
 async def test_a_disk_that_is_full_is_no_answer(
