@@ -22,6 +22,7 @@ _BANNER = """\
 [bold]Blindrelay {version}[/bold] is up. It cannot read what it carries.
 
   address              [bold]mqtts://{address}[/bold]   (MQTT 5 over mutual TLS 1.3)
+  lawful desk          {desk}
   data directory       {folder}
   relay's certificate  {certificate}
   registration code    {code}
@@ -53,6 +54,7 @@ The data directory is made on the first start, for its owner alone (0700, files 
   relay.key, relay.crt   the relay's own TLS key and certificate, good for localhost
   relay.db               accounts, waiting envelopes, metadata (`blindrelay inventory`)
   registration-code      whoever has it may register enterprises
+  desk.sqlite            the lawful desk's cases and register; desk.key signs what leaves
   endpoint.json          where the relay listens; there while it runs, for clients of this machine
   blindrelay.toml        configuration, if you write one
 No key of an enterprise or device is ever in it.
@@ -112,6 +114,7 @@ def up(
             port=relay.port,
             ca_certificate=relay.certificate.name,
             registration_code="registration-code",
+            desk_port=relay.desk_port,
         ).write(endpoint)
         _announce(relay, as_json=as_json, is_default=settings.data_dir == relay_directory(home))
 
@@ -130,6 +133,7 @@ def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
                 "address": f"mqtts://{relay.address}",
                 "host": relay.host,
                 "port": relay.port,
+                "desk_port": relay.desk_port,
                 "data_directory": folder,
                 "certificate": relay.certificate.absolute(),
                 "registration_code": relay.registration_code,
@@ -143,6 +147,9 @@ def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
     banner = _BANNER.format(
         version=__version__,
         address=escape(relay.address),
+        desk=f"https://{escape(relay.host)}:{relay.desk_port}"
+        if relay.desk_port
+        else "none: the configuration says so",
         folder=escape(str(folder)),
         certificate=escape(str(relay.certificate.absolute())),
         code=escape(relay.registration_code),
@@ -150,6 +157,12 @@ def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
     )
     console().print(banner)
     sys.stdout.flush()
+
+
+def _desk(relay: Relay) -> str:
+    if relay.desk_port is None:
+        return "none: the configuration says so"
+    return f"https://{relay.address.rpartition(':')[0]}:{relay.desk_port}   (blindrelay authority, blindrelay desk)"
 
 
 def _check(folder: Path) -> int:
