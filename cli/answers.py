@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import click
 from rich import box
 from rich.table import Table
 
@@ -17,8 +18,7 @@ def show(answer: CaseAnswer, *, as_json: bool, letter: bool = True) -> None:
         return
     out = console()
     if letter and answer.letter:
-        out.print(foreign(answer.letter))
-        out.print()
+        click.echo(printable(answer.letter))
     out.print(foreign(f"case {answer.case_id}: {answer.state.value}", "bold"))
     out.print(_table(answer))
     for line in _what_next(answer):
@@ -26,28 +26,22 @@ def show(answer: CaseAnswer, *, as_json: bool, letter: bool = True) -> None:
 
 
 def _table(answer: CaseAnswer) -> Table:
-    table = Table("demand", "class", "outcome", "status", "ground", "window", "decided by", box=box.SIMPLE)
+    table = Table(box=box.SIMPLE)
+    for heading in ("demand", "class", "outcome", "status", "ground"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("decided by", overflow="fold")
     for demand in answer.demands:
-        for item in demand.classes:
-            table.add_row(demand.demand_id, *_class(item))
-        if not demand.classes:
-            ground = demand.ground.value if demand.ground else ""
-            policies = ", ".join(reason.policy for reason in demand.reasons)
+        rows: list[ClassAnswer | DemandAnswer] = list(demand.classes) or [demand]
+        for row in rows:
             table.add_row(
-                demand.demand_id, "", demand.outcome.value, demand.status.value, ground, "", printable(policies)
+                demand.demand_id,
+                row.data_class.value if isinstance(row, ClassAnswer) else "",
+                row.outcome.value,
+                row.status.value,
+                row.ground.value if row.ground else "",
+                foreign(", ".join(reason.policy for reason in row.reasons)),
             )
     return table
-
-
-def _class(item: ClassAnswer) -> tuple[str, ...]:
-    return (
-        item.data_class.value,
-        item.outcome.value,
-        item.status.value,
-        item.ground.value if item.ground else "",
-        span(item.window) if item.window else "",
-        printable(", ".join(reason.policy for reason in item.reasons)),
-    )
 
 
 def _what_next(answer: CaseAnswer) -> list[str]:

@@ -164,7 +164,9 @@ def _describe(package: Package, path: Path, rows: int) -> None:
             )
         )
         lines = package.rows(entry.data_class, rows)
-        table = Table(*next(lines, ()), box=box.SIMPLE)
+        table = Table(box=box.SIMPLE)
+        for heading in next(lines, ()):
+            table.add_column(heading, overflow="fold")
         for line in lines:
             table.add_row(*(foreign(cell) for cell in line))
         if table.row_count:

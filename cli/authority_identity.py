@@ -6,6 +6,7 @@ import click
 
 from blindrelay.cli import passphrase
 from blindrelay.cli.authorities import AuthorityType, Office, office_options
+from blindrelay.cli.moments import words
 from blindrelay.cli.output import JSON_OPTION, emit
 from blindrelay.cli.passphrase import new_passphrase_options
 from blindrelay.cli.places import authority_directory, home_option
@@ -31,7 +32,7 @@ The card is not secret. Its fingerprint is what you and the relay's operator com
 @click.option("--title", required=True, help="What the authority is called in letters.")
 @click.option("--officer", required=True, help="The person who asks; the certificate names that person.")
 @click.option("--jurisdiction", required=True, help="ISO 3166-1 code in lower case, or eu.")
-@click.option("--kind", required=True, type=click.Choice(AuthorityKind), help="What it is, as statutes distinguish.")
+@click.option("--kind", required=True, type=words(AuthorityKind), help="What it is, as statutes distinguish.")
 @click.option(
     "--card",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -45,7 +46,7 @@ def init(
     title: str,
     officer: str,
     jurisdiction: str,
-    kind: AuthorityKind,
+    kind: str,
     card: Path | None,
     home: Path,
     passphrase_file: Path | None,
@@ -62,7 +63,7 @@ def init(
     folder = authority_directory(home, authority)
     words = passphrase.new(passphrase_file, ask=ask_passphrase)
     name = OfficerName(authority, officer)
-    made = AuthorityIdentity.create(folder, name, title, jurisdiction, kind, SystemClock(), words)
+    made = AuthorityIdentity.create(folder, name, title, jurisdiction, AuthorityKind(kind), SystemClock(), words)
     replace(target, made.card.model_dump_json(indent=2).encode() + b"\n")
     digest = fingerprint(made.root).hex()
     if as_json:

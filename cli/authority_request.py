@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from blindrelay.cli.answers import show
 from blindrelay.cli.authorities import Office, office_options
-from blindrelay.cli.moments import MomentType
+from blindrelay.cli.moments import MomentType, words
 from blindrelay.cli.output import JSON_OPTION
 from blindrelay.clients.authority.identity import AuthorityIdentity
 from blindrelay.policies.exchange import CaseAnswer, RelayIdentity
@@ -57,20 +57,18 @@ A file holds `authorisation` and `demands` as the reference describes them (YAML
 )
 @click.option("--instrument", help="Such as us/d-order: see `blindrelay policy matrix`.")
 @click.option("--reference", help="The issuer's own number.")
-@click.option("--issuer", type=click.Choice(AuthorityKind), help="What the issuer of the instrument is.")
+@click.option("--issuer", type=words(AuthorityKind), help="What the issuer of the instrument is.")
 @click.option("--issuer-name", help="Who issued it.")
 @click.option("--valid-from", type=_WHEN, help="From when on the instrument is in force.")
 @click.option("--valid-until", type=_WHEN, help="Until when.")
-@click.option("--purpose", type=click.Choice(Purpose), help="What for.")
+@click.option("--purpose", type=words(Purpose), help="What for.")
 @click.option("--offence-years", type=click.IntRange(0, 100), help="Highest penalty of the offence, in years.")
 @click.option("--emergency", metavar="GROUNDS", help="Life or limb is in danger: why.")
 @click.option("--gag-basis", help="The user may not be told: by which law.")
 @click.option("--gag-until", type=_WHEN, help="Until when not; without it, until further notice.")
 @click.option("--test", "is_test", is_flag=True, help="A test: it is decided, and nothing is disclosed.")
-@click.option(
-    "--class", "classes", type=click.Choice(DataClass), multiple=True, help="What is asked for; may be repeated."
-)
-@click.option("--mode", type=click.Choice([Mode.STORED, Mode.PRESERVE, Mode.STREAM]), help="How.  [default: stored]")
+@click.option("--class", "classes", type=words(DataClass), multiple=True, help="What is asked for; may be repeated.")
+@click.option("--mode", type=words([Mode.STORED, Mode.PRESERVE, Mode.STREAM]), help="How.  [default: stored]")
 @click.option(
     "--target",
     "targets",
@@ -179,7 +177,7 @@ def _add_demand(document: dict[str, Any], options: dict[str, Any]) -> None:
     scopes = {_SCOPES[TargetFormat(target["format"])] for target in targets}
     if len(scopes) > 1:
         raise Refused("accounts, enterprises and everybody are demands of their own: write them in a --file")
-    mode = options["mode"] or Mode.STORED
+    mode = Mode(options["mode"] or Mode.STORED)
     document["demands"] = [
         {
             "kind": "data",

@@ -1,13 +1,20 @@
-"""Moments on the command line: ISO 8601, `now`, or a distance from now."""
+"""Moments on the command line: ISO 8601, `now`, or a distance from now. And the words of a vocabulary."""
 
 import re
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Final
 
 import click
 
 _DISTANCE: Final = re.compile(r"([+-])(\d{1,5})([mhd])")
 _UNITS: Final = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1)}
+
+
+def words(members: Iterable[StrEnum]) -> "click.Choice[str]":
+    """One of these words, as documents write them. (Of an enumeration itself click would take the names of its members.)"""
+    return click.Choice([member.value for member in members])
 
 
 class MomentType(click.ParamType[datetime]):
