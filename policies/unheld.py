@@ -78,7 +78,8 @@ def law_about(matter: Matter, data_class: DataClass, scope: Scope) -> str | None
             f"In law, {basis} reaches {what}. The relay has none: that is a fact, not an objection to the order."
         )
     if scope is Scope.ALL_USERS and Scope.ALL_USERS in matter.instrument.scopes:
-        said.append(f"In law, {basis} may be about everybody. That it is not followed is the policy of the operator.")
+        text = f"In law, {basis} may be about everybody. That it is not followed is the policy of the operator."
+        said.append(f"{text} {matter.instrument.notes}" if matter.instrument.notes else text)
     return " ".join(said) or None
 
 
