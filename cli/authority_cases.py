@@ -15,7 +15,7 @@ from rich.table import Table
 
 from blindrelay.cli.answers import show, span
 from blindrelay.cli.authorities import Office, office_options
-from blindrelay.cli.output import JSON_OPTION, complain, console, emit, foreign
+from blindrelay.cli.output import JSON_OPTION, complain, console, emit, foreign, printable
 from blindrelay.clients.authority.package import Package
 from blindrelay.clients.errors import NotEnrolled, NotPossible
 from blindrelay.policies.exchange import CaseAnswer
@@ -156,7 +156,7 @@ def _only_package(answer: CaseAnswer) -> str:
 def _describe(package: Package, path: Path, rows: int) -> None:
     out, manifest = console(), package.manifest
     out.print(foreign(f"case {manifest.case}, demand {manifest.demand}, under {manifest.instrument}", "bold"))
-    out.print(foreign(f"{path}\nsha256 {package.digest}; seal, signature and digests hold"))
+    click.echo(printable(f"{path}\nsha256 {package.digest}\nseal, signature and digests hold"))
     for entry in manifest.classes:
         out.print(
             foreign(
