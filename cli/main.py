@@ -27,6 +27,7 @@ COMMANDS = {
     "authority": Entry(
         f"{_CLI}.authority", "authority", "Be an authority: ask, and open what is disclosed.", "Lawful access"
     ),
+    "desk": Entry(f"{_CLI}.desk", "desk", "Work at the lawful desk: authorities, cases, approvals.", "Lawful access"),
     "report": Entry(
         f"{_CLI}.report", "report", "Tell the public: transparency report and warrant canary.", "Lawful access"
     ),

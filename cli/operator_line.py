@@ -5,11 +5,11 @@ import os
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import click
-import httpx
 
 from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.cli.places import home_option, relay_directory
@@ -19,6 +19,7 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 TOKEN_VARIABLE: Final = "BLINDRELAY_OPERATOR_TOKEN_FILE"  # noqa: S105 - a variable's name
 # Suspending a jurisdiction ends its sessions, thousands of them, before it is answered. Seconds.
 _TIMEOUT: Final = 60.0
+_ERROR: Final = 400
 
 
 class LineFailed(click.ClickException):
@@ -37,7 +38,8 @@ class LineFailed(click.ClickException):
 class OperatorLine:
     """Calls the operators' routes of a desk."""
 
-    url: str
+    host: str
+    port: int
     ca: str
     token: str = field(repr=False)
 
@@ -52,27 +54,33 @@ class OperatorLine:
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         context = ssl.create_default_context(cadata=self.ca)
         context.minimum_version = ssl.TLSVersion.TLSv1_3
-        headers = {"authorization": f"Bearer {self.token}"}
+        headers = {"authorization": f"Bearer {self.token}", "content-type": "application/json"}
+        data = None if body is None else json.dumps(body).encode()
+        # The standard library's, so that a relay that is installed alone has an operator's commands; and neither proxies nor
+        # certificates of the environment's have a say.
+        connection = HTTPSConnection(self.host, self.port, timeout=_TIMEOUT, context=context)
         try:
-            # Neither proxies nor certificates of the environment's have a say.
-            with httpx.Client(verify=context, trust_env=False, timeout=_TIMEOUT) as client:
-                answer = client.request(method, f"{self.url}/v1/operator{path}", json=body, headers=headers)
-        except httpx.HTTPError as error:
+            connection.request(method, f"/v1/operator{path}", data, headers)
+            answer = connection.getresponse()
+            text = answer.read()
+        except (OSError, HTTPException) as error:
             raise LineFailed(
-                f"the desk at {self.url} does not answer ({type(error).__name__}): is the relay running?",
+                f"the desk at {self.host}:{self.port} does not answer ({type(error).__name__}): is the relay running?",
                 ExitCode.RELAY_UNREACHABLE,
             ) from error
-        if answer.is_error:
-            raise LineFailed(_reason(answer), ExitCode.REFUSED)
-        return answer.json()
+        finally:
+            connection.close()
+        if answer.status >= _ERROR:
+            raise LineFailed(_reason(answer.status, text), ExitCode.REFUSED)
+        return json.loads(text)
 
 
-def _reason(answer: httpx.Response) -> str:
+def _reason(status: int, text: bytes) -> str:
     try:
-        problem = answer.json()
+        problem = json.loads(text)
         return f"{problem['title']}: {problem['detail']}"
-    except (json.JSONDecodeError, KeyError, TypeError):
-        return f"the desk answered with status {answer.status_code}"
+    except (ValueError, KeyError, TypeError):
+        return f"the desk answered with status {status}"
 
 
 def line_options(command: Command) -> Command:
@@ -115,9 +123,9 @@ def _line(folder: Path, token_file: Path) -> OperatorLine:
             f"{token_file} can be read by others, and so is nobody's: chmod 600, or have a new token made",
             ExitCode.USAGE,
         )
-    host = f"[{endpoint.host}]" if ":" in endpoint.host else endpoint.host
     return OperatorLine(
-        f"https://{host}:{endpoint.desk_port}",
+        endpoint.host,
+        endpoint.desk_port,
         (folder / endpoint.ca_certificate).read_text("ascii"),
         token_file.read_text("utf-8").strip(),
     )

@@ -63,6 +63,7 @@ No key of an enterprise or device is ever in it.
 @home_option
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0 takes a free one.  [default: 8883]")
+@click.option("--no-desk", is_flag=True, help="No lawful desk: no authority is answered.")
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -86,6 +87,7 @@ def up(
     home: Path,
     host: str | None,
     port: int | None,
+    no_desk: bool,
     data_dir: Path | None,
     config_file: Path | None,
     log_level: str,
@@ -99,6 +101,8 @@ def up(
     folder = data_dir or (None if config_file else relay_directory(home))
     overrides = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
     settings = config.load(folder, config_file, **overrides)
+    if no_desk:
+        settings = settings.model_copy(update={"desk": settings.desk.model_copy(update={"enabled": False})})
     if check:
         return _check(settings.data_dir)
     logs.configure(level=log_level, as_json=not sys.stderr.isatty())
@@ -147,9 +151,7 @@ def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
     banner = _BANNER.format(
         version=__version__,
         address=escape(relay.address),
-        desk=f"https://{escape(relay.host)}:{relay.desk_port}"
-        if relay.desk_port
-        else "none: the configuration says so",
+        desk=f"https://{escape(relay.host)}:{relay.desk_port}" if relay.desk_port else "none",
         folder=escape(str(folder)),
         certificate=escape(str(relay.certificate.absolute())),
         code=escape(relay.registration_code),
@@ -161,7 +163,7 @@ def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
 
 def _desk(relay: Relay) -> str:
     if relay.desk_port is None:
-        return "none: the configuration says so"
+        return "none"
     return f"https://{relay.address.rpartition(':')[0]}:{relay.desk_port}   (blindrelay authority, blindrelay desk)"
 
 

@@ -77,6 +77,16 @@ class Authority:
     officers: frozenset[str]
     call_back: str | None  #: the number to call, independently sourced; None: emergencies cannot be confirmed
 
+    @property
+    def root_der(self) -> bytes:
+        """The root certificate, DER."""
+        return self.root.public_bytes(Encoding.DER)
+
+    @property
+    def root_pem(self) -> str:
+        """The root certificate, PEM."""
+        return self.root.public_bytes(Encoding.PEM).decode()
+
 
 class Register:
     """The register. What another process has entered is seen at the next look."""
@@ -96,7 +106,7 @@ class Register:
     def root_of(self, authority_id: str) -> bytes | None:
         """The DER form of a registered authority's root; None for everybody else."""
         authority = self.authority(authority_id)
-        return authority.root.public_bytes(Encoding.DER) if authority else None
+        return authority.root_der if authority else None
 
     def authorities(self) -> list[Authority]:
         """All of them, by id."""
