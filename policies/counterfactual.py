@@ -72,10 +72,10 @@ def other_instruments(pack: Pack, used: Instrument, action: str, data_class: Dat
     ]
     if not found:
         return ()
-    named = [
+    listed = [
         f"{reasons.cited(each)}, issued by {reasons.issuers_in_words(each.issuers)}" for each in found[:MAX_INSTRUMENTS]
     ]
-    return (f"An instrument that reaches {reasons.in_words([data_class])}: {'; or '.join(named)}.",)
+    return (f"An instrument that reaches {reasons.in_words([data_class])}: {'; or '.join(listed)}.",)
 
 
 def _changes(matter: Matter, context: cedar.Instrument, data_class: DataClass, reads: Reads) -> Iterator[_Change]:
