@@ -72,7 +72,9 @@ def init(
     click.echo(f"{title} ({authority}) can ask now, through {officer}; its keys are in {folder}")
     click.echo(f"its card is {target}, with the fingerprint")
     click.echo(f"  {' '.join(digest[i : i + 8] for i in range(0, len(digest), 8))}")
-    click.echo(f"next: the relay's operator enters it: blindrelay desk register {target} --help")
+    click.echo(
+        f"next: the relay's operator enters it: blindrelay desk register {target} --jurisdiction {jurisdiction} --kind {kind}"
+    )
 
 
 @click.command()
