@@ -321,8 +321,12 @@ class Relay:
 
     async def keep_house(self) -> None:
         """Do at once what is done now and then, for whoever has moved the clock: end the sessions of certificates that have
-        expired, delete what has expired and what is past its retention window. Raises what the store raises."""
+        expired, do what has become due at the desk, delete what has expired and what is past its retention window. Raises
+        what the store raises."""
         self.eject()
+        # Before anything is deleted: a package that is due today holds what is there today.
+        if self.desk is not None:
+            await self.desk.tick()
         await self.exchange.sweep()
         await self._retention.run()
 

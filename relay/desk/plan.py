@@ -18,6 +18,10 @@ from blindrelay.relay.desk.steps import Concern, Work
 # A non-disclosure order without an end is looked at again each year; courts have lifted such orders when asked (the
 # reference: S15; the US Department of Justice asks for a year or less, 19 October 2017).
 GAG_REVIEW: Final = timedelta(days=365)
+# What is preserved and about to be produced is kept two weeks at a time, and for two weeks more when one is left: a relay
+# that is down for a week has lost nothing of it, and one that never comes back keeps nothing for long.
+_LONGER: Final = timedelta(days=14)
+_NEARLY_OVER: Final = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,8 +154,17 @@ def _ending(case: Case, verdict: DemandDecision, now: datetime, continued: froze
     if case.is_running(Work.PRESERVATION, demand_id):
         until = verdict.preserved_until
         is_over = verdict.outcome is not Outcome.PRESERVED or (until is not None and now >= until)
-        if is_over and f"{case.case_id}/{demand_id}" not in continued:
+        if f"{case.case_id}/{demand_id}" in continued:
+            yield from _kept_for_production(case, demand_id, now)
+        elif is_over:
             yield Finish(Work.PRESERVATION, demand_id)
+
+
+def _kept_for_production(case: Case, demand_id: str, now: datetime) -> Iterator[Todo]:
+    """What somebody waits for is kept though its own term ends: a little longer each time, for an order ends by itself."""
+    ends = case.begun[Work.PRESERVATION, demand_id]
+    if ends is not None and ends < now + _NEARLY_OVER:
+        yield Begin(Work.PRESERVATION, demand_id, now + _LONGER)
 
 
 def _carrying_out(case: Case, verdict: DemandDecision, now: datetime) -> Iterator[Todo]:
@@ -174,7 +187,9 @@ def _preserving(case: Case, verdict: DemandDecision, now: datetime) -> Iterator[
     demand_id, until = verdict.demand_id, verdict.preserved_until
     if verdict.outcome is not Outcome.PRESERVED or until is None or now >= until:
         return
-    if case.begun.get((Work.PRESERVATION, demand_id)) != until and (Work.PRESERVATION, demand_id) not in case.ended:
+    ends = case.begun.get((Work.PRESERVATION, demand_id))
+    # Never shorter: it may have been kept beyond its term for an order to produce it.
+    if (ends is None or ends < until) and (Work.PRESERVATION, demand_id) not in case.ended:
         yield Begin(Work.PRESERVATION, demand_id, until)
 
 
