@@ -93,6 +93,19 @@ def _wire(name: str, data_class: DataClass, purpose: str, sealed: Presence = _SE
     )  # fmt: skip
 
 
+def _desk(where: str, name: str, purpose: str, granularity: str, lifetime: Lifetime = Lifetime.PERMANENT) -> Field:
+    record = {"case_event": "CaseFile", "seen_call": "SeenCall"}[where.partition(".")[0]]
+    return Field(
+        record, name, Place.DESK, where, DataClass.OPERATIONAL, purpose, granularity, lifetime, _KEPT, _KEPT
+    )  # fmt: skip
+
+
+def _https(name: str, purpose: str) -> Field:
+    return Field(
+        "Https", name, Place.WIRE, name, DataClass.OPERATIONAL, purpose, "exact", Lifetime.CONNECTION, _SEEN, _SEEN
+    )  # fmt: skip
+
+
 FIELDS: Final[tuple[Field, ...]] = (
     _subscriber("tenant.name", "tenant", "whose root certificate counts for whom", "exact"),
     _subscriber("tenant.registered_day", "tenant registered", "tell how long a tenant has been here", "day"),
@@ -181,6 +194,26 @@ FIELDS: Final[tuple[Field, ...]] = (
     _preservation("preservation.traffic_up_to", "last preserved traffic record", "keep nothing that came later"),
     _preservation("preserved_account.account_id", "preserved account", "whose records the order keeps"),
     _preservation("preserved_account.key", "case and demand of the preserved account", "which order it is"),
+    _desk("case_event.id", "row number", "order", "exact"),
+    _desk("case_event.case_id", "case", "which case, or the register, or the door", "exact"),
+    _desk("case_event.sequence", "number within the case", "order", "exact"),
+    _desk("case_event.authority_id", "authority", "whose case; another authority does not see it", "exact"),
+    _desk("case_event.at", "when", "what was done, and in time", "microsecond"),
+    _desk("case_event.step", "which step", "what was done", "one of a list"),
+    _desk(
+        "case_event.body",
+        "the step: a request as it was signed, a decision with its reasons, who approved, what was handed over",
+        "answer for what was disclosed; decide again; report",
+        "exact",
+    ),
+    _desk("case_event.once", "what may happen once", "open no case twice, serve no signed fetch twice", "exact"),
+    _desk("case_event.previous", "digest of the row before", "notice a file that was altered", "SHA-256"),
+    _desk("case_event.digest", "digest of the row", "notice a file that was altered", "SHA-256"),
+    _desk("seen_call.authority_id", "authority that called", "whose call", "exact", Lifetime.DAY),
+    _desk(
+        "seen_call.call_id", "number of the call", "refuse a call that has been made", "random, 16 bytes", Lifetime.DAY
+    ),
+    _desk("seen_call.seen_at", "time of the call", "forget it in time", "second", Lifetime.DAY),
     _log("event", "what happened", "a fixed sentence"),
     _log("level", "how bad it is"),
     _log("timestamp", "when it happened", "second"),
@@ -209,4 +242,10 @@ FIELDS: Final[tuple[Field, ...]] = (
     _wire("SUBSCRIBE: filters, options", DataClass.OPERATIONAL, "must be the client's own topics"),
     _wire("requests: method, parameters (whose keys are looked up)", DataClass.TRAFFIC, "answer; not written down"),
     _wire("DISCONNECT: reason", DataClass.OPERATIONAL, "end the session"),
+    _https("IP address and port of who calls the desk", "answer; limit calls of one address"),
+    _https("method, address, media type and length of a call", "answer"),
+    _https("an operator's token", "know which person it is; its SHA-256 is in the case file"),
+    _https(
+        "an authority's signed call", "authenticate; a request is kept in the case file, of a refused call its SHA-256"
+    ),
 )

@@ -35,9 +35,10 @@ class Place(StrEnum):
     """Where a field is; it decides what `Field.where` names."""
 
     DATABASE = "database"  #: `table.column`
+    DESK = "desk"  #: `table.column` of the lawful desk's own database
     LOG = "log"  #: a key of a log line
     METRIC = "metric"  #: a label of a metric
-    WIRE = "wire"  #: a field of TCP, TLS or MQTT that is not kept
+    WIRE = "wire"  #: a field of TCP, TLS, MQTT or HTTP that is not kept
 
 
 class Lifetime(StrEnum):
@@ -50,6 +51,7 @@ class Lifetime(StrEnum):
     UNTIL_REPLACED = "until the device replaces it or it is handed out"
     UNTIL_SESSION_ENDS = "until the session expires"
     UNTIL_ORDER_ENDS = "until the preservation order ends"
+    DAY = "a day"
     PERMANENT = "permanent"
     LOG_ROTATION = "the operator's log rotation"
     CONNECTION = "in memory, until the connection closes"

@@ -33,7 +33,7 @@ _EXPLANATIONS = {
 
 
 # Copies of what is told elsewhere, and what is about no person.
-_OF_THE_RELAY = frozenset({"RecentId", "ServiceState"})
+_OF_THE_RELAY = frozenset({"RecentId", "ServiceState", "Https"})
 _NUMBERING = frozenset(
     {
         "record number",

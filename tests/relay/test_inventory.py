@@ -7,6 +7,7 @@ import sqlalchemy
 
 from blindrelay.relay import inventory
 from blindrelay.relay.config import Retention
+from blindrelay.relay.desk.journal import Journal
 from blindrelay.relay.inventory import FIELDS, DataClass, Place, Presence
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.sqlite import SqliteStore
@@ -31,6 +32,16 @@ def test_every_column_is_declared(tmp_path: Path) -> None:
 
     assert found - inventory.declared(Place.DATABASE) == set(), "columns that the inventory does not declare"
     assert inventory.declared(Place.DATABASE) - found == set(), "declared columns that do not exist"
+
+
+def test_every_column_of_the_desk_is_declared(tmp_path: Path) -> None:
+    """The desk's own database holds what is declared for it, and nothing else."""
+    Journal.open(tmp_path).close()
+    engine = sqlalchemy.create_engine(f"sqlite:///{tmp_path / 'desk.sqlite'}")
+    found = {where for where in columns(engine) if not where.startswith("sqlite_")}
+    engine.dispose()
+
+    assert found == inventory.declared(Place.DESK)
 
 
 def test_new_column_would_be_noticed() -> None:
