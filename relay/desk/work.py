@@ -118,11 +118,13 @@ class Clerk:
                 await asyncio.to_thread(self.discard, folder.name)
 
     async def resume(self, case: Case, now: datetime) -> None:
-        """Give again what lives in memory: orders that run, and streams that have ended and may still be read."""
+        """Give again what runs, streams that have ended and may still be read, and the end of what has ended."""
         for verdict in case.verdicts():
             demand_id = verdict.demand_id
             if case.is_running(Work.PRESERVATION, demand_id):
                 await self.begin(case, Work.PRESERVATION, demand_id, now)
+            elif (Work.PRESERVATION, demand_id) in case.ended:  # a crash may have come before it was let go
+                await self._ports.preservation.let_go(f"{case.case_id}/{demand_id}")
             if (Work.STREAM, demand_id) in case.begun and verdict.outcome.discloses:
                 await self.begin(case, Work.STREAM, demand_id, now)
 
