@@ -14,7 +14,7 @@ from cedarpy import pst
 
 from blindrelay.policies import trees
 from blindrelay.policies.cedar import DATA_ACTIONS, FORBIDDEN, RECORDS, SERVICE_ACTIONS, Evaluator, validation_errors
-from blindrelay.policies.findings import Finding
+from blindrelay.policies.findings import BEGINNING, Finding, Place
 from blindrelay.policies.locations import pack_folders
 from blindrelay.policies.manifest import Manifest
 from blindrelay.policies.reading import INVARIANTS, Draft, PackDraft, read_pack
@@ -69,7 +69,7 @@ def _check_policy(draft: PackDraft, each: Draft) -> None:
         if reached in _UNHELD:
             message = f"would disclose {reached}: nothing permits that, and the schema has no action for it"
             draft.error(
-                each.policy.text.file, each.policy.text.line_of(reached), "discloses-content", message, each.policy.id
+                each.policy.text.file, each.policy.text.place_of(reached), "discloses-content", message, each.policy.id
             )
             return
         _check_permit(draft, each)
@@ -77,7 +77,7 @@ def _check_policy(draft: PackDraft, each: Draft) -> None:
         _check_conditional_forbid(draft, each)
     for error in validation_errors(each.policy.text.text):
         message = error.removeprefix("for policy `policy0`, ")
-        draft.error(each.policy.text.file, _line_of_fault(each, message), "schema", message, each.policy.id)
+        draft.error(each.policy.text.file, _place_of_fault(each, message), "schema", message, each.policy.id)
 
 
 def _check_permit(draft: PackDraft, each: Draft) -> None:
@@ -89,7 +89,7 @@ def _check_permit(draft: PackDraft, each: Draft) -> None:
         _error(draft, each, "discloses-content", message)
     elif "demand" in actions:
         message = 'permits what is never held or granted: Action::"demand" is there to be forbidden'
-        _error(draft, each, "discloses-content", message)
+        _error(draft, each, "discloses-content", message, at='Action::"demand"')
     elif not actions & (DATA_ACTIONS | SERVICE_ACTIONS):
         _error(draft, each, "unknown-action", f"unknown action: {', '.join(sorted(actions))}")
 
@@ -103,7 +103,7 @@ def _check_conditional_forbid(draft: PackDraft, each: Draft) -> None:
             f"a forbid with a condition on {' and '.join(sorted(reads))} can vanish where that cannot be evaluated; the engine "
             "denies then, another Cedar host would not: better a permit that is narrower"
         )
-        draft.warning(each.policy.text.file, each.policy.text.line, "conditional-forbid", message, each.policy.id)
+        draft.warning(each.policy.text.file, each.policy.text.place, "conditional-forbid", message, each.policy.id)
 
 
 def _check_invariants(draft: PackDraft) -> None:
@@ -119,7 +119,7 @@ def _check_invariants(draft: PackDraft) -> None:
     for missing in sorted(_UNHELD - unconditional):
         rule = f'forbid (principal, action == Action::"demand", resource is {missing});'
         message = f"{missing} is not forbidden for everyone: {rule}"
-        draft.error(f"packs/{INVARIANTS}/", 1, "invariant", message)
+        draft.error(f"packs/{INVARIANTS}/", BEGINNING, "invariant", message)
     if any(finding.is_error for finding in draft.findings):
         return
     evaluator = Evaluator([each.policy for each in draft.drafts])
@@ -127,7 +127,7 @@ def _check_invariants(draft: PackDraft) -> None:
         if not evaluator.is_forbidden_for_everyone(entity_type):  # what Cedar itself says, with everything else unknown
             draft.error(
                 f"packs/{INVARIANTS}/",
-                1,
+                BEGINNING,
                 "invariant",
                 f"{entity_type} is not denied for every authority and instrument",
             )
@@ -153,9 +153,9 @@ def _check_against_manifest(draft: PackDraft, manifest: Manifest) -> None:
         reachable = set(instrument.reach) & set(RECORDS) and set(instrument.modes) - {Mode.BUILD}
         is_bulk_only = set(instrument.scopes) == {Scope.ALL_USERS}  # which the invariants refuse
         if ((reachable and not is_bulk_only) or instrument.service) and instrument.id not in permitted:
-            line = draft.line_of_instrument(instrument.id)
+            place = draft.place_of_instrument(instrument.id)
             message = f"no policy permits anything under {instrument.id}, although it reaches something in law"
-            draft.warning(draft.shown_manifest, line, "unused-instrument", message, instrument.id)
+            draft.warning(draft.shown_manifest, place, "unused-instrument", message, instrument.id)
 
 
 def _check_reach(draft: PackDraft, manifest: Manifest, each: Draft, instrument_id: str) -> None:
@@ -177,13 +177,13 @@ def _check_reach(draft: PackDraft, manifest: Manifest, each: Draft, instrument_i
 
 
 def _error(draft: PackDraft, each: Draft, code: str, message: str, at: str | None = None) -> None:
-    line = each.policy.text.line_of(at) if at else each.policy.text.line
-    draft.error(each.policy.text.file, line, code, message, each.policy.id)
+    place = each.policy.text.place_of(at) if at else each.policy.text.place
+    draft.error(each.policy.text.file, place, code, message, each.policy.id)
 
 
-def _line_of_fault(each: Draft, message: str) -> int:
-    """The line that has the first name the message quotes, where it quotes one that stands in the policy."""
+def _place_of_fault(each: Draft, message: str) -> Place:
+    """Where the first name stands that the message quotes, if it stands in the policy."""
     for word in re.findall(r"`([^`]+)`", message):
         if word in each.policy.text.text:
-            return each.policy.text.line_of(word)
-    return each.policy.text.line
+            return each.policy.text.place_of(word)
+    return each.policy.text.place

@@ -5,7 +5,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from blindrelay.policies.findings import Finding, PacksRejected, Severity
+from blindrelay.policies.findings import BEGINNING, Finding, PacksRejected, Severity
 from blindrelay.policies.reading import INVARIANTS, MANIFEST
 
 SHIPPED: Final = Path(str(files("blindrelay.policies"))) / "packs"
@@ -49,4 +49,4 @@ def _is_pack(folder: Path) -> bool:
 
 
 def _reject(path: Path, message: str) -> None:
-    raise PacksRejected((Finding(str(path), 1, Severity.ERROR, "packs", message),))
+    raise PacksRejected((Finding(str(path), *BEGINNING, Severity.ERROR, "packs", message),))

@@ -113,7 +113,7 @@ class Policies:
 
 def _pack(draft: PackDraft, manifest: Manifest, invariants: tuple[Policy, ...]) -> Pack:
     own = tuple(each.policy for each in draft.drafts)
-    lines = {instrument.id: draft.line_of_instrument(instrument.id) for instrument in manifest.instruments}
+    lines = {instrument.id: draft.place_of_instrument(instrument.id)[0] for instrument in manifest.instruments}
     evaluator = Evaluator((*invariants, *own))
     reads = _reads(draft)
     permits: dict[tuple[str, DataClass], frozenset[str]] = {}

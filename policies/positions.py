@@ -6,17 +6,19 @@ from typing import Any
 
 import yaml
 
+from blindrelay.policies.findings import BEGINNING, Place
+
 
 class YamlError(Exception):
     """Not YAML, or YAML that says two things at once.
 
     Attributes:
-        line: counted from 1.
+        place: line and column.
     """
 
-    def __init__(self, message: str, line: int) -> None:
+    def __init__(self, message: str, place: Place = BEGINNING) -> None:
         super().__init__(message)
-        self.line = line
+        self.place = place
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,15 +28,15 @@ class Positioned:
     value: Any
     root: yaml.Node
 
-    def line(self, path: Sequence[Hashable]) -> int:
-        """The line of what `path` leads to, or of the nearest thing around it."""
-        node, line = self.root, self.root.start_mark.line
+    def place(self, path: Sequence[Hashable]) -> Place:
+        """Where that stands which `path` leads to, or the nearest thing around it."""
+        node, mark = self.root, self.root.start_mark
         for step in path:
             found = _child(node, step)
             if found is None:
                 break
-            line, node = found
-        return line + 1
+            mark, node = found
+        return _place(mark)
 
 
 def parse(text: str) -> Positioned:
@@ -46,26 +48,30 @@ def parse(text: str) -> Positioned:
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is None:
-            raise YamlError("the file is empty", 1)
+            raise YamlError("the file is empty")
         _refuse_duplicates(root)
         return Positioned(yaml.safe_load(text), root)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
-        raise YamlError(str(error.problem or error.context), mark.line + 1 if mark else 1) from error
+        raise YamlError(str(error.problem or error.context), _place(mark) if mark else BEGINNING) from error
     except yaml.YAMLError as error:
-        raise YamlError(str(error), 1) from error
+        raise YamlError(str(error)) from error
     except ValueError as error:  # such as a date that the calendar does not have
-        raise YamlError(str(error), 1) from error
+        raise YamlError(str(error)) from error
 
 
-def _child(node: yaml.Node, step: Hashable) -> tuple[int, yaml.Node] | None:
+def _place(mark: yaml.Mark) -> Place:
+    return mark.line + 1, mark.column + 1
+
+
+def _child(node: yaml.Node, step: Hashable) -> tuple[yaml.Mark, yaml.Node] | None:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             if key.value == str(step):
-                return key.start_mark.line, value
+                return key.start_mark, value
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         item = node.value[step]
-        return item.start_mark.line, item
+        return item.start_mark, item
     return None
 
 
@@ -82,7 +88,7 @@ def _refuse_duplicates(root: yaml.Node) -> None:
             names: set[str] = set()
             for key, value in node.value:
                 if key.value in names:
-                    raise YamlError(f"{key.value} is there twice", key.start_mark.line + 1)
+                    raise YamlError(f"{key.value} is there twice", _place(key.start_mark))
                 if isinstance(key, yaml.ScalarNode):
                     names.add(key.value)
                 waiting.append(value)

@@ -14,7 +14,7 @@ from cedarpy import pst
 from pydantic import ValidationError
 
 from blindrelay.policies.cedar import Policy
-from blindrelay.policies.findings import Finding, Severity
+from blindrelay.policies.findings import BEGINNING, Finding, Place, Severity
 from blindrelay.policies.manifest import Manifest
 from blindrelay.policies.positions import Positioned, YamlError, parse
 from blindrelay.policies.sources import PolicySource, split
@@ -55,23 +55,23 @@ class PackDraft:
         """Path of the manifest, as it is shown."""
         return shown(self.folder, MANIFEST)
 
-    def error(self, file: str, line: int, code: str, message: str, policy: str | None = None) -> None:
+    def error(self, file: str, place: Place, code: str, message: str, policy: str | None = None) -> None:
         """Something that keeps the pack from being loaded."""
-        self.findings.append(Finding(file, line, Severity.ERROR, code, message, policy))
+        self.findings.append(Finding(file, *place, Severity.ERROR, code, message, policy))
 
-    def warning(self, file: str, line: int, code: str, message: str, policy: str | None = None) -> None:
+    def warning(self, file: str, place: Place, code: str, message: str, policy: str | None = None) -> None:
         """Something that a person should look at."""
-        self.findings.append(Finding(file, line, Severity.WARNING, code, message, policy))
+        self.findings.append(Finding(file, *place, Severity.WARNING, code, message, policy))
 
-    def line_of(self, path: tuple[Hashable, ...]) -> int:
-        """Line of a part of the manifest."""
-        return self.positions.line(path) if self.positions else 1
+    def place_of(self, path: tuple[Hashable, ...]) -> Place:
+        """Where a part of the manifest stands."""
+        return self.positions.place(path) if self.positions else BEGINNING
 
-    def line_of_instrument(self, instrument_id: str) -> int:
-        """Line at which an instrument begins."""
+    def place_of_instrument(self, instrument_id: str) -> Place:
+        """Where an instrument begins."""
         instruments = self.manifest.instruments if self.manifest else ()
         index = next((n for n, instrument in enumerate(instruments) if instrument.id == instrument_id), None)
-        return 1 if index is None else self.line_of(("instruments", index))
+        return BEGINNING if index is None else self.place_of(("instruments", index))
 
 
 def shown(folder: Path, name: str) -> str:
@@ -87,7 +87,9 @@ def read_pack(folder: Path) -> PackDraft:
     for path in sorted(folder.glob("*.cedar")):
         _read_policies(draft, path)
     if not draft.drafts and not draft.findings:
-        draft.error(shown(folder, ""), 1, "empty", "the pack has no policy: write one in a file that ends in .cedar")
+        draft.error(
+            shown(folder, ""), BEGINNING, "empty", "the pack has no policy: write one in a file that ends in .cedar"
+        )
     return draft
 
 
@@ -98,7 +100,7 @@ def _read_text(draft: PackDraft, path: Path) -> str | None:
         draft.content[name] = content
         return content.decode()
     except (OSError, UnicodeDecodeError) as error:
-        draft.error(name, 1, "unreadable", f"cannot be read: {error}")
+        draft.error(name, BEGINNING, "unreadable", f"cannot be read: {error}")
         return None
 
 
@@ -110,15 +112,15 @@ def _read_manifest(draft: PackDraft) -> None:
         draft.positions = parse(text)
         manifest = Manifest.model_validate(draft.positions.value)
     except YamlError as error:
-        draft.error(draft.shown_manifest, error.line, "manifest", str(error))
+        draft.error(draft.shown_manifest, error.place, "manifest", str(error))
         return
     except ValidationError as error:
         for path, message in _invalid(error):
-            draft.error(draft.shown_manifest, draft.line_of(path), "manifest", message)
+            draft.error(draft.shown_manifest, draft.place_of(path), "manifest", message)
         return
     draft.manifest = manifest
     for path, message in _faults(manifest, draft.name):
-        draft.error(draft.shown_manifest, draft.line_of(path), "manifest", message)
+        draft.error(draft.shown_manifest, draft.place_of(path), "manifest", message)
 
 
 def _invalid(error: ValidationError) -> Iterator[tuple[tuple[Hashable, ...], str]]:
@@ -159,10 +161,10 @@ def _read_policies(draft: PackDraft, path: Path) -> None:
         try:
             policies = cedarpy.policies_to_pst(source.text)
         except ValueError as error:
-            draft.error(source.file, source.line, "syntax", f"this is not a Cedar policy: {error}")
+            draft.error(source.file, source.place, "syntax", f"this is not a Cedar policy: {error}")
             continue
         if policies.templates:
-            draft.error(source.file, source.line, "template", "templates (?principal, ?resource) are not used here")
+            draft.error(source.file, source.place, "template", "templates (?principal, ?resource) are not used here")
             continue
         draft.drafts.extend(Draft(_policy(draft, source, tree), tree) for tree in policies.static_policies.values())
 
@@ -172,11 +174,11 @@ def _policy(draft: PackDraft, source: PolicySource, tree: pst.Template) -> Polic
     notes = tree.annotations
     name = notes.get("id", "").strip()
     for fault in _annotation_faults(notes):
-        draft.error(source.file, source.line, "annotation", fault, name or None)
+        draft.error(source.file, source.place, "annotation", fault, name or None)
     mark = notes.get("mark")
     if mark is None:
         message = "there is no @mark: the fact counts as unconfirmed (U)"
-        draft.warning(source.file, source.line, "mark", message, name or None)
+        draft.warning(source.file, source.place, "mark", message, name or None)
     return Policy(
         id=f"{draft.name}/{name}",
         effect=tree.effect,

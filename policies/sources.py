@@ -6,6 +6,8 @@ Cedar names policies by position and its errors know no lines; a decision and an
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from blindrelay.policies.findings import Place
+
 _BLANK = " \t\r\n"
 
 
@@ -15,17 +17,26 @@ class PolicySource:
 
     Attributes:
         file: shown path.
-        line: of its first annotation or word, counted from 1.
+        line, column: of its first annotation or word, counted from 1.
     """
 
     text: str
     file: str
     line: int
+    column: int = 1
 
-    def line_of(self, word: str) -> int:
-        """The line that has `word`, or the first."""
+    @property
+    def place(self) -> Place:
+        """Where it begins."""
+        return self.line, self.column
+
+    def place_of(self, word: str) -> Place:
+        """Where `word` stands first, or the beginning."""
         before, found, _ = self.text.partition(word)
-        return self.line + before.count("\n") if found else self.line
+        if not found:
+            return self.place
+        lines = before.split("\n")
+        return self.line + len(lines) - 1, len(lines[-1]) + (self.column if len(lines) == 1 else 1)
 
 
 def split(text: str, file: str) -> Iterator[PolicySource]:
@@ -42,7 +53,9 @@ def split(text: str, file: str) -> Iterator[PolicySource]:
 
 
 def _source(text: str, start: int, end: int, file: str) -> PolicySource:
-    return PolicySource(text[start:end].rstrip(), file, text.count("\n", 0, start) + 1)
+    return PolicySource(
+        text[start:end].rstrip(), file, text.count("\n", 0, start) + 1, start - text.rfind("\n", 0, start)
+    )
 
 
 def _significant(text: str) -> Iterator[tuple[int, str]]:

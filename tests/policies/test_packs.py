@@ -41,7 +41,7 @@ def test_one_wrong_policy_keeps_every_pack_from_being_loaded(tmp_path: Path) -> 
     write_pack(tmp_path)
     write_pack(tmp_path, PERMIT.replace("@id", "@name"), {"jurisdiction": "yy"}, {"id": "yy/order"}, name="yy")
 
-    with pytest.raises(PacksRejected, match=r"packs/yy/policies.cedar:1: error"):
+    with pytest.raises(PacksRejected, match=r"packs/yy/policies.cedar:1:1: error"):
         Policies.load([tmp_path])
 
 

@@ -54,9 +54,9 @@ def test_what_stands_between_policies_changes_none_of_them(blanks: list[str]) ->
     )
 
 
-def test_a_word_has_the_line_it_stands_on() -> None:
+def test_a_word_has_the_place_it_stands_at() -> None:
     """An error in the middle of a policy points at the middle."""
     found = next(split('@id("a")\nforbid (principal,\n action,\n resource is Content);', "f"))
 
-    assert found.line_of("Content") == 4
-    assert found.line_of("nothing of the kind") == 1
+    assert found.place_of("Content") == (4, 14)
+    assert found.place_of("nothing of the kind") == (1, 1)
