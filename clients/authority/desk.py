@@ -10,7 +10,7 @@ async with DeskClient(identity, address, clock) as desk:
 import asyncio
 import os
 import secrets
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -76,6 +76,7 @@ class DeskClient:
         identity: who calls.
         address: where the desk is.
         clock: when a call is signed.
+        pauses: before a stream is taken up again, in seconds; the last one stays.
 
     Attributes:
         identity: who calls.
@@ -84,10 +85,18 @@ class DeskClient:
 
     relay: RelayIdentity
 
-    def __init__(self, identity: AuthorityIdentity, address: DeskAddress, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        identity: AuthorityIdentity,
+        address: DeskAddress,
+        clock: Clock | None = None,
+        *,
+        pauses: Sequence[float] = PAUSES,
+    ) -> None:
         self.identity = identity
         self._clock = clock or SystemClock()
         self._http = http_client(address)
+        self._pauses = pauses
 
     async def __aenter__(self) -> Self:
         """Ask who the relay is.
@@ -162,7 +171,7 @@ class DeskClient:
                     yield event
             except (ConnectionLost, RelayUnreachable, TimedOut):
                 pass
-            await asyncio.sleep(PAUSES[min(failures, len(PAUSES) - 1)])
+            await asyncio.sleep(self._pauses[min(failures, len(self._pauses) - 1)])
             failures += 1
 
     def _claims(self) -> dict[str, Any]:

@@ -80,11 +80,15 @@ class Follower:
 
     def traffic(self, number: int, accepted_at: int, record: TrafficRecord) -> None:
         """A record is ready."""
-        self._put(replace(self.cursor, traffic=number, at=accepted_at), record)
+        self._put(Cursor(number, accepted_at, self.cursor.watch, self.cursor.connection), record)
 
     def connection(self, number: int, record: AccessRecord) -> None:
         """A connection began or ended."""
         self._put(replace(self.cursor, connection=number), record)
+
+    def passed(self, number: int, at: int) -> None:
+        """Nothing up to this traffic record is missing, and nothing that was accepted before `at`."""
+        self.cursor = Cursor(number, at, self.cursor.watch, self.cursor.connection)
 
     def gap(self, gap: Gap) -> None:
         """Something may be missing here."""

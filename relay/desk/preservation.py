@@ -86,7 +86,7 @@ class _Within:
 
     connection: Connection
 
-    def select(self, query: sqlalchemy.Select[Any]) -> list[tuple[Any, ...]]:
+    def select(self, query: sqlalchemy.Select[Any] | sqlalchemy.TextClause) -> list[tuple[Any, ...]]:
         return [tuple(row) for row in self.connection.execute(query)]
 
 

@@ -67,7 +67,7 @@ class Reader(Protocol):
 class Select(Protocol):
     """See `Reader`."""
 
-    def __call__(self, query: sqlalchemy.Select[Any]) -> list[tuple[Any, ...]]:
+    def __call__(self, query: sqlalchemy.Select[Any] | sqlalchemy.TextClause) -> list[tuple[Any, ...]]:
         """The rows."""
 
 

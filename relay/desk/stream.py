@@ -25,10 +25,10 @@ from blindrelay.policies.package import traffic
 from blindrelay.policies.stream import EndReason, Gap, GapReason, StreamEnd, StreamEvent
 from blindrelay.policies.vocabulary import METADATA, DataClass
 from blindrelay.relay.desk.errors import DeskError, NothingToFetch
-from blindrelay.relay.desk.following import MAX_READY, Cursor, Follower, Happened, Watched
+from blindrelay.relay.desk.following import Cursor, Follower, Happened, Watched
 from blindrelay.relay.desk.ports import StreamOrder
 from blindrelay.relay.desk.selection import PIECE, NotSelectable, seconds
-from blindrelay.relay.desk.tail import Tail
+from blindrelay.relay.desk.tail import MAX_ROWS, Tail
 from blindrelay.relay.errors import StoreError
 from blindrelay.relay.ledger import DAY, Watch
 from blindrelay.relay.ledger import AccessRecord as Connection
@@ -50,10 +50,10 @@ class Pace:
         pause_behind: the same after a look of one reader at what it has missed.
     """
 
-    interval: float = 0.1
-    pause: float = 30.0
+    interval: float = 0.25
+    pause: float = 40.0
     longest_pause: float = 2.0
-    pause_behind: float = 4.0
+    pause_behind: float = 8.0
 
 
 class Exchange(Protocol):
@@ -203,19 +203,23 @@ class RealTimeOrders:
         """Read a piece of what a follower has missed. One that has everything is live."""
         begin, edge = asyncio.get_running_loop().time(), int(self._now()) - self._kept
         if follower.cursor.at < edge:
-            follower.cursor = replace(follower.cursor, at=edge)
+            follower.passed(follower.cursor.traffic, edge)
             follower.gap(Gap(data_class=DataClass.TRAFFIC, reason=GapReason.RETENTION))
         newest = (await self._tail.newest()).message
         if follower.ended is not None:
             return
         if newest < follower.cursor.traffic:  # numbers begin anew in a table that has been emptied
-            follower.cursor = replace(follower.cursor, traffic=0)
+            follower.passed(0, follower.cursor.at)
         after = follower.cursor.traffic
         upper = min(newest, after + PIECE)
-        found = await self._tail.messages(order.accounts, after, upper, limit=MAX_READY)
-        self._hand_over(found, {account: [(order, follower)] for account in order.accounts})
-        if len(found) < MAX_READY:
-            follower.cursor = replace(follower.cursor, traffic=upper)
+        found = await self._tail.messages(order.accounts, after, upper)
+        for number, *row in found:
+            if order.contains(row[3]):
+                follower.traffic(number, row[3], traffic(row))
+        if len(found) == MAX_ROWS:
+            follower.passed(found[-1][0], follower.cursor.at)
+        else:
+            follower.passed(upper, follower.cursor.at)
             if upper == newest:
                 self._join(follower)
                 return
@@ -317,35 +321,42 @@ class RealTimeOrders:
         if newest < self._head:  # the table has been emptied
             self._head = 0
             for _, follower in live:
-                follower.cursor = replace(follower.cursor, traffic=0)
+                follower.passed(0, follower.cursor.at)
         upper = min(newest, self._head + PIECE)
         if upper > self._head:
             observed: dict[int, list[tuple[Watched, Follower]]] = {}
             for order, follower in live:
                 for account in order.accounts:
                     observed.setdefault(account, []).append((order, follower))
-            self._hand_over(await self._tail.messages(list(observed), self._head, upper), observed)
+            found = await self._tail.messages(sorted(observed), self._head, upper)
+            if len(found) == MAX_ROWS:
+                upper = found[-1][0]
+            _hand_over(found, observed)
             self._head = upper
+        served = {follower for _, follower in live}
         for _, follower in self._reading_traffic():
-            if follower.is_live and follower.cursor.traffic < upper and follower not in {one for _, one in live}:
-                follower.fall_behind()  # it has become live while we were looking
-        for _, follower in live:
-            if follower.is_live:
+            if not follower.is_live:
+                continue
+            if follower in served:
                 at = now if upper == newest else follower.cursor.at
-                follower.cursor = replace(follower.cursor, traffic=max(upper, follower.cursor.traffic), at=at)
+                follower.passed(max(upper, follower.cursor.traffic), at)
+            elif follower.cursor.traffic < upper:
+                follower.fall_behind()  # it has become live while we were looking
         if upper < newest:
             self._woken.set()
         return upper == newest
 
-    def _hand_over(self, found: Sequence[Sequence[Any]], observed: dict[int, list[tuple[Watched, Follower]]]) -> None:
-        for number, *row in found:
-            record, accepted_at = traffic(row), row[3]
-            for account in (row[1], row[2]):
-                for order, follower in observed.get(account, ()):
-                    # The second time, for the other account, its cursor is on this record.
-                    if follower.cursor.traffic >= number or not order.contains(accepted_at):
-                        continue
-                    if follower.has_room:
-                        follower.traffic(number, accepted_at, record)
-                    elif follower.is_live:
-                        follower.fall_behind()
+
+def _hand_over(found: Sequence[Sequence[Any]], observed: dict[int, list[tuple[Watched, Follower]]]) -> None:
+    """Give each live follower what is its order's. One that is full goes on from the store, behind the last that it got."""
+    for number, *row in found:
+        record, accepted_at = traffic(row), row[3]
+        for account in (row[1], row[2]):
+            for order, follower in observed.get(account, ()):
+                # The second time, for the other account, its cursor is on this record.
+                if not follower.is_live or follower.cursor.traffic >= number or not order.contains(accepted_at):
+                    continue
+                if follower.has_room:
+                    follower.traffic(number, accepted_at, record)
+                else:
+                    follower.fall_behind()

@@ -14,7 +14,7 @@ from blindrelay.policies.request import Target, TargetFormat
 from blindrelay.policies.stream import EndReason, Gap, GapReason, StreamEnd, StreamEvent
 from blindrelay.policies.vocabulary import DataClass
 from blindrelay.protocol.errors import Malformed
-from blindrelay.relay.desk import following
+from blindrelay.relay.desk import following, tail
 from blindrelay.relay.desk.errors import DeskError, NothingToFetch
 from blindrelay.relay.desk.ports import StreamOrder
 from blindrelay.relay.desk.selection import NotSelectable
@@ -225,7 +225,6 @@ async def test_every_position_is_one_to_go_on_from(stage: Stage) -> None:
 async def test_a_reader_who_does_not_keep_up_loses_nothing(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     """Memory is bounded: it reads on from the store when it has taken what was ready."""
     monkeypatch.setattr(following, "MAX_READY", 3)
-    monkeypatch.setattr("blindrelay.relay.desk.stream.MAX_READY", 3)
     await stage.begin(user("bob"))
     async with stage.follow() as events:
         stage.accept((1, 3, NOW))
@@ -240,6 +239,18 @@ async def test_a_reader_who_does_not_keep_up_loses_nothing(stage: Stage, monkeyp
         assert times(await events.take(50)) == list(range(1, 51))
         await stage.streams.round()
         assert follower.is_live
+
+
+async def test_more_than_one_look_gives_comes_with_the_next(stage: Stage) -> None:
+    """For a reader who is there and for one who comes later; nothing is passed over at the seam."""
+    await stage.begin(user("bob"))
+    async with stage.follow() as events:
+        stage.accept((1, 3, NOW))
+        await events.next()
+        stage.accept(*((1, 3, NOW + 1 + number % 3) for number in range(3 * tail.MAX_ROWS)))
+        assert len(times(await events.take(3 * tail.MAX_ROWS))) == 3 * tail.MAX_ROWS
+
+    assert len(times(await stage.rest())) == 3 * tail.MAX_ROWS + 1
 
 
 async def test_a_reader_who_was_away_for_too_long_is_told(stage: Stage) -> None:
