@@ -84,10 +84,10 @@ class Tenant:
         return builder.sign(self._root_key, hashes.SHA256())
 
 
-def pairs(sending: Tenant, receiving: Tenant, count: int) -> list[Pair]:
-    """`count` senders in one tenant, each with a receiver in the other, on the relay's topics."""
+def pairs(sending: Tenant, receiving: Tenant, count: int, first: int = 0) -> list[Pair]:
+    """`count` senders in one tenant, each with a receiver in the other, on the relay's topics; numbered from `first` on."""
     made = []
-    for number in range(count):
+    for number in range(first, first + count):
         sender, receiver = sending.device(f"sender{number}"), receiving.device(f"receiver{number}")
         address = DeviceAddress.parse(receiver.client_id)
         made.append(

@@ -8,6 +8,7 @@ Writes one line of JSON (`port`, `certificate`, registration `code`) once it lis
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import json
 import signal
@@ -22,6 +23,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from mqtt5 import ConnectPacket
 
+from benchmarks.watching import watching
 from blindrelay.protocol import rpc
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.clock import SystemClock
@@ -100,11 +102,14 @@ def remember(data: Path, records: int) -> None:
     connection.close()
 
 
-async def serve(settings: Settings, tenants: dict[str, Path], *, plain: bool, memory: bool) -> None:
+async def serve(
+    settings: Settings, tenants: dict[str, Path], watched: tuple[str, ...], *, plain: bool, memory: bool
+) -> None:
     """Run until SIGTERM."""
     asked = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, asked.set)
-    async with Relay(settings) as relay:
+    told = settings.data_dir / "told.json"
+    async with Relay(settings) as relay, contextlib.AsyncExitStack() as stack:
         exchange = relay.exchange
         for name, root in tenants.items():
             request = rpc.RegisterTenant(tenant=name, root=_der(root)).model_dump_json().encode()
@@ -114,7 +119,14 @@ async def serve(settings: Settings, tenants: dict[str, Path], *, plain: bool, me
             assert answer.error is None, answer
         if memory:
             exchange.committer = InMemory(exchange, relay.committer)
-        facts = {"port": relay.port, "certificate": str(relay.certificate), "code": relay.registration_code}
+        if watched:
+            await stack.enter_async_context(watching(relay, list(watched), told))
+        facts = {
+            "port": relay.port,
+            "certificate": str(relay.certificate),
+            "code": relay.registration_code,
+            "told": str(told),
+        }
         listener = None
         if plain:
             admission = ByClientId(exchange.services.admission, tenants)
@@ -145,7 +157,10 @@ async def serve(settings: Settings, tenants: dict[str, Path], *, plain: bool, me
     default=0,
     help="As many from one address, at any rate; 0: the defaults.",
 )
-def main(data: Path, roots: tuple[str, ...], records: int, connections: int, **without: bool) -> None:
+@click.option("--watched", multiple=True, help="USER@TENANT: somebody whom a real-time order is about.")
+def main(
+    data: Path, roots: tuple[str, ...], records: int, connections: int, watched: tuple[str, ...], **without: bool
+) -> None:
     """Run the relay under test."""
     harden()
     data.mkdir(parents=True)
@@ -156,7 +171,7 @@ def main(data: Path, roots: tuple[str, ...], records: int, connections: int, **w
         limits = Limits(connections_per_address=connections, handshake_rate=1e6, handshake_burst=10 * connections)
     settings = Settings(data_dir=data, port=0, limits=limits, desk=Desk(enabled=False))
     tenants = {name: Path(path) for name, _, path in (root.partition("=") for root in roots)}
-    uvloop.run(serve(settings, tenants, **without))
+    uvloop.run(serve(settings, tenants, watched, **without))
 
 
 if __name__ == "__main__":

@@ -47,18 +47,29 @@ class World:
 
     @asynccontextmanager
     async def relay(
-        self, *, tls: bool = True, store: bool = True, records: int = 0, connections: int = 0
+        self,
+        *,
+        tls: bool = True,
+        store: bool = True,
+        records: int = 0,
+        connections: int = 0,
+        watched: tuple[int, int] | None = None,
     ) -> AsyncIterator[tuple[Program, Server]]:
         """A relay in a process of its own, with a new data directory.
 
         `records` old TrafficRecords are put into its store first; `connections` raises its limits on connections of one
-        address, for all of ours are.
+        address, for all of ours are. `watched`: the first of the pairs that real-time orders are about, and how many there
+        are of them; each pair has two.
         """
         self._servers += 1
         data = self.folder / f"relay{self._servers}"
         options = [f"--data={data}", f"--records={records}", f"--connections={connections}"]
         options += [f"--root={tenant.name}={tenant.root_file}" for tenant in (self.sending, self.receiving)]
         options += ([] if tls else ["--plain"]) + ([] if store else ["--memory"])
+        if watched is not None:
+            users = (f"sender{{}}@{SENDING}", f"receiver{{}}@{RECEIVING}")
+            numbers = range(watched[0], sum(watched))
+            options += [f"--watched={user.format(number)}" for number in numbers for user in users]
         async with serving("benchmarks.served", *options) as program:
             authority = program.facts["certificate"] if tls else None
             yield program, Server(host=program.host, port=program.port, authority=authority)
@@ -78,12 +89,22 @@ class World:
             roots.write_bytes(self.sending.root_file.read_bytes() + self.receiving.root_file.read_bytes())
             return data.certificate, data.key, roots
 
+    def more_pairs(self, first: int, count: int) -> list[Pair]:
+        """Pairs besides those that carry the load."""
+        return pairs(self.sending, self.receiving, count, first)
+
     async def load(
-        self, program: Program, server: Server, *, rate: float | None = None, one_topic: bool = False
+        self,
+        program: Program,
+        server: Server,
+        *,
+        rate: float | None = None,
+        one_topic: bool = False,
+        pairs: list[Pair] | None = None,
     ) -> "Load":
-        """Measure."""
+        """Measure; with the world's own pairs, or these."""
         scale = self.scale
-        made: list[Pair] = [on_one_topic(pair) for pair in self.pairs] if one_topic else self.pairs
+        made = pairs or ([on_one_topic(pair) for pair in self.pairs] if one_topic else self.pairs)
         job = LoadJob(
             server=server,
             pairs=made,
