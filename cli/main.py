@@ -28,6 +28,7 @@ COMMANDS = {
         f"{_CLI}.authority", "authority", "Be an authority: ask, and open what is disclosed.", "Lawful access"
     ),
     "desk": Entry(f"{_CLI}.desk", "desk", "Work at the lawful desk: authorities, cases, approvals.", "Lawful access"),
+    "policy": Entry(f"{_CLI}.policy", "policy", "Write policy: lint, explain, matrix, diff.", "Lawful access"),
     "report": Entry(
         f"{_CLI}.report", "report", "Tell the public: transparency report and warrant canary.", "Lawful access"
     ),

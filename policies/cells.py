@@ -1,9 +1,9 @@
 """What comes of one thing that can be asked for: the unit in which explain, matrix and diff speak."""
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from blindrelay.policies.decision import ClassDecision, Decision, DemandDecision, Reason
 from blindrelay.policies.hypothesis import DATA_MODES
@@ -65,8 +65,27 @@ class Cell:
 
     @property
     def verdict(self) -> str:
-        """`granted`, or `refused: not-held`."""
-        return str(self.outcome) if self.ground is None else f"{self.outcome}: {self.ground}"
+        """`granted (S)`, or `refused: not held (C)`."""
+        why = f": {self.ground.replace('-', ' ')}" if self.ground else ""
+        return f"{self.outcome}{why} ({self.mark})"
+
+    def record(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "asked": str(self.column),
+            "how": self.how,
+            "outcome": str(self.outcome),
+            "ground": self.ground and str(self.ground),
+            "mark": str(self.mark),
+            "reasons": [asdict(reason) for reason in self.reasons],
+            "law": self.law,
+            "would_change": list(self.would_change),
+        }
+
+    @property
+    def rank(self) -> int:
+        """0 for what gives most; the higher, the less."""
+        return _RANK.index(self.outcome)
 
     @property
     def policies(self) -> tuple[str, ...]:
@@ -94,9 +113,7 @@ def cells(decision: Decision, *, bulk: bool = False) -> Iterator[Cell]:
 
 def best(found: Iterable[Cell]) -> Cell:
     """The cell that gives most; of equals the one that is best established, then the first. ValueError for none."""
-    return min(
-        found, key=lambda cell: (_RANK.index(cell.outcome), _rank_of_refusal(cell), _WEAKEST_LAST.index(cell.mark))
-    )
+    return min(found, key=lambda cell: (cell.rank, _rank_of_refusal(cell), _WEAKEST_LAST.index(cell.mark)))
 
 
 def weakest(rests_on: Iterable[Reason | Cell]) -> Mark:

@@ -122,15 +122,20 @@ def favourable(pack: Pack, instrument: Instrument, issuer: AuthorityKind) -> Cir
 
 
 def ask(policies: Policies, circumstances: Circumstances, *, capabilities: bool = True) -> Decision:
-    """Let the engine decide every demand that could be made under these circumstances.
-
-    One for each mode, with every class; one for each action on the service; and unless `capabilities` is False, one for each
-    capability (these depend on instrument and issuer alone, so that asking once is enough).
-
-    Raises:
-        KeyError: no pack has an instrument of that jurisdiction.
-    """
+    """Let the engine decide what `pose` makes of these circumstances. KeyError: the instrument's jurisdiction has no pack."""
     pack = policies.packs[circumstances.instrument.partition("/")[0]]
+    return decide(*pose(pack, circumstances, capabilities=capabilities), policies)
+
+
+def pose(pack: Pack, circumstances: Circumstances, *, capabilities: bool = True) -> tuple[LawfulRequest, Facts]:
+    """A request with every demand that could be made under these circumstances, and the facts that go with it.
+
+    One demand for each mode, with every class; one for each action on the service; and unless `capabilities` is False, one for
+    each capability (these depend on instrument and issuer alone, so that asking once is enough).
+
+    Args:
+        pack: of the instrument's jurisdiction, for how long the instrument may run, and the day on which all this happens.
+    """
     moment = datetime.combine(pack.manifest.as_of, time(12), UTC)
     term = _term(pack, circumstances, moment)
     demands: tuple[Demand, ...] = (
@@ -138,7 +143,15 @@ def ask(policies: Policies, circumstances: Circumstances, *, capabilities: bool 
         *(_service(action, pack.manifest.jurisdiction, moment) for action in ServiceAction),
         *(_capability(capability, circumstances.scope) for capability in Capability if capabilities),
     )
-    return decide(_request(circumstances, demands, term, moment), _facts(circumstances, moment), policies)
+    return _request(circumstances, demands, term, moment), _facts(circumstances, moment)
+
+
+def every_use(pack: Pack, instrument: Instrument, seen: LookedAt) -> Iterator[Circumstances]:
+    """Every issuer's use of an instrument: in all ways that policies could tell apart, and once about everybody."""
+    for issuer in instrument.issuers:
+        plain = favourable(pack, instrument, issuer)
+        yield from variations(plain, seen)
+        yield replace(plain, scope=Scope.ALL_USERS)
 
 
 def variations(plain: Circumstances, seen: LookedAt) -> Iterator[Circumstances]:

@@ -5,11 +5,11 @@ everybody.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from blindrelay.policies.cells import Cell, Column, best, cells, weakest
-from blindrelay.policies.hypothesis import Circumstances, ask, favourable, variations
+from blindrelay.policies.hypothesis import ask, every_use
 from blindrelay.policies.matters import looked_at
 from blindrelay.policies.packs import Instrument, Pack, Policies
 from blindrelay.policies.vocabulary import AuthorityKind, Capability, DataClass, Ground, Mark, Outcome, Scope
@@ -101,7 +101,9 @@ def row(policies: Policies, pack: Pack, instrument: Instrument) -> Row:
     """One instrument, asked about in every way in which it could be used."""
     found: dict[Column, list[Cell]] = {column: [] for column in Column}
     asked: set[AuthorityKind] = set()
-    for circumstances in _uses(pack, instrument):
+    for circumstances in every_use(pack, instrument, looked_at([pack], instrument.id)):
+        if circumstances.scope is Scope.TENANT:  # never gives more than named accounts do
+            continue
         bulk = circumstances.scope is Scope.ALL_USERS
         decision = ask(policies, circumstances, capabilities=circumstances.issuer not in asked)
         asked.add(circumstances.issuer)
@@ -119,23 +121,16 @@ def row(policies: Policies, pack: Pack, instrument: Instrument) -> Row:
     )
 
 
-def _uses(pack: Pack, instrument: Instrument) -> Iterator[Circumstances]:
-    seen = looked_at([pack], instrument.id)
-    for issuer in instrument.issuers:
-        plain = favourable(pack, instrument, issuer)
-        yield from (each for each in variations(plain, seen) if each.scope is Scope.ACCOUNTS)
-        yield replace(plain, scope=Scope.ALL_USERS)
-
-
 def _cell(column: Column, instrument: Instrument, found: list[Cell]) -> MatrixCell:
     chosen = best(found)
     how = tuple(dict.fromkeys(cell.how for cell in found if cell.gives))
     each = [best(cell for cell in found if cell.how == one) for one in how] or [chosen]
     policies = tuple(dict.fromkeys(policy for cell in each for policy in cell.policies))
-    return MatrixCell(column, chosen.outcome, chosen.ground, weakest(each), how, _in_law(column, instrument), policies)
+    return MatrixCell(column, chosen.outcome, chosen.ground, weakest(each), how, reached(column, instrument), policies)
 
 
-def _in_law(column: Column, instrument: Instrument) -> bool:
+def reached(column: Column, instrument: Instrument) -> bool:
+    """Whether the law reaches this with the instrument, whatever comes of it here."""
     match column:
         case Column.BULK:
             return Scope.ALL_USERS in instrument.scopes and bool(instrument.reach)
