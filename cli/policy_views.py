@@ -1,6 +1,7 @@
 """How `blindrelay policy` shows what it has found out."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from itertools import groupby
 from typing import Any, Final
 
@@ -16,6 +17,7 @@ from blindrelay.policies.decision import Reason
 from blindrelay.policies.diff import Direction, Move
 from blindrelay.policies.explain import Answer, Explanation
 from blindrelay.policies.findings import Finding
+from blindrelay.policies.hypothesis import DEFAULT_TENANT
 from blindrelay.policies.matrix import Row, markdown
 from blindrelay.policies.packs import Policies
 from blindrelay.policies.vocabulary import DataClass, Mark
@@ -68,7 +70,7 @@ def show_explanation(found: Explanation) -> None:
     where = ", ".join(sorted(under.tenant_jurisdictions))
     output.print(
         f"[bold]{escape(asker)} of {under.authority_jurisdiction}, with {escape(reasons.cited(found.instrument))}[/bold]\n"
-        f"{escape(under.described())}; about {escape(under.tenant)} ({where})\n"
+        f"{escape(replace(under, tenant=DEFAULT_TENANT).described())}; about {escape(under.tenant)} ({where})\n"
         f"[dim]{found.location}; {found.instrument.mark}, {_MARKS[found.instrument.mark]}[/dim]",
         soft_wrap=True,
     )

@@ -124,6 +124,10 @@ _ANNOTATIONS: Final = (
     ("@mark", "", f"{_words(Mark)}; without it the policy counts as U, and lint warns"),
     ("@ground", "", f"what a `forbid` is called when it decides; `{Ground.OUT_OF_REACH}` unless it says otherwise"),
 )
+_SCHEMA: Final = """\
+What policies can look at is in [the schema](../../policies/blindrelay.cedarschema). `disclose`, `preserve` and `stream` apply
+to subscriber, connection and traffic records alone: a policy that would permit content or keys has no type.
+"""
 
 
 def render(policies: Policies) -> str:
@@ -148,10 +152,7 @@ def _form() -> Iterator[str]:
         yield _table(("field", "required", "what it says"), rows)
     yield "## Annotations of a policy\n"
     yield _table(("annotation", "required", "what it says"), ((f"`{name}`", *rest) for name, *rest in _ANNOTATIONS))
-    yield (
-        "What policies can look at is in [the schema](../../policies/blindrelay.cedarschema). `disclose`, `preserve` and "
-        "`stream` apply to subscriber, connection and traffic records alone: a policy that would permit content or keys has no type.\n"
-    )
+    yield _SCHEMA
 
 
 def _invariants(policies: Iterable[Policy]) -> Iterator[str]:

@@ -6,12 +6,16 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGES = sorted((ROOT / "docs" / "tutorial").glob("*.md")) + sorted((ROOT / "docs" / "how-to").glob("*.md"))
+#: pytest finds the plugin for scenarios by its entry point, unless the installation is older than that.
+PLUGIN = "blindrelay.proofs.scenarios.pytest_plugin"
+NAMED = "" if any(one.value == PLUGIN for one in entry_points(group="pytest11")) else f"-p {PLUGIN}"
 BLOCK = re.compile(r"^```sh\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
@@ -23,6 +27,7 @@ def environment(tmp_path: Path) -> Iterator[dict[str, str]]:
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
         "BLINDRELAY_HOME": str(tmp_path / "home"),
         "HOME": str(tmp_path),
+        "PYTEST_ADDOPTS": NAMED,
     }
     command = [sys.executable, "-m", "blindrelay", "up", "--port", "0", "--json"]
     with subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as relay:
