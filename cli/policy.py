@@ -151,8 +151,8 @@ def explain(
 
     For each data class and mode: the outcome, the policies that determine it with file and line, what they rest on and how
     sure that is (C confirmed, S from a secondary source, U unconfirmed), what the law says beside it, and what would have to
-    differ. The relay's own engine answers. It is taken that the authority is registered and has been called back, that records
-    are held, and that the instrument is in force.
+    differ. The relay's own engine answers. It is taken that the authority is registered and has been called back, that
+    another state's authority has been notified where it must be, that records are held, and that the instrument is in force.
     """
     loaded = _load(policies)
     _known(loaded, instrument)
