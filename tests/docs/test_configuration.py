@@ -41,7 +41,7 @@ def test_the_command_line_page_is_what_help_prints() -> None:
     In a process of its own: a command keeps the help option of its first call, and another test may have called it
     outside `blindrelay`.
     """
-    manual = subprocess.run(  # noqa: S603  our own module, no input
+    manual = subprocess.run(
         [sys.executable, "-m", "blindrelay.cli.manual"], capture_output=True, text=True, check=True, timeout=120
     )
 
