@@ -55,7 +55,7 @@ def _put(database: Path, waiting: list[bytes]) -> None:
 
 @pytest.mark.parametrize("seed", range(1, 4))
 def test_what_people_write_has_no_influence_on_a_package(seed: int, tmp_path: Path) -> None:
-    """Byte for byte, but for the signature, which is another each time: the relays differ in what waits in them and in nothing else."""
+    """Byte for byte, but for the signature, which is another each time: only what waits in the relays differs."""
     desk = Desk(tmp_path)
 
     assert disclosed(tmp_path / "one", desk, sealed(0)) == disclosed(tmp_path / "other", desk, sealed(seed))
