@@ -6,6 +6,7 @@
 | `ranges`     | of which subtrees a proof is made                  | RFC 6962, 2.1.1 and 2.1.2             |
 | `tiles`      | tiles, their paths, hashes out of them             | https://c2sp.org/tlog-tiles           |
 | `entries`    | entry bundles                                      | https://c2sp.org/tlog-tiles           |
+| `encoding`   | base64 in one way only                             | RFC 4648, 4                           |
 | `keys`       | Ed25519 keys of logs and witnesses                 | https://c2sp.org/signed-note          |
 | `note`       | text with signatures                               | https://c2sp.org/signed-note          |
 | `checkpoint` | tree heads, signed by a log, cosigned by witnesses | https://c2sp.org/tlog-cosignature     |

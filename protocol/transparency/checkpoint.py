@@ -1,19 +1,20 @@
 """Checkpoints: how large a log is and what its root is, signed by the log (https://c2sp.org/tlog-checkpoint) and cosigned, with
 the time, by witnesses who have seen no other history of it (https://c2sp.org/tlog-cosignature)."""
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 from typing import Final, Self
 
 from blindrelay.protocol.errors import Malformed, VerificationFailed
-from blindrelay.protocol.transparency.keys import SIGNATURE_LENGTH, SigningKey, VerifierKey
+from blindrelay.protocol.transparency.encoding import decode_base64, encode_base64
+from blindrelay.protocol.transparency.keys import Algorithm, SigningKey, VerifierKey
 from blindrelay.protocol.transparency.merkle import EMPTY_ROOT, HASH_LENGTH, MAX_SIZE
 from blindrelay.protocol.transparency.note import Note, Signature
 
 _DECIMAL: Final = re.compile(r"0|[1-9]\d{0,18}", re.ASCII)
 _TIME_LENGTH: Final = 8
+#: Times of cosignatures are below this, in seconds since the epoch.
+MAX_TIME: Final = 2**63
 
 
 class CheckpointRejected(VerificationFailed):
@@ -46,19 +47,15 @@ class Checkpoint:
     @property
     def text(self) -> str:
         """What is signed."""
-        return f"{self.origin}\n{self.size}\n{base64.b64encode(self.root).decode()}\n"
+        return f"{self.origin}\n{self.size}\n{encode_base64(self.root)}\n"
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """The text of a note, extension lines ignored. Raises `Malformed`."""
-        lines = text.split("\n")
-        if len(lines) < 4 or not _DECIMAL.fullmatch(lines[1]):
-            raise Malformed("a checkpoint has three lines at least: origin, size, and root")
-        try:
-            root = base64.b64decode(lines[2], validate=True)
-        except binascii.Error as error:
-            raise Malformed("the root of a checkpoint is not base64") from error
-        return cls(lines[0], int(lines[1]), root)
+        lines = text.removesuffix("\n").split("\n")
+        if len(lines) < 3 or not all(lines) or not text.endswith("\n") or not _DECIMAL.fullmatch(lines[1]):
+            raise Malformed("a checkpoint has three lines at least (origin, size, and root), and none is empty")
+        return cls(lines[0], int(lines[1]), decode_base64(lines[2]))
 
     def sign(self, key: SigningKey) -> Note:
         """The checkpoint as a note with the log's signature."""
@@ -66,22 +63,30 @@ class Checkpoint:
 
 
 def cosign(note: Note, key: SigningKey, time: int) -> Signature:
-    """A witness's signature: at `time` (seconds since the epoch) it knew of no other history of this log."""
+    """A witness's signature: at `time` (seconds since the epoch) it knew of no other history of this log.
+
+    Raises:
+        Malformed: the key is no witness's, or the time before 1970 or from 2**63 on.
+    """
+    if key.algorithm is not Algorithm.COSIGNATURE or not 0 <= time < MAX_TIME:
+        raise Malformed(f"the key {key.verifier} cannot cosign at the time {time}")
     data = time.to_bytes(_TIME_LENGTH, "big") + key.sign(_message(note, time))
     return Signature(key.name, key.verifier.key_id, data)
 
 
 def cosigned_at(note: Note, key: VerifierKey) -> int | None:
-    """When the witness last cosigned this note, in seconds since the epoch; None if it has not, or not truly."""
-    times = [
-        time
-        for found in note.signatures
-        if found.is_of(key) and len(found.data) == _TIME_LENGTH + SIGNATURE_LENGTH
-        if key.verifies(
-            found.data[_TIME_LENGTH:], _message(note, time := int.from_bytes(found.data[:_TIME_LENGTH], "big"))
-        )
-    ]
-    return max(times, default=None)
+    """When the witness last cosigned this note, in seconds since the epoch.
+
+    None if it has not, or if one of the cosignatures said to be its own is not.
+    """
+    times = [_verified_time(note, key, found.data) for found in note.signatures if found.is_of(key)]
+    verified = [time for time in times if time is not None]
+    return max(verified) if verified and len(verified) == len(times) else None
+
+
+def _verified_time(note: Note, key: VerifierKey, data: bytes) -> int | None:
+    time, signature = int.from_bytes(data[:_TIME_LENGTH], "big"), data[_TIME_LENGTH:]
+    return time if time < MAX_TIME and key.verifies(signature, _message(note, time)) else None
 
 
 def _message(note: Note, time: int) -> bytes:

@@ -7,20 +7,19 @@ example.com/log
 — example.com/log <base64 of key id and signature>
 """
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 from typing import Final, Self
 
 from blindrelay.protocol.errors import Malformed
-from blindrelay.protocol.transparency.keys import SIGNATURE_LENGTH, SigningKey, VerifierKey
+from blindrelay.protocol.transparency.encoding import decode_base64, encode_base64
+from blindrelay.protocol.transparency.keys import SigningKey, VerifierKey
 
 #: A note with a hundred signatures is a joke, one of a megabyte an attack.
 MAX_NOTE: Final = 64 * 1024
 MAX_SIGNATURES: Final = 100
-_LINE: Final = re.compile(r"— ([^\s+]+) (\S+)")
-_CONTROL: Final = re.compile(r"[\x00-\x09\x0b-\x1f]")
+_LINE: Final = re.compile(r"— ([^\s+\x00-\x1f]+) (\S+)")
+_FORBIDDEN: Final = re.compile(r"[\x00-\x09\x0b-\x1f\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +31,7 @@ class Signature:
     data: bytes
 
     def __str__(self) -> str:
-        return f"— {self.name} {base64.b64encode(self.key_id + self.data).decode()}\n"
+        return f"— {self.name} {encode_base64(self.key_id + self.data)}\n"
 
     def is_of(self, key: VerifierKey) -> bool:
         """Whether it says that it is this key's. It proves nothing."""
@@ -42,10 +41,7 @@ class Signature:
     def parse(cls, line: str) -> Self:
         """A line without its end. Raises `Malformed`."""
         match = _LINE.fullmatch(line)
-        try:
-            data = base64.b64decode(match[2], validate=True) if match else b""
-        except binascii.Error:
-            data = b""
+        data = decode_base64(match[2]) if match else b""
         if match is None or len(data) <= 4:
             raise Malformed(f"{line[:80]!r} is no signature of a note: expected `— <name> <base64>`")
         return cls(match[1], data[:4], data[4:])
@@ -63,7 +59,7 @@ class Note:
     signatures: tuple[Signature, ...] = ()
 
     def __post_init__(self) -> None:
-        if not self.text.endswith("\n") or _CONTROL.search(self.text):
+        if not self.text.endswith("\n") or _FORBIDDEN.search(self.text):
             raise Malformed("the text of a note is lines without control characters, and a line feed after each")
 
     @classmethod
@@ -96,10 +92,7 @@ class Note:
         return type(self)(self.text, self.signatures + signatures)
 
     def is_signed_by(self, key: VerifierKey) -> bool:
-        """Whether a signature over the text verifies with `key`. Others' are ignored, as the format demands."""
+        """Whether `key` has signed, and nothing said to be its signature is not. Others' are ignored, as they must be."""
         text = self.text.encode()
-        return any(
-            len(found.data) == SIGNATURE_LENGTH and key.verifies(found.data, text)
-            for found in self.signatures
-            if found.is_of(key)
-        )
+        verified = [key.verifies(found.data, text) for found in self.signatures if found.is_of(key)]
+        return bool(verified) and all(verified)

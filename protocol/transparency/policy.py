@@ -6,6 +6,8 @@ group <name> <any | all | number> <names of witnesses or groups>
 quorum <name | none>
 """
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Self, TypeVar
 
@@ -15,6 +17,9 @@ from blindrelay.protocol.transparency.keys import Algorithm, VerifierKey
 from blindrelay.protocol.transparency.note import Note
 
 NO_QUORUM: Final = "none"
+#: Spaces and tabs alone part words: what else Unicode calls a space may be in a name.
+_SPACE: Final = re.compile(r"[ \t]+")
+_FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +29,9 @@ class Witness:
     name: str
     key: VerifierKey
     url: str | None = None
+
+    def __str__(self) -> str:
+        return f"witness {self.name} {self.key}" + (f" {self.url}" if self.url else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,18 +60,34 @@ class Witnessed:
 
 @dataclass(frozen=True, slots=True)
 class Trust:
-    """One log's key, the witnesses that are known, and how many of them have to agree."""
+    """One log's key, the witnesses that are known, and how many of them have to agree.
+
+    Raises:
+        Malformed: a witness could count twice, a group or the quorum names somebody unknown, or it cannot be met.
+    """
 
     log: VerifierKey
     witnesses: tuple[Witness, ...] = ()
     groups: tuple[Group, ...] = ()
     quorum: str = NO_QUORUM
 
+    def __post_init__(self) -> None:
+        _require_distinct([witness.key.public.hex() for witness in self.witnesses], "the public key")
+        _require_distinct([member for group in self.groups for member in group.members], "the member")
+        _require_distinct([NO_QUORUM, *(w.name for w in self.witnesses), *(g.name for g in self.groups)], "the name")
+        known = {witness.name for witness in self.witnesses}
+        for group in self.groups:
+            if unknown := set(group.members) - known:
+                raise Malformed(f"there is no witness or group {min(unknown)!r} before the group {group.name!r}")
+            if not 0 < group.threshold <= len(group.members):
+                raise Malformed(f"{group.threshold} of the {len(group.members)} members of {group.name!r} cannot agree")
+            known.add(group.name)
+        if self.quorum not in known | {NO_QUORUM}:
+            raise Malformed(f"there is no witness or group {self.quorum!r} that could be the quorum")
+
     @classmethod
     def threshold(cls, log: VerifierKey, witnesses: tuple[Witness, ...], count: int) -> Self:
         """`count` of the witnesses, whichever. Raises `Malformed` if there are not as many."""
-        if not 0 <= count <= len(witnesses):
-            raise Malformed(f"{count} witnesses are to agree, and {len(witnesses)} are known")
         if not count:
             return cls(log, witnesses)
         group = Group("quorum-group", count, tuple(witness.name for witness in witnesses))
@@ -102,12 +126,20 @@ class Trust:
 
     def __str__(self) -> str:
         lines = [f"log {self.log}"]
-        lines += [f"witness {w.name} {w.key}" + (f" {w.url}" if w.url else "") for w in self.witnesses]
+        lines += map(str, self.witnesses)
         lines += [f"group {g.name} {g.threshold} {' '.join(g.members)}" for g in self.groups]
         return "\n".join([*lines, f"quorum {self.quorum}", ""])
 
 
 _Trust = TypeVar("_Trust", bound=Trust)
+
+
+def parse_witness(line: str) -> Witness:
+    """One line `witness <name> <verifier key> [<url>]`. Raises `Malformed`."""
+    match _words(line):
+        case ["witness", name, key, *url] if len(url) < 2:
+            return Witness(name, _key(key, Algorithm.COSIGNATURE), *url)
+    raise Malformed(f"{line[:80]!r} is no witness: expected `witness <name> <verifier key> [<url>]`")
 
 
 class _Parser:
@@ -118,46 +150,55 @@ class _Parser:
         self.quorum: str | None = None
 
     def policy(self, kind: type[_Trust], text: str) -> _Trust:
-        for number, line in enumerate(text.splitlines(), 1):
-            words = line.split()
-            if not words or words[0].startswith("#"):
-                continue
+        for number, line in enumerate(text.split("\n"), 1):
             try:
-                self._line(words)
+                self._line(line, _words(line))
             except ValueError as error:
                 raise Malformed(f"line {number} of the log policy: {error}") from error
         if self.log is None or self.quorum is None:
             raise Malformed("a log policy has one line `log <key>` and one line `quorum <name>`")
         return kind(self.log, tuple(self.witnesses), tuple(self.groups), self.quorum)
 
-    def _line(self, words: list[str]) -> None:
+    def _line(self, line: str, words: list[str]) -> None:
         match words:
+            case []:
+                pass
+            case [comment, *_] if comment.startswith("#"):
+                pass
             case ["log", key] | ["log", key, _] if self.log is None:
                 self.log = _key(key, Algorithm.ED25519)
-            case ["witness", name, key, *url] if len(url) < 2:
-                self._new(name)
-                self.witnesses.append(Witness(name, _key(key, Algorithm.COSIGNATURE), url[0] if url else None))
+            case ["witness", *_]:
+                self.witnesses.append(parse_witness(line))
             case ["group", name, count, *members] if members:
-                self._new(name)
-                for member in members:
-                    self._known(member)
+                self._require_known(members)
                 self.groups.append(Group(name, _count(count, len(members)), tuple(members)))
             case ["quorum", name] if self.quorum is None:
-                self.quorum = name if name == NO_QUORUM else self._known(name)
+                self._require_known([] if name == NO_QUORUM else [name])
+                self.quorum = name
             case _:
-                raise Malformed(f"{' '.join(words)[:80]!r} is not understood, or is said twice")
+                raise Malformed(f"{line[:80]!r} is not understood, or is said twice")
 
-    def _names(self) -> set[str]:
-        return {witness.name for witness in self.witnesses} | {group.name for group in self.groups}
+    def _require_known(self, names: Sequence[str]) -> None:
+        """The order of the lines counts here, and is gone when `Trust` looks at them."""
+        known = {witness.name for witness in self.witnesses} | {group.name for group in self.groups}
+        for name in names:
+            if name not in known:
+                raise Malformed(f"there is no witness or group {name!r} before this line")
 
-    def _new(self, name: str) -> None:
-        if name in self._names() or name == NO_QUORUM:
-            raise Malformed(f"there is a {name!r} already")
 
-    def _known(self, name: str) -> str:
-        if name not in self._names():
-            raise Malformed(f"there is no witness or group {name!r} before this line")
-        return name
+def _words(line: str) -> list[str]:
+    if _FORBIDDEN.search(line):
+        raise Malformed("it has a control character")
+    return [word for word in _SPACE.split(line) if word]
+
+
+def _require_distinct(values: Sequence[str], what: str) -> None:
+    """Twice the same, and one witness would count as two."""
+    seen: set[str] = set()
+    for value in values:
+        if value in seen:
+            raise Malformed(f"{what} {value[:80]!r} is there twice")
+        seen.add(value)
 
 
 def _key(text: str, algorithm: Algorithm) -> VerifierKey:
@@ -172,5 +213,5 @@ def _key(text: str, algorithm: Algorithm) -> VerifierKey:
 def _count(text: str, members: int) -> int:
     count = {"any": 1, "all": members}.get(text) or (int(text) if text.isascii() and text.isdigit() else 0)
     if not 0 < count <= members:
-        raise Malformed(f"{text!r} of {members} members cannot be met: expected any, all, or a number from 1")
+        raise Malformed(f"{text[:80]!r} of {members} members cannot be met: expected any, all, or a number from 1")
     return count

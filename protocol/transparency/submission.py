@@ -6,13 +6,12 @@ old <size that the witness has seen>
 <checkpoint, signed by the log>
 """
 
-import base64
-import binascii
 import re
 from dataclasses import dataclass
 from typing import Final, Self
 
 from blindrelay.protocol.errors import Malformed
+from blindrelay.protocol.transparency.encoding import decode_base64, encode_base64
 from blindrelay.protocol.transparency.merkle import HASH_LENGTH, MAX_SIZE
 from blindrelay.protocol.transparency.note import MAX_NOTE, Note, Signature
 
@@ -51,17 +50,14 @@ class Submission:
 
 def encode_hashes(hashes: tuple[bytes, ...]) -> str:
     """One line of base64 each."""
-    return "".join(f"{base64.b64encode(found).decode()}\n" for found in hashes)
+    return "".join(f"{encode_base64(found)}\n" for found in hashes)
 
 
 def decode_hashes(lines: list[str]) -> tuple[bytes, ...]:
     """Raises `Malformed` for more than a proof can have, and for what is no hash."""
     if len(lines) > MAX_PROOF:
         raise Malformed(f"a proof has {len(lines)} hashes, and no tree needs more than {MAX_PROOF}")
-    try:
-        hashes = tuple(base64.b64decode(line, validate=True) for line in lines)
-    except (binascii.Error, ValueError) as error:
-        raise Malformed("a hash of a proof is not base64") from error
+    hashes = tuple(decode_base64(line) for line in lines)
     if any(len(found) != HASH_LENGTH for found in hashes):
         raise Malformed(f"a hash of a proof does not have {HASH_LENGTH} bytes")
     return hashes

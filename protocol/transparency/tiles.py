@@ -65,7 +65,7 @@ def parse_number(text: str) -> tuple[int, int]:
     if match:
         index = int(match[1].replace("x", "").replace("/", ""))
         width = TILE_WIDTH if match[2] is None else int(match[2])
-        if index < MAX_SIZE and number_path(index, width) == text:
+        if index < MAX_SIZE and width <= TILE_WIDTH and number_path(index, width) == text:
             return index, width
     raise Malformed(f"{text[:80]!r} is not the number of a tile: expected one like x001/x234/067 or 067.p/12")
 
