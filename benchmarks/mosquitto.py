@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from benchmarks.processes import Failed, Program, free_port, start, stop
+from benchmarks.processes import Failed, Program, held_port, start, stop
 
 _START_SECONDS = 5.0
 
@@ -22,31 +22,31 @@ def installed() -> str | None:
 @asynccontextmanager
 async def broker(folder: Path, tls: tuple[Path, Path, Path] | None) -> AsyncIterator[Program]:
     """Mosquitto on a free port, without persistence. `tls`: server certificate, its key, and the roots of the clients."""
-    port = free_port()
-    lines = [
-        f"listener {port} 127.0.0.1",
-        "allow_anonymous true",
-        "persistence false",
-        "log_type error",
-        "max_inflight_messages 128",
-        "max_queued_messages 100000",
-        # Started as root it would change to an account that cannot read the keys.
-        f"user {getpass.getuser()}",
-    ]
-    if tls is not None:
-        certificate, key, roots = tls
-        lines += [f"certfile {certificate}", f"keyfile {key}", f"cafile {roots}"]
-        lines += ["require_certificate true", "tls_version tlsv1.3"]
-    config = folder / "mosquitto.conf"
-    await asyncio.to_thread(config.write_text, "\n".join(lines) + "\n")
-    # It complains of every connection that is cut in the end.
-    silence = asyncio.subprocess.DEVNULL
-    process = await start([str(installed()), "-c", str(config)], stdout=silence, stderr=silence)
-    try:
-        await _listening(port, process)
-        yield Program(process, "127.0.0.1", port, {})
-    finally:
-        await stop(process)
+    with held_port() as port:
+        lines = [
+            f"listener {port} 127.0.0.1",
+            "allow_anonymous true",
+            "persistence false",
+            "log_type error",
+            "max_inflight_messages 128",
+            "max_queued_messages 100000",
+            # Started as root it would change to an account that cannot read the keys.
+            f"user {getpass.getuser()}",
+        ]
+        if tls is not None:
+            certificate, key, roots = tls
+            lines += [f"certfile {certificate}", f"keyfile {key}", f"cafile {roots}"]
+            lines += ["require_certificate true", "tls_version tlsv1.3"]
+        config = folder / "mosquitto.conf"
+        await asyncio.to_thread(config.write_text, "\n".join(lines) + "\n")
+        # It complains of every connection that is cut in the end.
+        silence = asyncio.subprocess.DEVNULL
+        process = await start([str(installed()), "-c", str(config)], stdout=silence, stderr=silence)
+        try:
+            await _listening(port, process)
+            yield Program(process, "127.0.0.1", port, {})
+        finally:
+            await stop(process)
 
 
 async def _listening(port: int, process: asyncio.subprocess.Process) -> None:

@@ -5,8 +5,8 @@ import json
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +42,17 @@ class Program:
         return float(times.user + times.system)
 
 
-def free_port() -> int:
-    """A TCP port of the loopback interface that nobody listens on at the moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+@contextmanager
+def held_port() -> Iterator[int]:
+    """A TCP port of the loopback interface that Linux gives to nobody but a server that asks for this very one.
+
+    It is bound and not listened on. A server that sets SO_REUSEADDR, as they all do, may still listen there; ports that the
+    kernel picks, for servers and for outgoing connections, are others.
+    """
+    with socket.socket() as holder:
+        holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        holder.bind(("127.0.0.1", 0))
+        yield int(holder.getsockname()[1])
 
 
 async def start(arguments: Sequence[str], **streams: Any) -> asyncio.subprocess.Process:

@@ -31,7 +31,7 @@ from blindrelay.relay.config import Desk, Limits, Settings
 from blindrelay.relay.exchange import Exchange
 from blindrelay.relay.identity import Registrar
 from blindrelay.relay.limits import Limits as LimitsInForce
-from blindrelay.relay.mqtt.listener import Listener
+from blindrelay.relay.mqtt.listener import Listener, listening_socket
 from blindrelay.relay.ports import Admission, Admitted
 from blindrelay.relay.server import Relay, harden
 from blindrelay.relay.store.committer import Committer, Outcome
@@ -133,7 +133,7 @@ async def serve(
             exchange.services = dataclasses.replace(exchange.services, admission=admission)
             clock = SystemClock()
             listener = Listener(exchange, LimitsInForce(settings.limits, clock), clock, tls=None)
-            facts["port"] = await listener.start(settings.host, 0)
+            facts["port"] = listener.start(listening_socket(settings.host, 0))
         sys.stdout.write(json.dumps(facts) + "\n")
         sys.stdout.flush()
         await asked.wait()

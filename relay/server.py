@@ -11,6 +11,7 @@ import contextlib
 import os
 import resource
 import signal
+import socket
 import sys
 from asyncio import sslproto
 from collections.abc import Callable
@@ -43,7 +44,7 @@ from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity
 from blindrelay.relay.ledger import Ledger
 from blindrelay.relay.limits import Limits
 from blindrelay.relay.mailbox import Quota
-from blindrelay.relay.mqtt.listener import Listener, TimeLimits
+from blindrelay.relay.mqtt.listener import Listener, TimeLimits, listening_socket
 from blindrelay.relay.my_data import Windows, my_data
 from blindrelay.relay.retention import Purge
 from blindrelay.relay.rpc import Handler, Rpc
@@ -79,6 +80,8 @@ class Relay:
         settings: see `config.Settings`.
         clock: what time it is; for tests and simulations.
         times: how long peers may keep us waiting.
+        door: a bound socket to listen on instead of the configured port. It stays the caller's, who can hand it to the
+            next relay: nobody else gets the port in between, and clients who come meanwhile wait for it.
 
     Attributes:
         port: that it listens on; of interest when the configured one is 0.
@@ -96,11 +99,19 @@ class Relay:
     services: ServiceStates
     desk_identity: DeskIdentity | None
 
-    def __init__(self, settings: Settings, clock: Clock | None = None, *, times: TimeLimits | None = None) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        clock: Clock | None = None,
+        *,
+        times: TimeLimits | None = None,
+        door: socket.socket | None = None,
+    ) -> None:
         self.settings = settings
         self.port = settings.port
         self._clock = clock or SystemClock()
         self._times = times or TimeLimits()
+        self._door = door
         self._open = contextlib.AsyncExitStack()
         self._failure: BaseException | None = None
         self._failed = asyncio.Event()
@@ -211,7 +222,8 @@ class Relay:
         listener = Listener(self.exchange, limits, clock, tls=context, times=self._times)
         stack.push_async_callback(self._leave, listener)
         try:
-            self.port = await listener.start(settings.host, settings.port)
+            door = listening_socket(settings.host, settings.port) if self._door is None else self._door.dup()
+            self.port = listener.start(door)
         except OSError as error:
             raise AddressInUse(
                 f"{self.address} cannot be listened on ({error.strerror}): stop what uses it, or choose another address"

@@ -2,13 +2,14 @@
 
 import os
 import shutil
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from blindrelay.relay.server import Relay
-from support import site
+from support import ports, site
 from support.tenants import Tenant
 
 
@@ -21,6 +22,13 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
                 if os.environ.get("CI"):
                     pytest.fail(f"{program} is not installed, and .ci/run should have done so", pytrace=False)
                 pytest.skip(f"{program} is not installed")
+
+
+@pytest.fixture
+def door() -> Iterator[socket.socket]:
+    """A port that is kept while relays come and go. Nobody listens on it before the first."""
+    with ports.held_port() as door:
+        yield door
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -25,7 +26,7 @@ from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.relay.config import Settings
 from blindrelay.relay.datadir import DataDirectory
-from blindrelay.relay.mqtt.listener import TimeLimits
+from blindrelay.relay.mqtt.listener import TimeLimits, listening_socket
 from blindrelay.relay.server import Relay
 from blindrelay.relay.store import tables
 
@@ -66,12 +67,14 @@ class World:
         self.letters: dict[str, Posted] = {}
         self.devices: dict[str, list[Device]] = {}
         self.relay: Relay
-        self._port = 0
         self._joined = joined
+        # Where everybody expects the relay, whichever one runs: a port that is given up is another program's at once.
+        self._door: socket.socket
         self._relays = contextlib.AsyncExitStack()
         self._enterprises = contextlib.AsyncExitStack()
 
     async def __aenter__(self) -> Self:
+        self._door = listening_socket("127.0.0.1", 0)
         try:
             self._make_certificate()
             await self._start_relay()
@@ -89,6 +92,7 @@ class World:
     async def _close(self) -> None:
         await self._enterprises.aclose()
         await self._relays.aclose()
+        self._door.close()
 
     @property
     def now(self) -> datetime:
@@ -119,16 +123,18 @@ class World:
         DataDirectory.open(self.data, now=validity.not_before.timestamp(), lifetime=lifetime).close()
 
     async def _start_relay(self) -> None:
-        self.relay = await self._relays.enter_async_context(Relay(self._settings(), self.clock, times=_TIMES))
+        self.relay = await self._relays.enter_async_context(
+            Relay(self._settings(), self.clock, times=_TIMES, door=self._door)
+        )
 
     def _settings(self) -> Settings:
         operator = self.operator
         return Settings.model_validate(
             {
                 "data_dir": self.data,
-                "port": self._port,
                 "retention": operator.retention.model_dump(),
                 "desk": {
+                    "https_port": 0,
                     "approvals": operator.approvals,
                     "emergency_hours": operator.emergency_hours,
                     "max_requests_a_day": operator.max_requests_a_day,
@@ -165,7 +171,6 @@ class World:
 
     async def restart(self) -> None:
         """Stop the relay and start it again, on the same data and the same port."""
-        self._port = self.relay.port
         await self._relays.aclose()
         self._relays = contextlib.AsyncExitStack()
         await self._start_relay()

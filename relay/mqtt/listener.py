@@ -181,6 +181,13 @@ class Connection(asyncio.Protocol, Peer):
             self._transport.abort()
 
 
+def listening_socket(host: str, port: int) -> socket.socket:
+    """A socket that listens there, for a `Listener`. Raises OSError when the address cannot be had."""
+    return socket.create_server(
+        (host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET, backlog=BACKLOG
+    )
+
+
 class Listener:
     """Accepts connections, and watches their time.
 
@@ -215,18 +222,18 @@ class Listener:
         self._room = asyncio.Semaphore(MAX_HANDSHAKES)
         self._sweeping: asyncio.TimerHandle | None = None
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; return the port (of interest when `port` is 0). Raises OSError when the address cannot be had."""
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self._socket = socket.create_server((host, port), family=family, backlog=BACKLOG)
-        self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # inherited by what is accepted
+    def start(self, door: socket.socket) -> int:
+        """Listen on `door`, which is closed in the end; return its port. Raises OSError when that is not possible."""
+        self._socket = door
+        door.listen(BACKLOG)
+        door.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)  # inherited by what is accepted
         # Inherited, too: asyncio, unlike uvloop, leaves it out for what it accepts. Without it, an answer behind an
         # acknowledgement waits 40 ms for the peer's own (RFC 896 meets RFC 1122, 4.2.3.2).
-        self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._socket.setblocking(False)
-        self._accepting = asyncio.create_task(self._accept(self._socket))
+        door.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        door.setblocking(False)
+        self._accepting = asyncio.create_task(self._accept(door))
         self._next_sweep()
-        return int(self._socket.getsockname()[1])
+        return int(door.getsockname()[1])
 
     async def stop_accepting(self) -> None:
         """Take no more connections; those that are there go on."""

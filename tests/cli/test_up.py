@@ -76,7 +76,8 @@ def test_port_in_use_is_a_sentence(process: Process, tmp_path: Path) -> None:
     """It names the address, says what to do, and leaves its data directory usable."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        ended = process("up", "--data-dir", tmp_path, "--port", port)
+        # Without a desk: it would be on the next port, which may be taken, too.
+        ended = process("up", "--data-dir", tmp_path, "--port", port, "--no-desk")
     assert ended.returncode == ExitCode.ADDRESS_IN_USE
     assert f"127.0.0.1:{port}" in ended.stderr
     assert_one_sentence(ended)

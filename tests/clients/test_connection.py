@@ -1,6 +1,7 @@
 """Connections that stay, on a running relay."""
 
 import asyncio
+import socket
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from blindrelay.protocol.clock import SystemClock
 from blindrelay.protocol.credentials import REGISTRAR
 from blindrelay.protocol.rpc import COUNT_PREKEYS, LOOK_UP_TENANT, Empty, ErrorCode, LookUpTenant
 from blindrelay.relay.server import Relay
-from support import site
+from support import ports, site
 from support.people import SOON
 from support.tenants import Tenant
 
@@ -45,11 +46,11 @@ class Watcher:
         self.error.set_result(error)
 
 
-def registrar(relay: Relay, code: str | None = None) -> Connection:
-    """A connection with the relay's registration code, or another."""
+def registrar(relay: Relay, code: str | None = None, port: int | None = None) -> Connection:
+    """A connection with the relay's registration code, or another, to its port, or another."""
     password = (relay.registration_code if code is None else code).encode()
     credentials = Credentials(anonymous_context(relay.certificate.read_bytes()), username=REGISTRAR, password=password)
-    return Connection("127.0.0.1", relay.port, credentials, clock=SystemClock(), backoff=QUICK, timeout=20.0)
+    return Connection("127.0.0.1", port or relay.port, credentials, clock=SystemClock(), backoff=QUICK, timeout=20.0)
 
 
 async def test_a_request_is_answered(relay: Relay, acme: Tenant) -> None:
@@ -100,16 +101,16 @@ async def test_another_relay_is_not_trusted(relay: Relay, tmp_path: Path) -> Non
         await connection.stop()
 
 
-async def test_it_comes_back_when_the_relay_does(tmp_path: Path) -> None:
+async def test_it_comes_back_when_the_relay_does(tmp_path: Path, door: socket.socket) -> None:
     """A request that is asked while the relay is away is answered after it came back."""
-    async with site.relay_in(tmp_path / "relay") as relay:
+    async with site.relay_in(tmp_path / "relay", door=door) as relay:
         connection, watcher = registrar(relay), Watcher()
         connection.observe(watcher)
         await connection.start()
         assert await watcher.ups.get() is False
         await relay.stop()
         asking = asyncio.create_task(connection.call(LOOK_UP_TENANT, LookUpTenant(tenant="x.example"), timeout=SOON))
-        async with site.relay_in(tmp_path / "relay", port=relay.port):
+        async with site.relay_in(tmp_path / "relay", door=door):
             await asyncio.wait_for(watcher.ups.get(), SOON)
             with pytest.raises(RequestRefused):
                 await asking
@@ -117,9 +118,9 @@ async def test_it_comes_back_when_the_relay_does(tmp_path: Path) -> None:
             await connection.stop()
 
 
-async def test_a_request_ends_with_the_time_that_it_was_given(tmp_path: Path) -> None:
+async def test_a_request_ends_with_the_time_that_it_was_given(tmp_path: Path, door: socket.socket) -> None:
     """While the relay is away, a request waits no longer than it may; closing ends it at once."""
-    async with site.relay_in(tmp_path / "relay") as relay:
+    async with site.relay_in(tmp_path / "relay", door=door) as relay:
         connection = registrar(relay)
         await connection.start()
     with pytest.raises(TimedOut, match=r"tenant.lookup in 0.05 s"):
@@ -131,12 +132,12 @@ async def test_a_request_ends_with_the_time_that_it_was_given(tmp_path: Path) ->
         await asking
 
 
-async def test_begin_keeps_trying(tmp_path: Path, unused_tcp_port: int) -> None:
+async def test_begin_keeps_trying(tmp_path: Path, door: socket.socket) -> None:
     """`begin` does not mind that there is no relay yet."""
-    async with site.relay_in(tmp_path / "relay", port=unused_tcp_port) as relay:
-        connection = registrar(relay)
+    async with site.relay_in(tmp_path / "relay") as relay:
+        connection = registrar(relay, port=ports.number(door))
     connection.begin()
-    async with site.relay_in(tmp_path / "relay", port=unused_tcp_port):
+    async with site.relay_in(tmp_path / "relay", door=door):
         await asyncio.wait_for(connection.ready(), SOON)
         await connection.stop()
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from pathlib import Path
@@ -35,7 +36,7 @@ from blindrelay.protocol.address import UserAddress
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.protocol.rpc import COUNT_PREKEYS, Empty, ErrorCode
 from blindrelay.relay.server import Relay
-from support import people, site
+from support import people, ports, site
 from support.party import HandClock
 from support.people import SOON
 
@@ -296,19 +297,19 @@ async def test_a_device_outside_of_its_context_says_so(summit: Enterprise) -> No
         await device.receive()
 
 
-async def test_no_relay_says_what_to_run(summit: Enterprise, relay: Relay) -> None:
+async def test_no_relay_says_what_to_run(relay: Relay, door: socket.socket) -> None:
     """When nobody answers, the error names the command that helps."""
-    device = await people.person(summit, "dave")
-    await relay.stop()
+    nowhere = replace(people.address_of(relay), port=ports.number(door))
+    device = await Enterprise.create("acme.example", nowhere).enrol("dave", "phone", announce=False)
     with pytest.raises(RelayUnreachable, match="blindrelay up"):
         async with device:
             pass
 
 
-async def test_conversations_go_on_after_the_relay_was_restarted(tmp_path: Path) -> None:
+async def test_conversations_go_on_after_the_relay_was_restarted(tmp_path: Path, door: socket.socket) -> None:
     """Clients come back by themselves, resume, and send what they wrote meanwhile: nothing lost, doubled or out of order."""
-    async with site.relay_in(tmp_path / "relay") as relay:
-        port, address = relay.port, people.address_of(relay)
+    async with site.relay_in(tmp_path / "relay", door=door) as relay:
+        address = people.address_of(relay)
         founding = Enterprise.create("acme.example", address, options=people.BRISK)
         async with founding as acme:
             alice, bob = await acme.enrol("alice", "laptop"), await acme.enrol("bob", "phone")
@@ -317,7 +318,7 @@ async def test_conversations_go_on_after_the_relay_was_restarted(tmp_path: Path)
                 await receipts[0].delivered(SOON)
                 await relay.stop()
                 receipts += [await alice.send("bob@acme.example", str(number)) for number in range(1, 20)]
-                async with site.relay_in(tmp_path / "relay", port=port):
+                async with site.relay_in(tmp_path / "relay", door=door):
                     texts = [(await bob.receive(SOON)).text for _ in range(20)]
                     for receipt in receipts:
                         await receipt.read(SOON)
@@ -508,10 +509,10 @@ async def test_keys_are_looked_after(alice: Device, bob: Device, summit: Enterpr
                 await asyncio.sleep(0.02)
 
 
-async def test_what_could_not_be_sent_goes_out_the_next_time(tmp_path: Path) -> None:
+async def test_what_could_not_be_sent_goes_out_the_next_time(tmp_path: Path, door: socket.socket) -> None:
     """Left without a relay, a device keeps what it wrote, and sends it once when it is entered again."""
     hasty = replace(people.BRISK, farewell=0.05)
-    async with site.relay_in(tmp_path / "relay") as relay:
+    async with site.relay_in(tmp_path / "relay", door=door) as relay:
         address = people.address_of(relay)
         async with Enterprise.create("acme.example", address, options=hasty) as acme:
             alice, bob = await acme.enrol("alice", "laptop"), await acme.enrol("bob", "phone")
@@ -520,7 +521,7 @@ async def test_what_could_not_be_sent_goes_out_the_next_time(tmp_path: Path) -> 
                 await relay.stop()
                 await alice.send("bob@acme.example", "two")
                 receipt = await alice.send("bob@acme.example", "three")
-            async with site.relay_in(tmp_path / "relay", port=relay.port), alice, bob:
+            async with site.relay_in(tmp_path / "relay", door=door), alice, bob:
                 assert [(await bob.receive(SOON)).text for _ in range(3)] == ["one", "two", "three"]
                 await receipt.read(SOON)
                 with pytest.raises(TimedOut):

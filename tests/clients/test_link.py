@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import inspect
+import socket
 import ssl
 import struct
 from collections.abc import AsyncIterator, Callable
@@ -16,6 +17,7 @@ import pytest
 
 from blindrelay.clients.errors import AdmissionRefused, RelayUnreachable, TimedOut
 from blindrelay.clients.link import Ending, Inbound, Link, PublishProperties
+from support import ports
 from support.party import HandClock
 
 # --- the contract with aiomqtt and paho: a release that changes one of these breaks the adapter
@@ -386,11 +388,11 @@ async def test_a_cancelled_open_leaves_nothing_open(server: Server, make: tuple[
     await asyncio.wait_for(server.writer.wait_closed(), 20)
 
 
-async def test_nobody_there_says_what_to_run(unused_tcp_port: int) -> None:
+async def test_nobody_there_says_what_to_run(door: socket.socket) -> None:
     """Connection refused names the address and the command that helps."""
     link = Link(
         "127.0.0.1",
-        unused_tcp_port,
+        ports.number(door),
         None,  # type: ignore[arg-type]
         client_id="",
         session_expiry=0,

@@ -1,6 +1,7 @@
 """A running relay with tenants: the stage of most tests."""
 
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from .wire import Client
 QUICK = TimeLimits(linger=0.05, sweep=0.05)
 
 
-def relay_in(folder: Path, *, clock: Clock | None = None, **settings: object) -> Relay:
-    """A relay on a free port of the loopback, with its data in `folder`."""
+def relay_in(
+    folder: Path, *, clock: Clock | None = None, door: socket.socket | None = None, **settings: object
+) -> Relay:
+    """A relay on a free port of the loopback, or on `door`, with its data in `folder`."""
     # Most tests ask for no desk: it takes half a second to open.
     values = {"data_dir": folder, "port": 0, "desk": {"enabled": False}, **settings}
-    return Relay(Settings.model_validate(values), clock, times=QUICK)
+    return Relay(Settings.model_validate(values), clock, times=QUICK, door=door)
 
 
 async def register(relay: Relay, tenant: Tenant) -> Tenant:
