@@ -72,12 +72,9 @@ class Note:
             text, blank, lines = data.decode().rpartition("\n\n")
         except UnicodeDecodeError as error:
             raise Malformed("a note is not UTF-8") from error
-        if not blank or not lines.endswith("\n"):
-            raise Malformed("a note has its text, a blank line, and lines of signatures, each with its end")
-        found = lines.removesuffix("\n").split("\n")
-        if len(found) > MAX_SIGNATURES:
-            raise Malformed(f"a note has {len(found)} signatures, and {MAX_SIGNATURES} are allowed")
-        return cls(text + "\n", tuple(Signature.parse(line) for line in found))
+        if not blank:
+            raise Malformed("a note has its text, a blank line, and lines of signatures")
+        return cls(text + "\n", parse_signatures(lines))
 
     def encode(self) -> bytes:
         """What `parse` reads."""
@@ -96,3 +93,13 @@ class Note:
         text = self.text.encode()
         verified = [key.verifies(found.data, text) for found in self.signatures if found.is_of(key)]
         return bool(verified) and all(verified)
+
+
+def parse_signatures(text: str) -> tuple[Signature, ...]:
+    """One line each, each with its end. Raises `Malformed`, for none as well."""
+    if not text.endswith("\n"):
+        raise Malformed("signatures are lines, each with its end")
+    lines = text.removesuffix("\n").split("\n")
+    if len(lines) > MAX_SIGNATURES:
+        raise Malformed(f"there are {len(lines)} signatures, and {MAX_SIGNATURES} are allowed")
+    return tuple(Signature.parse(line) for line in lines)

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Self
 
 from blindrelay.protocol.errors import Malformed
+from blindrelay.protocol.transparency.encoding import decode_base64
 from blindrelay.protocol.transparency.merkle import MAX_SIZE, leaf_hash, verify_inclusion
 from blindrelay.protocol.transparency.policy import Trust, Witnessed
 from blindrelay.protocol.transparency.submission import decode_hashes, encode_hashes
@@ -39,7 +40,7 @@ class LogProof:
         header, *lines = head.decode("ascii", "replace").split("\n")
         # An extra line is the application's business, and ours says nothing there.
         if lines and lines[0].startswith("extra "):
-            del lines[0]
+            decode_base64(lines.pop(0).removeprefix("extra "))
         match = _INDEX.fullmatch(lines[0]) if lines else None
         if header != _HEADER or not blank or match is None or int(match[1]) >= MAX_SIZE:
             raise Malformed(f"a log proof begins with the lines `{_HEADER}` and `index <number>`")

@@ -13,7 +13,7 @@ from typing import Final, Self
 from blindrelay.protocol.errors import Malformed
 from blindrelay.protocol.transparency.encoding import decode_base64, encode_base64
 from blindrelay.protocol.transparency.merkle import HASH_LENGTH, MAX_SIZE
-from blindrelay.protocol.transparency.note import MAX_NOTE, Note, Signature
+from blindrelay.protocol.transparency.note import MAX_NOTE, Note, Signature, parse_signatures
 
 PATH: Final = "/add-checkpoint"
 MAX_PROOF: Final = 63
@@ -70,5 +70,9 @@ def encode_cosignatures(signatures: tuple[Signature, ...]) -> bytes:
 
 def decode_cosignatures(data: bytes) -> tuple[Signature, ...]:
     """Raises `Malformed`. Whose they are is for the reader to verify."""
-    lines = data[:MAX_NOTE].decode("utf-8", "replace").removesuffix("\n").split("\n")
-    return tuple(Signature.parse(line) for line in lines)
+    if len(data) > MAX_NOTE:
+        raise Malformed(f"cosignatures of {len(data)} bytes, and {MAX_NOTE} are allowed")
+    try:
+        return parse_signatures(data.decode())
+    except UnicodeDecodeError as error:
+        raise Malformed("cosignatures are not UTF-8") from error
