@@ -194,6 +194,8 @@ class Case:
     def verdict(self, demand_id: str) -> DemandDecision | None:
         """What holds for a demand now: the latest decision, what persons and the authority have done, and what was final."""
         found = self._latched.get(demand_id) or self._latest(demand_id)
+        if found is not None and found.outcome is Outcome.EXPIRED and demand_id in self.packages:
+            found = self.carried[demand_id]  # it was produced in time, and waits to be fetched
         if found is None or found.outcome in FINAL:
             return found
         if self.state is CaseState.WITHDRAWN:

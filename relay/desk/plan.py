@@ -99,11 +99,15 @@ def due(case: Case, now: datetime, *, kept: timedelta, continued: frozenset[str]
         yield Decide()
         return
     verdicts = case.verdicts()
+    if case.state is CaseState.DECIDED and _is_outdated(case, verdicts, now):
+        yield Decide()
+        return
     for verdict in verdicts:
         yield from _ending(case, verdict, now, continued)
     if case.state is CaseState.DECIDED:
         for verdict in verdicts:
-            yield from _carrying_out(case, verdict, now)
+            yield from _preserving(case, verdict, now)
+            yield from _releasing(case, verdict, now)
         if verdicts and all(is_settled(case, verdict, now) for verdict in verdicts):
             yield Settle(_settled_state(case, verdicts))
     if case.state is CaseState.FULFILLED:  # a preservation may be prolonged
@@ -145,6 +149,16 @@ def notice_due(case: Case, now: datetime) -> bool:
     return decision.notify_not_before is None or now >= decision.notify_not_before
 
 
+def _is_outdated(case: Case, verdicts: list[DemandDecision], now: datetime) -> bool:
+    """Whether it has to be decided as of now: before anything leaves, for what was in force when it was decided may have ended
+    and who was registered may be so no more; and when the instrument ends, so that nobody waits for what cannot come."""
+    decided = case.decided_at
+    if decided is None or decided >= now:
+        return False
+    has_ended = decided < case.request.authorisation.timespan.end <= now
+    return has_ended or any(True for verdict in verdicts for _ in _releasing(case, verdict, now))
+
+
 def _ending(case: Case, verdict: DemandDecision, now: datetime, continued: frozenset[str]) -> Iterator[Todo]:
     demand_id = verdict.demand_id
     if case.is_running(Work.STREAM, demand_id):
@@ -167,9 +181,8 @@ def _kept_for_production(case: Case, demand_id: str, now: datetime) -> Iterator[
         yield Begin(Work.PRESERVATION, demand_id, now + _LONGER)
 
 
-def _carrying_out(case: Case, verdict: DemandDecision, now: datetime) -> Iterator[Todo]:
+def _releasing(case: Case, verdict: DemandDecision, now: datetime) -> Iterator[Todo]:
     demand_id = verdict.demand_id
-    yield from _preserving(case, verdict, now)
     if not may_leave(case, verdict, now):
         return
     if verdict.service is not None:

@@ -47,6 +47,78 @@ async def test_a_release_waits_for_its_date(desk: Desk, office: Office) -> None:
     assert list(office.outside.packages) == [f"{view.case_id}/d1"]
 
 
+def in_force(office: Office) -> None:
+    """The policies give what is asked for up to the instrument's end, to whom is registered."""
+    request = office.request()
+    demand = request.demands[0]
+    assert isinstance(demand, DataDemand)
+
+    def decide(facts: Facts) -> DemandDecision:
+        if not facts.authority.is_registered:
+            return refused(ground=Ground.UNAUTHENTICATED)
+        if facts.now >= request.authorisation.timespan.end:
+            return refused(Outcome.EXPIRED, Ground.EXPIRED)
+        return granted(demand, facts)
+
+    office.script.outcomes["d1"] = decide
+
+
+async def test_nothing_leaves_under_an_instrument_that_has_ended(desk: Desk, office: Office) -> None:
+    """In force when it was decided, and the second person comes too late: what leaves is decided as of when it leaves."""
+    in_force(office)
+    view = await desk.receive(office.signed(office.request()))
+    await desk.approve("ada", view.case_id, "d1")
+
+    wait(office, 10 * DAY)
+    with pytest.raises(NotAllowed, match="does not wait for an approval"):
+        await desk.approve("bea", view.case_id, "d1")
+
+    assert office.outside.packages == {}
+    assert desk.status("us-court", view.case_id).demands[0].outcome is Outcome.EXPIRED
+
+
+async def test_nobody_waits_for_what_has_ended(desk: Desk, office: Office) -> None:
+    """When an instrument ends, its demands have expired, and the people at the desk have one thing less on their list."""
+    in_force(office)
+    view = await desk.receive(office.signed(office.request()))
+    assert desk.list_cases()[0].waits_for == ("d1: approval 1 of 2",)
+
+    wait(office, 10 * DAY)
+    await desk.tick()
+    await desk.tick()
+
+    assert desk.list_cases()[0].waits_for == ()
+    assert desk.status("us-court", view.case_id).demands[0].outcome is Outcome.EXPIRED
+    assert steps_of(desk, view).count("decided") == 2
+
+
+async def test_nothing_leaves_to_whom_the_register_does_not_know_any_more(desk: Desk, office: Office) -> None:
+    """It counts as it is when something is to leave."""
+    in_force(office)
+    view = await desk.receive(office.signed(office.request()))
+    await desk.approve("ada", view.case_id, "d1")
+
+    wait(office, DAY)
+    desk.register.strike("us-court", entered_by="ada", at=office.now)
+    await desk.approve("bea", view.case_id, "d1")
+
+    assert office.outside.packages == {}
+    assert desk.show(view.case_id).view.demands[0].outcome is Outcome.REFUSED
+
+
+async def test_what_was_produced_in_time_can_be_fetched_afterwards(desk: Desk, office: Office) -> None:
+    """A package that was made while the instrument was in force waits to be fetched, whatever is decided anew after its end."""
+    in_force(office)
+    view = await desk.receive(office.signed(office.request()))
+    await approve_all(desk, view)
+
+    wait(office, 11 * DAY)
+    await desk.event("ada", view.case_id, EventKind.FOLLOW_UP)
+
+    assert (await desk.fetch("us-court", view.case_id, "d1", "call-1")).read_bytes() != b""
+    assert desk.status("us-court", view.case_id).demands[0].status is TaskStatus.DISCLOSED
+
+
 async def test_an_objection_blocks_and_a_clearance_releases(desk: Desk, office: Office) -> None:
     """Decided again in the light of what the authority says; approvals of the same grant still count."""
     demand = office.request().demands[0]
