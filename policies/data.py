@@ -102,7 +102,7 @@ def _reasons(
         text = f"The enterprise was not asked first, since the authority states that this would harm the investigation: {harm}"
         said.append(reasons.of_engine("controller", text, release.CONTROLLER, Mark.UNCONFIRMED))
     if matter.authorisation.is_test:
-        said.append(reasons.of_engine("test", "The authority has marked the request as a test."))
+        said.append(reasons.of_engine("test", reasons.TEST))
     return tuple(said)
 
 

@@ -61,7 +61,7 @@ def write(decision: Decision, request: LawfulRequest, policies: Policies, facts:
     paragraphs = [
         *_head(decision, request, policies, facts),
         *(part for found in decision.demands for part in _demand(demands[found.demand_id], found)),
-        *_notice(decision),
+        *(() if request.authorisation.is_test else _notice(decision)),
         *_unconfirmed(decision),
         *_foot(decision, request, policies),
     ]
@@ -79,6 +79,8 @@ def _head(decision: Decision, request: LawfulRequest, policies: Policies, facts:
     yield _line(f"Request {request.id}, received {moment(received)}, decided {moment(decision.decided_at)}")
     yield ""
     yield _line("Each demand was decided on its own, and each kind of data on its own.")
+    if stated.is_test:
+        yield _line(f"{reasons.TEST} What follows is how it would have been decided.")
 
 
 def _demand(demand: Demand, found: DemandDecision) -> Iterator[str]:

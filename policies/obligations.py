@@ -72,7 +72,7 @@ def follow_up(matter: Matter, demand_id: str, outcome: Outcome) -> datetime | No
 
 def approvals(matter: Matter, outcome: Outcome) -> int:
     """How many different persons have to approve before anything leaves."""
-    if not outcome.discloses:
+    if not outcome.discloses or matter.authorisation.is_test:
         return 0
     least = EMERGENCY_APPROVALS if matter.is_emergency else 0
     return max(matter.facts.operator.approvals, least)

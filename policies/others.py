@@ -85,7 +85,7 @@ def _service(matter: Matter, demand: ServiceDemand) -> DemandDecision:
         why = (*(reasons.of_policy(policy) for policy in policies.values()), *_instrument(matter))
         return _refused(demand.id, Ground.OUT_OF_REACH, why, "An order that a policy of the pack follows.")
     outcome = Outcome.GRANTED
-    needed = matter.facts.operator.approvals
+    needed = obligations.approvals(matter, Outcome.GRANTED)
     nothing = reasons.of_engine(
         "service", "The order is about the service. No data leave because of it, and none are offered to avert it."
     )
@@ -124,7 +124,7 @@ def _export(matter: Matter, demand: CapabilityDemand, found: gates.Stop | None) 
         "The export that exists may be used: nothing is built and nothing weakened. What it exports takes a demand for "
         "records of named accounts."
     )
-    needed = matter.facts.operator.approvals
+    needed = obligations.approvals(matter, Outcome.GRANTED)
     return DemandDecision(
         demand_id=demand.id,
         outcome=Outcome.GRANTED,

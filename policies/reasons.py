@@ -9,6 +9,7 @@ from blindrelay.policies.packs import Instrument, Pack
 from blindrelay.policies.vocabulary import AuthorityKind, DataClass, Mark
 
 OPERATOR: Final = "operator policy"
+TEST: Final = "The authority has marked the request as a test: nothing is disclosed, kept or changed because of it."
 _CLASSES: Final = {
     DataClass.SUBSCRIBER: "subscriber records",
     DataClass.ACCESS: "connection records",

@@ -107,7 +107,7 @@ def text(canary: Canary) -> str:
 
 
 def _forbids_telling(case: Case) -> bool:
-    if case.request.authorisation.is_test:
+    if case.is_test:
         return False
     by_statute = case.decision is not None and case.decision.notice_is_open
     return by_statute or case.request.authorisation.non_disclosure is not None

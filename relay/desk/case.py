@@ -187,6 +187,11 @@ class Case:
 
     # Questions.
 
+    @property
+    def is_test(self) -> bool:
+        """Whether the authority has marked its request as a test (TS 103 120, IsTest): it is decided, and nothing is done."""
+        return self.request.authorisation.is_test
+
     def demand(self, demand_id: str) -> Demand | None:
         """The demand of this id."""
         return next((demand for demand in self.request.demands if demand.id == demand_id), None)

@@ -95,35 +95,39 @@ def due(case: Case, now: datetime, *, kept: timedelta, continued: frozenset[str]
     if case.state is CaseState.RECEIVED:
         yield Authenticate()
         return
-    if case.state is not CaseState.WITHDRAWN and (case.decision is None or case.is_stale):
-        yield Decide()
-        return
     verdicts = case.verdicts()
-    if case.state is CaseState.DECIDED and _is_outdated(case, verdicts, now):
+    if case.state is not CaseState.WITHDRAWN and _is_to_be_decided(case, verdicts, now):
         yield Decide()
         return
-    for verdict in verdicts:
-        yield from _ending(case, verdict, now, continued)
-    if case.state is CaseState.DECIDED:
-        for verdict in verdicts:
-            yield from _preserving(case, verdict, now)
-            yield from _releasing(case, verdict, now)
-        if verdicts and all(is_settled(case, verdict, now) for verdict in verdicts):
-            yield Settle(_settled_state(case, verdicts))
-    if case.state is CaseState.FULFILLED:  # a preservation may be prolonged
-        for verdict in verdicts:
-            yield from _preserving(case, verdict, now)
-    for verdict in verdicts:
-        yield from _telling(case, verdict, now)
-        yield from _raising(case, verdict, now)
-    if _may_close(case, verdicts, now, kept):
+    if not case.is_test:
+        yield from _doing(case, verdicts, now, continued)
+    if case.state is CaseState.DECIDED and all(is_settled(case, verdict, now) for verdict in verdicts):
+        yield Settle(_settled_state(case, verdicts))
+    elif _may_close(case, verdicts, now, kept):
         yield Close()
 
 
+def _doing(case: Case, verdicts: list[DemandDecision], now: datetime, continued: frozenset[str]) -> Iterator[Todo]:
+    """What there is to be done because of what was decided."""
+    for verdict in verdicts:
+        yield from _ending(case, verdict, now, continued)
+    for verdict in verdicts:
+        if case.state in {CaseState.DECIDED, CaseState.FULFILLED}:  # a preservation may be prolonged
+            yield from _preserving(case, verdict, now)
+        if case.state is CaseState.DECIDED:
+            yield from _releasing(case, verdict, now)
+    for verdict in verdicts:
+        yield from _telling(case, verdict, now)
+        yield from _raising(case, verdict, now)
+
+
 def is_settled(case: Case, verdict: DemandDecision, now: datetime) -> bool:
-    """Whether what was decided about a demand has been done, or can be done no more."""
+    """Whether what was decided about a demand has been done, or can be done no more. Of a test nothing is done.
+
+    A test is in no report, so that nothing may come of it that belongs into one.
+    """
     demand_id = verdict.demand_id
-    if verdict.outcome in FINAL or demand_id in case.packages:
+    if case.is_test or verdict.outcome in FINAL or demand_id in case.packages:
         return True
     if verdict.outcome is Outcome.PRESERVED:
         is_too_late = verdict.preserved_until is not None and now >= verdict.preserved_until
@@ -138,7 +142,7 @@ def is_settled(case: Case, verdict: DemandDecision, now: datetime) -> bool:
 def may_leave(case: Case, verdict: DemandDecision, now: datetime) -> bool:
     """Whether what is granted has the persons and the time that it takes."""
     waits = verdict.release_not_before is not None and now < verdict.release_not_before
-    return verdict.outcome.discloses and not waits and case.is_approved(verdict)
+    return verdict.outcome.discloses and not waits and not case.is_test and case.is_approved(verdict)
 
 
 def notice_due(case: Case, now: datetime) -> bool:
@@ -149,13 +153,17 @@ def notice_due(case: Case, now: datetime) -> bool:
     return decision.notify_not_before is None or now >= decision.notify_not_before
 
 
-def _is_outdated(case: Case, verdicts: list[DemandDecision], now: datetime) -> bool:
-    """Whether it has to be decided as of now: before anything leaves, for what was in force when it was decided may have ended
-    and who was registered may be so no more; and when the instrument ends, so that nobody waits for what cannot come."""
-    decided = case.decided_at
-    if decided is None or decided >= now:
+def _is_to_be_decided(case: Case, verdicts: list[DemandDecision], now: datetime) -> bool:
+    """Whether there is no decision yet that counts now.
+
+    What is to leave is decided as of when it leaves, for what was in force when it was decided may have ended, and who was
+    registered may be so no more. When the instrument ends it is decided again, so that nobody waits for what cannot come.
+    """
+    if case.decided_at is None or case.is_stale:
+        return True
+    if case.state is not CaseState.DECIDED or case.decided_at >= now:
         return False
-    has_ended = decided < case.request.authorisation.timespan.end <= now
+    has_ended = case.decided_at < case.request.authorisation.timespan.end <= now
     return has_ended or any(True for verdict in verdicts for _ in _releasing(case, verdict, now))
 
 

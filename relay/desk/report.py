@@ -184,11 +184,7 @@ def make(  # noqa: PLR0913 - whose report, of what, of when
     cases: Iterable[Case], turned_away: Iterable[Row], *, relay: str, since: datetime, until: datetime, now: datetime
 ) -> Report:
     """The report of a period, as it may be told at `now`."""
-    entries = [
-        entry(case, now)
-        for case in cases
-        if since <= case.received_at < until and not case.request.authorisation.is_test
-    ]
+    entries = [entry(case, now) for case in cases if since <= case.received_at < until and not case.is_test]
     told = [one for one in entries if not one.is_silent]
     keys = sorted({(one.jurisdiction, one.instrument) for one in told})
     return Report(

@@ -54,7 +54,7 @@ def summary(case: Case, now: datetime) -> CaseSummary:
         outcomes=tuple((verdict.demand_id, verdict.outcome) for verdict in verdicts),
         waits_for=tuple(text for verdict in verdicts for text in _waits_for(case, verdict, now)),
         signals=(*(signals(request, case.facts) if case.facts else ()), *_concerns(case)),
-        is_test=request.authorisation.is_test,
+        is_test=case.is_test,
     )
 
 
@@ -105,16 +105,19 @@ def _demand(case: Case, demand_id: str, now: datetime) -> DemandView:
 
 def _status(case: Case, verdict: DemandDecision) -> TaskStatus:
     demand_id = verdict.demand_id
-    if verdict.outcome in FINAL or verdict.outcome is Outcome.HELD:
+    if verdict.outcome in FINAL:
+        return verdict.status
+    if case.is_test:
+        return TaskStatus.CANCELLED
+    if verdict.outcome is Outcome.HELD:
         return verdict.status
     if demand_id in case.packages:
         return TaskStatus.DISCLOSED
     for work, running in ((Work.PRESERVATION, TaskStatus.PRESERVED), (Work.STREAM, TaskStatus.ACTIVE)):
         if (work, demand_id) in case.begun:
             return running if case.is_running(work, demand_id) else TaskStatus.EXPIRED
-    if not verdict.outcome.discloses:
-        return verdict.status
-    return TaskStatus.AWAITING_DISCLOSURE if case.is_approved(verdict) else TaskStatus.AWAITING_APPROVAL
+    granted = TaskStatus.AWAITING_DISCLOSURE if case.is_approved(verdict) else TaskStatus.AWAITING_APPROVAL
+    return granted if verdict.outcome.discloses else verdict.status
 
 
 def _waits_for(case: Case, verdict: DemandDecision, now: datetime) -> list[str]:

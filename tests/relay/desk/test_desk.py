@@ -283,6 +283,29 @@ async def test_a_package_that_is_not_the_one_that_was_made_is_kept_back(desk: De
     assert [row.step for row in desk.cases.rows(view.case_id)].count("released") == 0
 
 
+async def test_nothing_comes_of_a_test(desk: Desk, office: Office) -> None:
+    """It is decided and answered; nothing of it is released, kept, passed on or done to the service, and no approval helps.
+
+    It is in no report and breaks no canary, so that nothing may come of it that should be there.
+    """
+    demands = (office.demand("d1"), office.demand("d2", "preserve"), office.demand("d3", "stream"))
+    service = {"kind": "service", "id": "d4", "action": "suspend", "jurisdiction": "us", "effective": office.now + DAY}
+    view = await desk.receive(office.signed(office.request(*demands, service, is_test=True)))
+
+    assert [demand.outcome for demand in view.demands[:3]] == [Outcome.GRANTED, Outcome.PRESERVED, Outcome.GRANTED]
+    assert {demand.status for demand in view.demands} == {TaskStatus.CANCELLED}
+    for demand in view.demands:
+        with pytest.raises(NotAllowed, match="does not wait"):
+            await desk.approve("ada", view.case_id, demand.demand_id)
+    assert desk.list_cases()[0].waits_for == ()
+    outside = office.outside
+    assert (outside.packages, outside.preserved, outside.streams, outside.services, outside.notices) == ({},) * 5
+    with pytest.raises(NothingToFetch):
+        await desk.fetch("us-court", view.case_id, "d1", "call-1")
+    with pytest.raises(NothingToFetch):
+        desk.stream("us-court", view.case_id, "d3")
+
+
 async def test_who_hangs_up_does_not_stop_a_step(desk: Desk, office: Office) -> None:
     """A cancelled call leaves no half of a case behind."""
     call = asyncio.ensure_future(desk.receive(office.signed(office.request())))
