@@ -32,6 +32,9 @@ COMMANDS = {
     "report": Entry(
         f"{_CLI}.report", "report", "Tell the public: transparency report and warrant canary.", "Lawful access"
     ),
+    "witness": Entry(
+        f"{_CLI}.witness", "witness", "Watch public logs for others: cosign what continues them.", "Transparency"
+    ),
     "simulate": Entry(f"{_CLI}.simulate", "simulate", "Drive a modelled enterprise through a relay.", "Load"),
     "replay": Entry(f"{_CLI}.simulate", "replay", "Drive a real trace of e-mail through a relay.", "Load"),
     "scenario": Entry(f"{_CLI}.scenario", "scenario", "Test policies with scenarios.", "Lawful access"),
