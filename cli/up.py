@@ -15,14 +15,17 @@ from blindrelay.cli.output import JSON_OPTION, complain, console, emit
 from blindrelay.cli.places import home_option, relay_directory
 from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
 from blindrelay.protocol.errors import Malformed
+from blindrelay.protocol.transparency import directory
 from blindrelay.relay import config, logs, server
 from blindrelay.relay.server import Relay
+from blindrelay.relay.transparency.assembly import FOLDER as LOGS
 
 _BANNER = """\
 [bold]Blindrelay {version}[/bold] is up. It cannot read what it carries.
 
   address              [bold]mqtts://{address}[/bold]   (MQTT 5 over mutual TLS 1.3)
   lawful desk          {desk}
+  public logs          https://{host}:{logs_port}/logs/
   data directory       {folder}
   relay's certificate  {certificate}
   registration code    {code}
@@ -55,6 +58,7 @@ The data directory is made on the first start, for its owner alone (0700, files 
   relay.db               accounts, waiting envelopes, metadata (`blindrelay inventory`)
   registration-code      whoever has it may register enterprises
   desk.sqlite            the lawful desk's cases and register; desk.key signs what leaves
+  logs/, log-keys/       the public logs, and what they are signed with
   endpoint.json          where the relay listens; there while it runs, for clients of this machine
   blindrelay.toml        configuration, if you write one
 No key of an enterprise or device is ever in it.
@@ -119,6 +123,8 @@ def up(
             ca_certificate=relay.certificate.name,
             registration_code="registration-code",
             desk_port=relay.desk_port,
+            logs_port=relay.logs_port,
+            directory_policy=f"{LOGS}/{directory.NAME}.policy",
         ).write(endpoint)
         _announce(relay, as_json=as_json, is_default=settings.data_dir == relay_directory(home))
 
@@ -138,6 +144,7 @@ def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
                 "host": relay.host,
                 "port": relay.port,
                 "desk_port": relay.desk_port,
+                "logs_port": relay.logs_port,
                 "data_directory": folder,
                 "certificate": relay.certificate.absolute(),
                 "registration_code": relay.registration_code,
@@ -151,6 +158,8 @@ def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
     banner = _BANNER.format(
         version=__version__,
         address=escape(relay.address),
+        host=escape(relay.host),
+        logs_port=relay.logs_port,
         desk=f"https://{escape(relay.host)}:{relay.desk_port}" if relay.desk_port else "none",
         folder=escape(str(folder)),
         certificate=escape(str(relay.certificate.absolute())),

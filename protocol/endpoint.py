@@ -22,6 +22,11 @@ class Endpoint(Wire):
     ca_certificate: Annotated[str, Field(description="path of the CA certificate that vouches for the relay, PEM")]
     registration_code: Annotated[str | None, Field(description="path of the registration code")] = None
     desk_port: Annotated[int | None, Field(ge=1, le=65_535, description="HTTPS port of the lawful desk")] = None
+    logs_port: Annotated[int | None, Field(ge=1, le=65_535, description="HTTPS port of the public logs")] = None
+    directory_policy: Annotated[str | None, Field(description="path of the policy of the log `directory`")] = None
+    lawful_access_policy: Annotated[str | None, Field(description="path of the policy of the log `lawful-access`")] = (
+        None
+    )
 
     @classmethod
     def read(cls, path: Path) -> "Endpoint":

@@ -13,7 +13,7 @@ from pydantic import Field, JsonValue
 
 from blindrelay.protocol.address import DeviceField, UserField
 from blindrelay.protocol.notices import AskNotices, NoticePage
-from blindrelay.protocol.statements import Signed, Wire
+from blindrelay.protocol.statements import Key32, Signed, Wire
 
 # A directory entry is about 4 kB in base64; nobody's user has a hundred devices.
 MAX_DEVICES_PER_USER = 16
@@ -24,6 +24,11 @@ MAX_REQUEST = 65_536
 #: ISO 3166-1 alpha-2 in lower case, or `eu`.
 Country = Annotated[str, Field(pattern=r"^[a-z]{2}$")]
 Der = Annotated[bytes, Field(max_length=4_096, description="DER certificate")]
+
+
+#: Hashes of a Merkle proof: no tree is higher than 63.
+Proof = Annotated[list[Key32], Field(max_length=63)]
+MAX_CHECKPOINT = 16_384
 
 
 class ErrorCode(StrEnum):
@@ -52,6 +57,24 @@ class Answer(Wire):
 
     result: JsonValue = None
     error: Refused | None = None
+
+
+class Included(Wire):
+    """That something is in the log `directory`: where, and the siblings on the way up to the checkpoint's root (RFC 6962)."""
+
+    index: Annotated[int, Field(ge=0, lt=2**53)]
+    path: Proof
+
+
+class Head(Wire):
+    """The newest checkpoint of the log, signed and cosigned, and the proof that it continues the one that was `seen`."""
+
+    checkpoint: Annotated[bytes, Field(max_length=MAX_CHECKPOINT)]
+    consistency: Proof
+
+
+#: How many entries the newest checkpoint had that the asking client knows; 0: it knows none.
+Seen = Annotated[int, Field(ge=0, lt=2**53)]
 
 
 class Empty(Wire):
@@ -99,12 +122,14 @@ class LookUpUser(Wire):
     """Who are this user's devices?"""
 
     user: UserField
+    seen: Seen = 0
 
 
 class LookUpTenant(Wire):
     """What is this tenant's root?"""
 
     tenant: str
+    seen: Seen = 0
 
 
 class TenantEntry(Wire):
@@ -112,6 +137,8 @@ class TenantEntry(Wire):
 
     tenant: str
     root: Der
+    included: Included
+    head: Head
 
 
 class DeviceEntry(Wire):
@@ -120,6 +147,7 @@ class DeviceEntry(Wire):
     device: DeviceField
     certificate: Der
     statement: Signed
+    included: Included
 
 
 class UserEntry(Wire):
@@ -127,7 +155,32 @@ class UserEntry(Wire):
 
     user: UserField
     root: Der
+    root_included: Included
     devices: Annotated[list[DeviceEntry], Field(max_length=MAX_DEVICES_PER_USER)]
+    head: Head
+
+
+class ProveHead(Wire):
+    """Does the log's newest checkpoint continue those of these sizes, of which the client has heard?"""
+
+    seen: Annotated[list[Seen], Field(max_length=16)]
+
+
+class ProvenHead(Wire):
+    """The newest checkpoint, and for each size that was asked about the proof; an empty one where that is larger."""
+
+    checkpoint: Annotated[bytes, Field(max_length=MAX_CHECKPOINT)]
+    consistency: list[Proof]
+
+
+class LogPolicies(Wire):
+    """By what the relay says that its logs are to be verified (https://c2sp.org/tlog-policy).
+
+    A client that has it from nowhere else keeps the first one that it is given.
+    """
+
+    directory: Annotated[str, Field(max_length=MAX_CHECKPOINT)]
+    lawful_access: Annotated[str | None, Field(max_length=MAX_CHECKPOINT)] = None
 
 
 class ClaimPrekeys(Wire):
@@ -169,6 +222,8 @@ PUBLISH_PREKEYS = Method("prekeys.publish", PublishPrekeys, PrekeyCount)
 COUNT_PREKEYS = Method("prekeys.count", Empty, PrekeyCount)
 CLAIM_PREKEYS = Method("prekeys.claim", ClaimPrekeys, ClaimedPrekeys)
 LOOK_UP_USER = Method("directory.lookup", LookUpUser, UserEntry)
+PROVE_HEAD = Method("log.head", ProveHead, ProvenHead)
+LOG_POLICIES = Method("log.policies", Empty, LogPolicies)
 MY_DATA = Method("account.my_data", Empty, MyData)
 NOTICES = Method("notices", AskNotices, NoticePage)
 
@@ -183,6 +238,8 @@ METHODS: dict[str, Method[Any, Any]] = {
         COUNT_PREKEYS,
         CLAIM_PREKEYS,
         LOOK_UP_USER,
+        PROVE_HEAD,
+        LOG_POLICIES,
         MY_DATA,
         NOTICES,
     )

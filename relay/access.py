@@ -105,6 +105,9 @@ CALLERS: Final[Mapping[str, frozenset[type]]] = {
     rpc.COUNT_PREKEYS.name: _DEVICE,
     rpc.CLAIM_PREKEYS.name: frozenset({DeviceIdentity, SealedSender}),
     rpc.LOOK_UP_USER.name: _READERS,
+    # Not for sealed senders: which heads somebody has seen would tie their connections together.
+    rpc.PROVE_HEAD.name: frozenset({DeviceIdentity, AdministratorIdentity}),
+    rpc.LOG_POLICIES.name: _ALL,
     rpc.MY_DATA.name: _DEVICE,
     rpc.NOTICES.name: frozenset({DeviceIdentity, AdministratorIdentity}),
 }

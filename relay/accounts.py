@@ -310,7 +310,9 @@ def _update_certificate(account_id: int, certificate: bytes) -> Write:
     update = (
         sqlalchemy.update(tables.device)
         .where(tables.device.c.account_id == account_id)
-        .values(certificate=certificate, statement=None, statement_signature=None, statement_sequence=None)
+        .values(
+            certificate=certificate, statement=None, statement_signature=None, statement_sequence=None, log_index=None
+        )
     )
     delete = sqlalchemy.delete(tables.prekey).where(tables.prekey.c.account_id == account_id)
 

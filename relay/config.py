@@ -88,6 +88,22 @@ class Desk(_Section):
     packs: Annotated[list[Annotated[Path, Field(strict=False)]], Field(max_length=100)] = []
 
 
+class Logs(_Section):
+    """The public logs: what they are called, where they are read, and whose cosignatures they are published with."""
+
+    #: The first part of both logs' names, for ever: best a name that is yours, without a scheme (`relay.example/2026`). It is
+    #: written into the keys on the first start; without a value it is made up then.
+    origin: Annotated[str, Field(pattern=r"^[^\s+/]([^\s+]*[^\s+/])?$", max_length=200)] | None = None
+    #: Where they are read. Without a value: the second port after the relay's, and a free one when the relay's is 0.
+    https_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    #: Witnesses, each as the line of a log policy: `witness <name> <verifier key> <url>`.
+    witnesses: Annotated[list[str], Field(max_length=20)] = []
+    #: How many of them have to cosign before anything is published. Without a value: all of them.
+    quorum: Annotated[int, Field(ge=0, le=20)] | None = None
+    #: Older cosignatures are renewed: it is how a reader tells silence from withholding. Seconds.
+    refresh_seconds: Annotated[int, Field(ge=10, le=86_400)] = 600
+
+
 def default_data_directory() -> Path:
     """Where a user's programs keep data (XDG Base Directory Specification): `~/.local/share/blindrelay/relay`."""
     base = os.environ.get("XDG_DATA_HOME", "")
@@ -107,6 +123,7 @@ class Settings(_Section):
     limits: Limits = Limits()
     retention: Retention = Retention()
     desk: Desk = Desk()
+    logs: Logs = Logs()
 
     @property
     def desk_port(self) -> int:
@@ -114,6 +131,13 @@ class Settings(_Section):
         if self.desk.https_port is not None:
             return self.desk.https_port
         return self.port + 1 if 0 < self.port < 65_535 else 0
+
+    @property
+    def logs_port(self) -> int:
+        """Where the public logs are to be read; 0: a free port."""
+        if self.logs.https_port is not None:
+            return self.logs.https_port
+        return self.port + 2 if 0 < self.port < 65_534 else 0
 
 
 def load(data_dir: Path | None = None, file: Path | None = None, **overrides: object) -> Settings:

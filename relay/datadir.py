@@ -7,12 +7,13 @@
 | `relay.key`, `.crt` | the relay's own TLS key and certificate (PEM); clients trust the latter   |
 | `registration-code` | whoever holds it may register tenants                                     |
 | `relay.db`          | the store                                                                 |
+| `logs/`             | the public logs, as they are published; policies to verify them by        |
+| `log-keys/`         | what the logs are signed with, apart from the TLS key                     |
 | `blindrelay.toml`   | configuration, if anybody wrote one                                       |
 
 The directory has mode 0700 and every file 0600. There is no key of a tenant or device in it.
 """
 
-import contextlib
 import fcntl
 import os
 import secrets
@@ -28,7 +29,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-from blindrelay.relay import config
+from blindrelay.relay import config, files
 from blindrelay.relay.errors import DataDirectoryInUse, NewerVersion, Unreadable
 
 #: The layout of the directory. The database has a version of its own.
@@ -124,7 +125,7 @@ class DataDirectory:
 
 def _check_version(path: Path) -> None:
     if not path.exists():
-        _write(path, f"{LAYOUT_VERSION}\n".encode())
+        files.write_durably(path, f"{LAYOUT_VERSION}\n".encode())
         return
     text = path.read_bytes().decode("ascii", "replace").strip()
     if not (text.isascii() and text.isdigit() and len(text) < 10):
@@ -138,7 +139,7 @@ def _check_version(path: Path) -> None:
 
 def _registration_code(path: Path) -> str:
     if not path.exists():
-        _write(path, f"{secrets.token_urlsafe(_CODE_BYTES)}\n".encode())
+        files.write_durably(path, f"{secrets.token_urlsafe(_CODE_BYTES)}\n".encode())
     path.chmod(_FILE_MODE)
     code = path.read_bytes().decode("ascii", "replace").strip()
     # An empty file must not mean that an empty password registers tenants.
@@ -158,8 +159,8 @@ def _create_certificate(folder: Path, now: float, lifetime: timedelta) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     certificate = _self_signed(key, datetime.fromtimestamp(now, UTC), lifetime)
-    _write(key_path, pem)
-    _write(certificate_path, certificate.public_bytes(Encoding.PEM))
+    files.write_durably(key_path, pem)
+    files.write_durably(certificate_path, certificate.public_bytes(Encoding.PEM))
 
 
 def _self_signed(key: ec.EllipticCurvePrivateKey, now: datetime, lifetime: timedelta) -> x509.Certificate:
@@ -197,27 +198,3 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, now: datetime, lifetime: timed
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public_key), critical=False)
         .sign(key, hashes.SHA256())
     )
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Create `path` whole or not at all: a crash must not leave half a key behind."""
-    temporary = path.with_name(f".{path.name}.new")
-    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, _FILE_MODE)
-    try:
-        os.write(descriptor, data)
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    temporary.replace(path)
-    with contextlib.closing(_Directory(path.parent)) as directory:
-        os.fsync(directory.descriptor)
-
-
-class _Directory:
-    """A directory's descriptor, for fsync: a rename is durable when its directory is."""
-
-    def __init__(self, path: Path) -> None:
-        self.descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
-
-    def close(self) -> None:
-        os.close(self.descriptor)

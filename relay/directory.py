@@ -5,6 +5,7 @@ relay for that: a client verifies the same signatures again. It can withhold; it
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Final, Protocol, TypeVar
 
 import sqlalchemy
@@ -22,6 +23,7 @@ from blindrelay.relay.identity import DeviceIdentity, Identity, SealedSender
 from blindrelay.relay.limits import Limits
 from blindrelay.relay.ports import Store
 from blindrelay.relay.store import tables
+from blindrelay.relay.transparency.directory import DirectoryLog, enter_statement
 
 # A signature takes about a tenth of a millisecond to verify: after so many, others have their turn.
 _SIGNATURES_AT_ONCE: Final = 8
@@ -42,10 +44,13 @@ class TokensReplaced(Protocol):
 class Directory:
     """The methods that look up and publish."""
 
-    def __init__(self, accounts: Accounts, store: Store, limits: Limits, tokens_replaced: TokensReplaced) -> None:
+    def __init__(
+        self, accounts: Accounts, store: Store, limits: Limits, log: DirectoryLog, tokens_replaced: TokensReplaced
+    ) -> None:
         self._accounts = accounts
         self._store = store
         self._limits = limits
+        self._log = log
         self._tokens_replaced = tokens_replaced
 
     # Look-ups.
@@ -55,7 +60,8 @@ class Directory:
         tenant = self._accounts.tenant(request.tenant)
         if tenant is None:
             raise RequestRefused(ErrorCode.UNKNOWN_TENANT, "no such tenant is registered with this relay")
-        return rpc.TenantEntry(tenant=tenant.name, root=tenant.der)
+        (included,), head = await self._log.prove([await self._store.read(_entry_of(tenant.name))], request.seen)
+        return rpc.TenantEntry(tenant=tenant.name, root=tenant.der, included=included, head=head)
 
     async def look_up_user(self, identity: Identity, request: rpc.LookUpUser) -> rpc.UserEntry:
         """A user's devices. A sealed sender may ask about its recipient alone."""
@@ -67,22 +73,32 @@ class Directory:
         if tenant is None or not known:
             raise RequestRefused(ErrorCode.UNKNOWN_USER, "no such user, or none that you may write to")
         query = (
-            sqlalchemy.select(_device.account_id, _device.certificate, _device.statement, _device.statement_signature)
+            sqlalchemy.select(
+                _device.account_id,
+                _device.certificate,
+                _device.statement,
+                _device.statement_signature,
+                _device.log_index,
+            )
             .where(_device.account_id.in_(list(known)), _device.statement.is_not(None))
             .order_by(_device.account_id)
         )
-        rows = await self._store.read(lambda connection: list(connection.execute(query)))
+        root, rows = await self._store.read(
+            lambda connection: (_entry_of(tenant.name)(connection), list(connection.execute(query)))
+        )
+        (root_included, *included), head = await self._log.prove([root, *(row.log_index for row in rows)], request.seen)
         devices = [
             rpc.DeviceEntry(
                 device=known[row.account_id].address,
                 certificate=row.certificate,
                 statement=Signed(body=row.statement, signature=row.statement_signature),
+                included=proof,
             )
-            for row in rows
+            for row, proof in zip(rows, included, strict=True)
             # It may have been revoked while the store was being read.
             if self._accounts.may_be_written_to(known[row.account_id])
         ]
-        return rpc.UserEntry(user=user, root=tenant.der, devices=devices)
+        return rpc.UserEntry(user=user, root=tenant.der, root_included=root_included, devices=devices, head=head)
 
     # Statements.
 
@@ -110,10 +126,14 @@ class Directory:
 
         def write(connection: sqlalchemy.Connection) -> bool:
             _drop_foreign_prekeys(connection, device.account_id, identity.certificate)
-            return connection.execute(update).rowcount == 1
+            if connection.execute(update).rowcount != 1:
+                return False
+            enter_statement(connection, device.account_id, identity.certificate, statement, request.statement)
+            return True
 
         if not await self._store.run(write):
             raise _not_higher(device.sequence)
+        self._log.wake()
         self._check_standing(identity)  # it may have been revoked while it was being written
         if statement.sequence > device.sequence:
             replaced = device.verifier not in (None, statement.token_verifier)
@@ -192,6 +212,12 @@ def _opened(
 def _check_prekey(signed: Signed, kind: str, key: ec.EllipticCurvePublicKey, device: DeviceAddress) -> None:
     if _opened(signed, Purpose.PREKEY, Prekey, key, device).kind != kind:
         raise VerificationFailed(Purpose.PREKEY.value, f"expected a {kind} key")
+
+
+def _entry_of(tenant: str) -> Callable[[sqlalchemy.Connection], int]:
+    """Where a registered tenant's root is in the log."""
+    query = sqlalchemy.select(tables.tenant.c.log_index).where(tables.tenant.c.name == tenant)
+    return lambda connection: int(connection.execute(query).scalar_one())
 
 
 def _not_higher(current: int) -> RequestRefused:

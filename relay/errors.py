@@ -8,6 +8,7 @@ RelayError
  |   +- DataDirectoryInUse  another relay has it
  |   +- NewerVersion        a newer release wrote it
  |   +- Unreadable          a file of the data directory cannot be read, written or understood
+ |   |   +- HistoryLost     a public log has shown more than the data directory has
  |   +- AddressInUse        the port is taken, or is not ours to take
  +- StoreError              what was asked of the store has not been done, or nobody knows
      +- StoreFull           there is no room; the relay works on
@@ -87,6 +88,10 @@ class Unreadable(StartupError):
     """A file of the data directory cannot be read, written or understood."""
 
     exit_status = ExitStatus.UNREADABLE
+
+
+class HistoryLost(Unreadable):
+    """A public log cannot be continued with what is in the data directory: some of what it has shown is not there."""
 
 
 class AddressInUse(StartupError):

@@ -26,6 +26,7 @@ from blindrelay.protocol import rpc
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.clock import Clock, SystemClock
 from blindrelay.protocol.notices import Nudge
+from blindrelay.protocol.transparency import directory as directory_entries
 from blindrelay.relay import tls
 from blindrelay.relay.access import TopicAccess
 from blindrelay.relay.accounts import Accounts, Write
@@ -40,7 +41,7 @@ from blindrelay.relay.desk.service import ServiceStates
 from blindrelay.relay.directory import Directory
 from blindrelay.relay.errors import AddressInUse, StoreError, StoreFailed
 from blindrelay.relay.exchange import Exchange, Services
-from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity
+from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Identity
 from blindrelay.relay.ledger import Ledger
 from blindrelay.relay.limits import Limits
 from blindrelay.relay.mailbox import Quota
@@ -48,10 +49,14 @@ from blindrelay.relay.mqtt.listener import Listener, TimeLimits, listening_socke
 from blindrelay.relay.my_data import Windows, my_data
 from blindrelay.relay.retention import Purge
 from blindrelay.relay.rpc import Handler, Rpc
+from blindrelay.relay.store import tables
 from blindrelay.relay.store.committer import Committer
 from blindrelay.relay.store.sqlite import SqliteStore
 from blindrelay.relay.suspension import sentence
 from blindrelay.relay.tenants import Tenants
+from blindrelay.relay.transparency.assembly import open_log, open_to_all
+from blindrelay.relay.transparency.directory import DirectoryLog, enter_older
+from blindrelay.relay.transparency.entries import StoredEntries
 
 if TYPE_CHECKING:
     from blindrelay.relay.desk.desk import Desk
@@ -89,6 +94,7 @@ class Relay:
         notices, services: what users are told, and where the service is suspended.
         desk_identity: what the desk signs with; None without a desk.
         desk, desk_port: the lawful desk, and where authorities meet it; None without one.
+        directory_log, logs_port: the public log of the directory, and where everybody reads the logs.
     """
 
     exchange: Exchange
@@ -98,6 +104,8 @@ class Relay:
     notices: NoticeBoard
     services: ServiceStates
     desk_identity: DeskIdentity | None
+    directory_log: DirectoryLog
+    logs_port: int
 
     def __init__(
         self,
@@ -196,6 +204,7 @@ class Relay:
         self.notices = NoticeBoard(committer, clock, nudge=self._nudge, signer=self.desk_identity)
         self.services = ServiceStates(committer, clock, accounts.suspensions, eject=self.eject, board=self.notices)
         await self.services.load()
+        await self._open_directory_log()
         ledger = Ledger(committer, clock)
         handlers = self._handlers(limits, lambda root: tls.trust(context, root))
         self.exchange = Exchange(
@@ -218,6 +227,8 @@ class Relay:
         )
         await self.exchange.start(committer)
         await self._open_desk(ledger)
+        logs = {directory_entries.NAME: self.directory_log.log}
+        self.logs_port = await stack.enter_async_context(open_to_all(logs, self._directory, settings))
         self._retention = Purge(committer, clock, settings.retention)
         listener = Listener(self.exchange, limits, clock, tls=context, times=self._times)
         stack.push_async_callback(self._leave, listener)
@@ -230,6 +241,16 @@ class Relay:
             ) from error
         for work in (self._guard(), self._sweep(), self._purge()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
+
+    async def _open_directory_log(self) -> None:
+        """Before anybody is answered: what a release without a log has written down is entered first."""
+        await self.committer.run(enter_older)
+        source = StoredEntries(self.committer, tables.directory_entry)
+        self.directory_log = DirectoryLog(
+            await self._open.enter_async_context(
+                open_log(directory_entries.NAME, self._directory, source, self.settings, self._clock)
+            )
+        )
 
     async def _open_desk(self, ledger: Ledger) -> None:
         """Before anybody may write: preservations and real-time orders that run are in force from the first message on."""
@@ -257,8 +278,10 @@ class Relay:
         self.desk, self.desk_port = await stack.enter_async_context(open_desk(around, self.settings, self._clock))
 
     def _handlers(self, limits: Limits, trust: Callable[[bytes], None]) -> dict[str, Handler]:
-        directory = Directory(self.accounts, self.committer, limits, self.eject)
-        self.tenants = tenants = Tenants(self.accounts, self.committer, self._clock, trust=trust, sessions=self)
+        directory = Directory(self.accounts, self.committer, limits, self.directory_log, self.eject)
+        self.tenants = tenants = Tenants(
+            self.accounts, self.committer, self._clock, trust=trust, sessions=self, logged=self.directory_log.wake
+        )
         # One at a time: a look at the traffic of a large relay takes seconds of a reader's time.
         desk = asyncio.Lock()
 
@@ -276,9 +299,14 @@ class Relay:
             rpc.COUNT_PREKEYS.name: directory.count_prekeys,
             rpc.CLAIM_PREKEYS.name: directory.claim_prekeys,
             rpc.LOOK_UP_USER.name: directory.look_up_user,
+            rpc.PROVE_HEAD.name: self.directory_log.prove_head,
+            rpc.LOG_POLICIES.name: self._log_policies,
             rpc.MY_DATA.name: tell,
             rpc.NOTICES.name: self.notices.ask,
         }
+
+    async def _log_policies(self, _: Identity, __: rpc.Empty) -> rpc.LogPolicies:
+        return rpc.LogPolicies(directory=str(self.directory_log.log.settings.trust))
 
     async def _leave(self, listener: Listener) -> None:
         await listener.stop_accepting()
@@ -341,6 +369,7 @@ class Relay:
             await self.desk.tick()
         await self.exchange.sweep()
         await self._retention.run()
+        await self.directory_log.log.publish()
 
     def _until(self, expires_at: float) -> None:
         self._next_expiry = min(self._next_expiry, expires_at)

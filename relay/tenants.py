@@ -20,6 +20,7 @@ from blindrelay.relay.errors import RequestRefused
 from blindrelay.relay.identity import AdministratorIdentity, Identity, Registrar
 from blindrelay.relay.ports import Store
 from blindrelay.relay.store import tables
+from blindrelay.relay.transparency.directory import enter_revocation, enter_tenant
 
 _DAY: Final = 86_400
 # Mail that was taken just before a device was revoked is committed within a few batches; the purge runs until it has been.
@@ -43,16 +44,25 @@ class Tenants:
         accounts, store, clock: the relay's own.
         trust: makes the TLS listener admit certificates of a new root (DER).
         sessions: ends those of who no longer stands.
+        logged: told when the log `directory` may have a new entry.
     """
 
     def __init__(
-        self, accounts: Accounts, store: Store, clock: Clock, *, trust: Callable[[bytes], None], sessions: Sessions
+        self,
+        accounts: Accounts,
+        store: Store,
+        clock: Clock,
+        *,
+        trust: Callable[[bytes], None],
+        sessions: Sessions,
+        logged: Callable[[], None],
     ) -> None:
         self._accounts = accounts
         self._store = store
         self._clock = clock
         self._trust = trust
         self._sessions = sessions
+        self._logged = logged
 
     async def register(self, identity: Identity, request: rpc.RegisterTenant) -> rpc.Empty:
         """Introduce a tenant. The same root again is no news; another root for the same name is refused."""
@@ -61,6 +71,7 @@ class Tenants:
         tenant = checked_tenant(check_tenant(request.tenant), request.root, request.jurisdiction)
         _check_validity(tenant.root, self._clock.now())
         root, jurisdiction = await self._store.run(_registration(tenant, int(self._clock.now()) // _DAY))
+        self._logged()
         if root != tenant.der:
             raise RequestRefused(ErrorCode.CONFLICT, f"{tenant.name} is registered already, with another root")
         known = self._accounts.tenant(tenant.name)
@@ -111,11 +122,13 @@ class Tenants:
         )
 
         def write(connection: sqlalchemy.Connection) -> None:
+            enter_revocation(connection, revocation, signed)
             connection.execute(row.on_conflict_do_update(set_={"body": signed.body, "signature": signed.signature}))
             if device is not None:
                 _withdraw(connection, device, revocation.certificate)
 
         await self._store.run(write)
+        self._logged()
         if purged is not None:
             await self._purge(purged)
         return rpc.Empty()
@@ -144,7 +157,8 @@ def _registration(tenant: Tenant, today: int) -> Callable[[sqlalchemy.Connection
     query = sqlalchemy.select(table.c.root, table.c.jurisdiction).where(table.c.name == tenant.name)
 
     def write(connection: sqlalchemy.Connection) -> tuple[bytes, str | None]:
-        connection.execute(statement.on_conflict_do_nothing())
+        if connection.execute(statement.on_conflict_do_nothing()).rowcount:
+            enter_tenant(connection, tenant.name, tenant.der)
         if tenant.jurisdiction is not None:
             connection.execute(add.values(jurisdiction=tenant.jurisdiction))
         row = connection.execute(query).one()
@@ -162,7 +176,7 @@ def _withdraw(connection: sqlalchemy.Connection, device: Device, fingerprint: by
     connection.execute(
         sqlalchemy.update(tables.device)
         .where(mine)
-        .values(statement=None, statement_signature=None, statement_sequence=None)
+        .values(statement=None, statement_signature=None, statement_sequence=None, log_index=None)
     )
     connection.execute(sqlalchemy.delete(tables.prekey).where(tables.prekey.c.account_id == device.account_id))
 

@@ -8,11 +8,16 @@ the epoch. Every column is declared in the metadata inventory (`blindrelay.relay
 
 from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
+from blindrelay.relay.transparency.entries import log_table
+
 #: Raised by one with every change that an older relay could not read. Kept in SQLite's `user_version`.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 #: What makes a database of one version one of the next, where `create_all` does not: that adds tables and nothing else.
-MIGRATIONS = {1: ("ALTER TABLE tenant ADD COLUMN jurisdiction TEXT",)}
+MIGRATIONS = {
+    1: ("ALTER TABLE tenant ADD COLUMN jurisdiction TEXT",),
+    2: ("ALTER TABLE tenant ADD COLUMN log_index INTEGER", "ALTER TABLE device ADD COLUMN log_index INTEGER"),
+}
 
 metadata = MetaData()
 
@@ -23,6 +28,7 @@ tenant = Table(
     Column("root", LargeBinary, nullable=False),  # DER
     Column("registered_day", Integer, nullable=False),
     Column("jurisdiction", Text),  # ISO 3166-1 alpha-2, lower case; null: nobody has said
+    Column("log_index", Integer),  # of the root's entry in the log `directory`
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -41,6 +47,7 @@ device = Table(
     Column("statement", LargeBinary),
     Column("statement_signature", LargeBinary),
     Column("statement_sequence", Integer),
+    Column("log_index", Integer),  # of the statement's entry in the log `directory`
     UniqueConstraint("tenant", "user", "device"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
@@ -68,6 +75,9 @@ revocation = Table(
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
+
+# The log `directory`: see `blindrelay.relay.transparency`.
+directory_entry = log_table("directory_entry", metadata)
 
 session = Table(
     "session",

@@ -6,6 +6,7 @@ from typing import Final
 
 from blindrelay.policies.exchange import MAX_CALL
 from blindrelay.protocol.clock import Clock
+from blindrelay.relay.https import ServerLimits
 from blindrelay.relay.limits import Bucket
 
 # How many addresses and authorities are remembered: past this, those who have not come for a while are forgotten.
@@ -13,7 +14,7 @@ _MAX_REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class DoorLimits:
+class DoorLimits(ServerLimits):
     """Rates are per second, a burst is what may come at once, times are in seconds.
 
     An authority is a few people with a program: it hands in some requests a day, and looks how they stand.
@@ -29,19 +30,12 @@ class DoorLimits:
     #: Refused calls that become rows of the case file: each costs a sync of the disk. Those above are counted.
     record_rate: float = 1
     record_burst: int = 100
-    #: Connections: all, and of one address.
-    connections: int = 1_024
-    connections_per_address: int = 512
-    #: From the connection, or the end of the last answer, to the end of the next request's head.
-    head_seconds: float = 10
     #: For the body: 256 KiB in this time is a line of 210 kbit/s.
     body_seconds: float = 10
     #: For a piece of the answer to leave, however slowly it is read. A package goes in pieces of 64 KiB.
     send_seconds: float = 20
     #: How often a silent stream says that it is still there.
     beat_seconds: float = 15
-    #: For what is under way when the relay stops.
-    stop_seconds: float = 2
 
 
 class Gauge:

@@ -11,7 +11,6 @@ from blindrelay.relay.desk.authentication import Authentication
 from blindrelay.relay.desk.http.application import Doors, application
 from blindrelay.relay.desk.http.limits import DoorLimits
 from blindrelay.relay.desk.http.ports import AuthorityDesk
-from blindrelay.relay.desk.http.server import DeskServer
 from blindrelay.relay.desk.identity import DeskIdentity
 from blindrelay.relay.desk.journal import Journal
 from blindrelay.relay.desk.register import Register
@@ -65,7 +64,7 @@ def doors_of(  # noqa: PLR0913 - the parts of a desk, each by name
     )
 
 
-async def open_doors(doors: Doors, place: Place) -> tuple[DeskServer, int]:
+async def open_doors(doors: Doors, place: Place) -> tuple[HttpsServer, int]:
     """Serve the doors; return the server, to be stopped, and its port.
 
     Raises:
@@ -73,5 +72,5 @@ async def open_doors(doors: Doors, place: Place) -> tuple[DeskServer, int]:
         Unreadable: certificate or key cannot be used.
     """
     _, app = application(doors)
-    server = DeskServer(app, doors.limits)
+    server = HttpsServer(app, doors.limits, "the desk", "https_port below [desk]")
     return server, await server.start(place.host, place.port, place.certificate, place.key)

@@ -23,7 +23,7 @@ from blindrelay.protocol.clock import SystemClock
 from blindrelay.relay.datadir import DataDirectory
 from blindrelay.relay.desk.http.events import encoded
 from blindrelay.relay.desk.http.limits import DoorLimits
-from blindrelay.relay.desk.http.server import DeskServer
+from blindrelay.relay.https import HttpsServer
 from support.desk_site import DeskSite, desk_in
 
 Answer = Callable[[Scope, Receive, Send], Awaitable[None]]
@@ -43,7 +43,7 @@ def end(number: int, reason: EndReason) -> StreamEvent:
 async def served(app: ASGIApp, folder: Path) -> AsyncIterator[DeskAddress]:
     """An application at an address, with a certificate of its own."""
     with DataDirectory.open(folder, now=SystemClock().now()) as data:
-        server = DeskServer(app, QUICK)
+        server = HttpsServer(app, QUICK, "the desk", "https_port below [desk]")
         port = await server.start("127.0.0.1", 0, data.certificate, data.key)
         try:
             yield DeskAddress("127.0.0.1", port, data.certificate.read_bytes())

@@ -16,7 +16,7 @@ from blindrelay.protocol.clock import SystemClock
 from blindrelay.relay.datadir import DataDirectory
 from blindrelay.relay.desk.http.guard import SECURITY_HEADERS, Guard
 from blindrelay.relay.desk.http.limits import DoorLimits
-from blindrelay.relay.desk.http.server import DeskServer
+from blindrelay.relay.https import HttpsServer
 from blindrelay.relay.errors import AddressInUse
 from support.party import HandClock
 
@@ -59,7 +59,7 @@ class Served:
             self.recorded.append(reason)
 
         with DataDirectory.open(self.folder, now=SystemClock().now()) as data:
-            server = DeskServer(Guard(app, limits, HandClock(), record), limits)
+            server = HttpsServer(Guard(app, limits, HandClock(), record), limits, "the desk", "https_port below [desk]")
             self.port = await server.start("127.0.0.1", 0, data.certificate, data.key)
             self.ca = data.certificate.read_bytes()
             try:
@@ -284,6 +284,6 @@ async def test_a_taken_port_is_a_sentence(served: Served, tmp_path: Path) -> Non
     async with served.running(echo):
         folder = tmp_path / "another"
         with DataDirectory.open(folder, now=SystemClock().now()) as data:
-            server = DeskServer(echo, PATIENT)
+            server = HttpsServer(echo, PATIENT, "the desk", "https_port below [desk]")
             with pytest.raises(AddressInUse, match=rf"127\.0\.0\.1:{served.port}.*https_port"):
                 await server.start("127.0.0.1", served.port, data.certificate, data.key)

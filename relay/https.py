@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import ssl
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -18,7 +19,6 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from uvicorn.server import ServerState
 
 from blindrelay.relay import tls
-from blindrelay.relay.desk.http.limits import DoorLimits
 from blindrelay.relay.desk.problems import PROBLEM_JSON, ProblemKind
 from blindrelay.relay.errors import AddressInUse
 
@@ -28,10 +28,23 @@ _HANDSHAKE_SECONDS: Final = 5
 _BACKLOG: Final = 256
 
 
+@dataclass(frozen=True, slots=True)
+class ServerLimits:
+    """How many connections are open at once, and how long they may take. Times are in seconds."""
+
+    #: Connections: all, and of one address.
+    connections: int = 1_024
+    connections_per_address: int = 512
+    #: From the connection, or the end of the last answer, to the end of the next request's head.
+    head_seconds: float = 10
+    #: For what is under way when the relay stops.
+    stop_seconds: float = 2
+
+
 class _Addresses:
     """How many connections there are, and of whom."""
 
-    def __init__(self, limits: DoorLimits) -> None:
+    def __init__(self, limits: ServerLimits) -> None:
         self.limits = limits
         self.open: Counter[str] = Counter()
 
@@ -107,11 +120,13 @@ class _Protocol(H11Protocol):
         self.transport.abort()
 
 
-class DeskServer:
-    """Listens. `stop` after `start`."""
+class HttpsServer:
+    """Listens. `stop` after `start`. `what` it is and which `setting` moves it are for the message when it cannot."""
 
-    def __init__(self, app: ASGIApp, limits: DoorLimits) -> None:
+    def __init__(self, app: ASGIApp, limits: ServerLimits, what: str, setting: str) -> None:
         self._limits = limits
+        self._what = what
+        self._setting = setting
         self._state = ServerState()
         # At this level uvicorn says nothing: it would write addresses and traces, and the guard has logged what counts.
         self._config = Config(
@@ -154,8 +169,8 @@ class DeskServer:
             )
         except OSError as error:
             raise AddressInUse(
-                f"the desk cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or choose another port "
-                "with https_port below [desk]"
+                f"{self._what} cannot listen on {host}:{port} ({error.strerror}): stop what uses it, or choose another port "
+                f"with {self._setting}"
             ) from error
         name: tuple[Any, ...] = self._server.sockets[0].getsockname()
         return int(name[1])

@@ -1,0 +1,115 @@
+"""The entries of the log `directory`: which roots, device statements and revocations a relay has ever told anybody.
+
+An entry is canonical JSON (sorted keys, no spaces, ASCII) without a person's name in it: `account` is a label that whoever has
+the tenant's root can compute, and nobody else; what was signed is named by its digest. Whoever is shown a device computes its
+entry anew and has its inclusion proved; an enterprise finds all entries about itself by its name, a user by the label.
+"""
+
+import hmac
+import json
+from hashlib import sha256
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+
+from blindrelay.protocol.address import UserAddress
+from blindrelay.protocol.errors import Malformed
+from blindrelay.protocol.statements import DeviceStatement, Revocation, Signed
+
+#: What the log is called: the last part of its origin, and of its address.
+NAME: Final = "directory"
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, hexadecimal")]
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    tenant: Annotated[str, Field(min_length=1, max_length=255)]
+
+    def encode(self) -> bytes:
+        """The entry as it is in the log."""
+        return json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":")).encode("ascii")
+
+
+class TenantEntered(_Entry):
+    """From now on the root with this digest counts for the tenant."""
+
+    kind: Literal["tenant"] = "tenant"
+    root: Digest
+
+
+class DeviceStated(_Entry):
+    """A device of the account has published a statement, signed with the key of the certificate."""
+
+    kind: Literal["device"] = "device"
+    account: Digest
+    certificate: Digest
+    sequence: Annotated[int, Field(ge=1, lt=2**53)]
+    statement: Digest
+
+
+class DeviceRevoked(_Entry):
+    """The tenant has withdrawn the certificate."""
+
+    kind: Literal["revocation"] = "revocation"
+    account: Digest
+    certificate: Digest
+    revocation: Digest
+
+
+Entry = TenantEntered | DeviceStated | DeviceRevoked
+_ENTRY: Final[TypeAdapter[Entry]] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
+
+
+def parse(data: bytes) -> Entry:
+    """Raises `Malformed` for anything that is not an entry in its one form."""
+    try:
+        entry = _ENTRY.validate_json(data)
+    except ValidationError as error:
+        raise Malformed(f"not an entry of a directory log: {error.error_count()} fields are wrong") from None
+    if entry.encode() != data:
+        raise Malformed("an entry of a directory log is not in canonical form")
+    return entry
+
+
+def account_label(user: UserAddress, root: bytes) -> str:
+    """What an account is called in the log. `root` is the tenant's, as DER.
+
+    The log has the root's digest alone: who is not admitted to the relay cannot try names out.
+    """
+    return hmac.digest(root, b"blindrelay/account/1\0" + str(user).encode(), "sha256").hex()
+
+
+def signed_digest(signed: Signed) -> str:
+    """The digest that names something signed: of its body and signature, each behind its length."""
+    parts = (signed.body, signed.signature)
+    return sha256(b"".join(len(part).to_bytes(4, "big") + part for part in parts)).hexdigest()
+
+
+def tenant_entered(tenant: str, root: bytes) -> TenantEntered:
+    """The entry of a tenant's root (DER)."""
+    return TenantEntered(tenant=tenant, root=sha256(root).hexdigest())
+
+
+def device_stated(root: bytes, certificate: bytes, statement: DeviceStatement, signed: Signed) -> DeviceStated:
+    """The entry of a device: its tenant's root and its certificate (DER), what it says of itself, and that as it was signed."""
+    owner = statement.device.owner
+    return DeviceStated(
+        tenant=owner.tenant,
+        account=account_label(owner, root),
+        certificate=sha256(certificate).hexdigest(),
+        sequence=statement.sequence,
+        statement=signed_digest(signed),
+    )
+
+
+def device_revoked(root: bytes, revocation: Revocation, signed: Signed) -> DeviceRevoked:
+    """The entry of a revocation."""
+    owner = revocation.device.owner
+    return DeviceRevoked(
+        tenant=owner.tenant,
+        account=account_label(owner, root),
+        certificate=revocation.certificate.hex(),
+        revocation=signed_digest(signed),
+    )

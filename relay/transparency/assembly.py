@@ -1,0 +1,71 @@
+"""The public logs, put together: keys, policies, files, and the door through which everybody may read them."""
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from blindrelay.protocol.clock import Clock
+from blindrelay.protocol.errors import Malformed
+from blindrelay.protocol.transparency.policy import Trust, parse_witness
+from blindrelay.relay import files
+from blindrelay.relay.config import Settings
+from blindrelay.relay.datadir import DataDirectory
+from blindrelay.relay.errors import BadConfiguration
+from blindrelay.relay.transparency.entries import Source
+from blindrelay.relay.transparency.keys import FOLDER as KEYS
+from blindrelay.relay.transparency.keys import open_keys
+from blindrelay.relay.transparency.log import Log, LogSettings
+
+FOLDER: Final = "logs"
+
+
+@asynccontextmanager
+async def open_log(
+    name: str, directory: DataDirectory, source: Source, settings: Settings, clock: Clock
+) -> AsyncIterator[Log]:
+    """One of the logs, open and publishing. `logs/<name>.policy` says by what it is to be verified.
+
+    Raises:
+        StartupError: keys, witnesses or files cannot be used.
+    """
+    folder = directory.path / FOLDER
+    folder.mkdir(mode=0o700, exist_ok=True)
+    log_settings = _settings(name, directory.path, settings)
+    files.write_durably(policy_file(directory.path, name), str(log_settings.trust).encode())
+    log = await Log.open(folder / name, source, log_settings, clock)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+def policy_file(data_directory: Path, name: str) -> Path:
+    """Where the policy of a log is."""
+    return data_directory / FOLDER / f"{name}.policy"
+
+
+def _settings(name: str, path: Path, settings: Settings) -> LogSettings:
+    logs = settings.logs
+    keys = open_keys(path / KEYS, name, logs.origin)
+    try:
+        witnesses = tuple(map(parse_witness, logs.witnesses))
+        trust = Trust.threshold(keys[0].verifier, witnesses, len(witnesses) if logs.quorum is None else logs.quorum)
+    except Malformed as error:
+        raise BadConfiguration(f"logs.witnesses: {error}") from error
+    return LogSettings(trust, keys, logs.refresh_seconds)
+
+
+@asynccontextmanager
+async def open_to_all(logs: Mapping[str, Log], directory: DataDirectory, settings: Settings) -> AsyncIterator[int]:
+    """Serve the logs; yields the port. Raises `AddressInUse`."""
+    # Half a second of imports that a relay's other parts do not need.
+    from blindrelay.relay.https import HttpsServer, ServerLimits  # noqa: PLC0415
+    from blindrelay.relay.transparency.http import application  # noqa: PLC0415
+
+    server = HttpsServer(application(logs), ServerLimits(), "the public logs", "https_port below [logs]")
+    port = await server.start(settings.host, settings.logs_port, directory.certificate, directory.key)
+    try:
+        yield port
+    finally:
+        await server.stop()

@@ -1,0 +1,72 @@
+"""A log's table. An entry is added in the transaction of the event that it records, so that there is no event without its entry
+and no entry without its event, whenever the power goes."""
+
+from typing import Final, Protocol
+
+import sqlalchemy
+from sqlalchemy import DDL, Column, Connection, Integer, LargeBinary, MetaData, Table
+
+from blindrelay.relay.ports import Store
+
+
+def log_table(name: str, metadata: MetaData) -> Table:
+    """A table of entries, numbered from 0. The database itself refuses to change or delete one."""
+    table = Table(
+        name,
+        metadata,
+        Column("number", Integer, primary_key=True),
+        Column("body", LargeBinary, nullable=False),
+        sqlite_strict=True,
+    )
+    for action in ("UPDATE", "DELETE"):
+        refuse = DDL(
+            f"CREATE TRIGGER {name}_no_{action.lower()} BEFORE {action} ON {name} "
+            "BEGIN SELECT RAISE(ABORT, 'a log is only added to'); END"
+        )
+        sqlalchemy.event.listen(table, "after_create", refuse)
+    return table
+
+
+def append(connection: Connection, table: Table, body: bytes) -> int:
+    """Add an entry; returns its index. It is in the log when the transaction is committed."""
+    index = count(connection, table)
+    connection.execute(sqlalchemy.insert(table).values(number=index, body=body))
+    return index
+
+
+def count(connection: Connection, table: Table) -> int:
+    """How many entries there are."""
+    last = connection.execute(sqlalchemy.select(sqlalchemy.func.max(table.c.number))).scalar()
+    return 0 if last is None else int(last) + 1
+
+
+class Source(Protocol):
+    """Where a log's committed entries are."""
+
+    async def entries(self, start: int) -> list[bytes]:
+        """Those from `start` on, some at a time; none when there are no more."""
+
+    async def count(self) -> int:
+        """How many there are."""
+
+
+#: What is published at once: 64 whole tiles.
+AT_ONCE: Final = 64 * 256
+
+
+class StoredEntries:
+    """A `Source` in the relay's store."""
+
+    def __init__(self, store: Store, table: Table) -> None:
+        self._store = store
+        self._table = table
+
+    async def entries(self, start: int) -> list[bytes]:
+        """Those from `start` on, `AT_ONCE` at most."""
+        number = self._table.c.number
+        query = sqlalchemy.select(self._table.c.body).where(number.between(start, start + AT_ONCE - 1)).order_by(number)
+        return await self._store.read(lambda connection: list(connection.execute(query).scalars()))
+
+    async def count(self) -> int:
+        """How many there are."""
+        return await self._store.read(lambda connection: count(connection, self._table))
