@@ -6,7 +6,7 @@ an `Access`, so that the same engine can be driven by a conformance program with
 | identity       | publish to                           | call                           | subscribe to            |
 |----------------|--------------------------------------|--------------------------------|-------------------------|
 | device         | every device that may be written to  | all but registering, revoking  | own inbox, own replies  |
-| administrator  | -                                    | revoke, look up, notices       | own replies             |
+| administrator  | -                                    | revoke, look up, logs, notices | own replies             |
 | sealed sender  | devices of the one user it may write to | look up, claim              | own replies             |
 | registrar      | -                                    | register a tenant, look up     | own replies             |
 """
@@ -107,7 +107,7 @@ CALLERS: Final[Mapping[str, frozenset[type]]] = {
     rpc.LOOK_UP_USER.name: _READERS,
     # Not for sealed senders: which heads somebody has seen would tie their connections together.
     rpc.PROVE_HEAD.name: frozenset({DeviceIdentity, AdministratorIdentity}),
-    rpc.LOG_POLICIES.name: _ALL,
+    rpc.LOG_POLICIES.name: frozenset({DeviceIdentity, AdministratorIdentity}),
     rpc.MY_DATA.name: _DEVICE,
     rpc.NOTICES.name: frozenset({DeviceIdentity, AdministratorIdentity}),
 }

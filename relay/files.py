@@ -10,7 +10,8 @@ _FILE_MODE: Final = 0o600
 def write(path: Path, data: bytes) -> None:
     """Make `data` the file at `path`. Its name is durable once its folder is: see `sync_folder`."""
     temporary = path.with_name(f".{path.name}.new")
-    with open(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE), "wb") as file:
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _FILE_MODE)
+    with os.fdopen(descriptor, "wb") as file:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())

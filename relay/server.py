@@ -227,8 +227,6 @@ class Relay:
         )
         await self.exchange.start(committer)
         await self._open_desk(ledger)
-        logs = {directory_entries.NAME: self.directory_log.log}
-        self.logs_port = await stack.enter_async_context(open_to_all(logs, self._directory, settings))
         self._retention = Purge(committer, clock, settings.retention)
         listener = Listener(self.exchange, limits, clock, tls=context, times=self._times)
         stack.push_async_callback(self._leave, listener)
@@ -239,6 +237,8 @@ class Relay:
             raise AddressInUse(
                 f"{self.address} cannot be listened on ({error.strerror}): stop what uses it, or choose another address"
             ) from error
+        logs = {directory_entries.NAME: self.directory_log.log}
+        self.logs_port = await stack.enter_async_context(open_to_all(logs, self._directory, settings))
         for work in (self._guard(), self._sweep(), self._purge()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
 
@@ -279,9 +279,7 @@ class Relay:
 
     def _handlers(self, limits: Limits, trust: Callable[[bytes], None]) -> dict[str, Handler]:
         directory = Directory(self.accounts, self.committer, limits, self.directory_log, self.eject)
-        self.tenants = tenants = Tenants(
-            self.accounts, self.committer, self._clock, trust=trust, sessions=self, logged=self.directory_log.wake
-        )
+        self.tenants = tenants = Tenants(self.accounts, self.committer, self._clock, trust=trust, sessions=self)
         # One at a time: a look at the traffic of a large relay takes seconds of a reader's time.
         desk = asyncio.Lock()
 
@@ -356,6 +354,10 @@ class Relay:
     async def forget(self, account_id: int) -> None:
         """End what is kept of a device's MQTT sessions."""
         await self.exchange.sessions.forget(account_id)
+
+    def logged(self) -> None:
+        """The log `directory` may have a new entry."""
+        self.directory_log.wake()
 
     # What happens now and then.
 

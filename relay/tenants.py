@@ -28,13 +28,16 @@ _PURGE_ROUNDS: Final = 64
 
 
 class Sessions(Protocol):
-    """What is done to the sessions of those who no longer stand."""
+    """What is done to the sessions of those who no longer stand, and who else is told."""
 
     def eject(self) -> None:
         """Close every connection whose identity no longer stands."""
 
     def forget(self, account_id: int) -> Awaitable[None]:
         """End what is kept of a device's MQTT sessions."""
+
+    def logged(self) -> None:
+        """The log `directory` may have a new entry."""
 
 
 class Tenants:
@@ -44,25 +47,16 @@ class Tenants:
         accounts, store, clock: the relay's own.
         trust: makes the TLS listener admit certificates of a new root (DER).
         sessions: ends those of who no longer stands.
-        logged: told when the log `directory` may have a new entry.
     """
 
     def __init__(
-        self,
-        accounts: Accounts,
-        store: Store,
-        clock: Clock,
-        *,
-        trust: Callable[[bytes], None],
-        sessions: Sessions,
-        logged: Callable[[], None],
+        self, accounts: Accounts, store: Store, clock: Clock, *, trust: Callable[[bytes], None], sessions: Sessions
     ) -> None:
         self._accounts = accounts
         self._store = store
         self._clock = clock
         self._trust = trust
         self._sessions = sessions
-        self._logged = logged
 
     async def register(self, identity: Identity, request: rpc.RegisterTenant) -> rpc.Empty:
         """Introduce a tenant. The same root again is no news; another root for the same name is refused."""
@@ -71,7 +65,7 @@ class Tenants:
         tenant = checked_tenant(check_tenant(request.tenant), request.root, request.jurisdiction)
         _check_validity(tenant.root, self._clock.now())
         root, jurisdiction = await self._store.run(_registration(tenant, int(self._clock.now()) // _DAY))
-        self._logged()
+        self._sessions.logged()
         if root != tenant.der:
             raise RequestRefused(ErrorCode.CONFLICT, f"{tenant.name} is registered already, with another root")
         known = self._accounts.tenant(tenant.name)
@@ -128,7 +122,7 @@ class Tenants:
                 _withdraw(connection, device, revocation.certificate)
 
         await self._store.run(write)
-        self._logged()
+        self._sessions.logged()
         if purged is not None:
             await self._purge(purged)
         return rpc.Empty()

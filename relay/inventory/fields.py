@@ -231,6 +231,8 @@ FIELDS: Final[tuple[Field, ...]] = (
     _log("method", "which kind of request failed", "one of the protocol's methods"),
     _log("version", "which release is running"),
     _log("listening", "the relay's own address"),
+    _log("log", "which public log could not be published"),
+    _log("witness", "which witness does not cosign"),
     _log("directory", "the relay's own data directory"),
     _log("reason", "why the relay stops or refuses to start", "a fixed sentence"),
     _log("seconds", "how long something took"),

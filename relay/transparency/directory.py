@@ -1,5 +1,6 @@
 """The log `directory`: an entry for each root, statement and revocation, and the proofs that look-ups answer with."""
 
+import asyncio
 from collections.abc import Sequence
 from typing import Final
 
@@ -39,7 +40,8 @@ class DirectoryLog:
             RequestRefused: they are not published; nobody is shown a device that the world is not shown.
         """
         try:
-            await self.log.wait_published(max(indices), PATIENCE)
+            async with asyncio.timeout(PATIENCE):
+                await self.log.wait_published(max(indices))
         except TimeoutError:
             raise RequestRefused(
                 ErrorCode.UNAVAILABLE, "the directory's log could not be published with its witnesses: try again later"
@@ -91,18 +93,17 @@ def enter_revocation(connection: Connection, revocation: Revocation, signed: Sig
 
 def enter_older(connection: Connection) -> None:
     """What a release that had no log has written down."""
-    for row in connection.execute(
-        sqlalchemy.select(_tenant.name, _tenant.root).where(_tenant.log_index.is_(None)).order_by(_tenant.name)
-    ).all():
-        enter_tenant(connection, row.name, row.root)
-    for row in connection.execute(
+    tenants = sqlalchemy.select(_tenant.name, _tenant.root).where(_tenant.log_index.is_(None)).order_by(_tenant.name)
+    for name, root in connection.execute(tenants).all():
+        enter_tenant(connection, name, root)
+    devices = (
         sqlalchemy.select(_device.account_id, _device.certificate, _device.statement, _device.statement_signature)
         .where(_device.log_index.is_(None), _device.statement.is_not(None))
         .order_by(_device.account_id)
-    ).all():
-        signed = Signed(body=row.statement, signature=row.statement_signature)
-        statement = DeviceStatement.model_validate_json(row.statement)
-        enter_statement(connection, row.account_id, row.certificate, statement, signed)
+    )
+    for account_id, certificate, body, signature in connection.execute(devices).all():
+        statement = DeviceStatement.model_validate_json(body)
+        enter_statement(connection, account_id, certificate, statement, Signed(body=body, signature=signature))
 
 
 def _root(connection: Connection, tenant: str) -> bytes:

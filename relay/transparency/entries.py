@@ -19,7 +19,7 @@ def log_table(name: str, metadata: MetaData) -> Table:
         sqlite_strict=True,
     )
     for action in ("UPDATE", "DELETE"):
-        refuse = DDL(
+        refuse = DDL(  # type: ignore[no-untyped-call]
             f"CREATE TRIGGER {name}_no_{action.lower()} BEFORE {action} ON {name} "
             "BEGIN SELECT RAISE(ABORT, 'a log is only added to'); END"
         )

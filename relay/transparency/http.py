@@ -1,7 +1,7 @@
-"""The logs over HTTPS, read-only and for everybody (https://c2sp.org/tlog-tiles): `/logs/<name>/checkpoint`, `/logs/<name>/tile/...`.
+"""The logs over HTTPS, read-only and for everybody, at `/logs/<name>/` (https://c2sp.org/tlog-tiles).
 
-What is below a checkpoint never changes, and says so to caches. Answers come from files; a path is looked up only when it is the
-one way to name a tile or bundle that exists.
+What is below a checkpoint never changes, and says so to caches. Answers come from files; a path is looked up only when it is
+the one way to name a tile or bundle that exists.
 """
 
 from collections.abc import Mapping

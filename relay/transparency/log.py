@@ -17,7 +17,7 @@ import structlog
 
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.errors import Malformed, VerificationFailed
-from blindrelay.protocol.transparency.checkpoint import Checkpoint, cosigned_at
+from blindrelay.protocol.transparency.checkpoint import Checkpoint, CheckpointRejected, cosigned_at
 from blindrelay.protocol.transparency.entries import Bundle, pack
 from blindrelay.protocol.transparency.keys import SigningKey
 from blindrelay.protocol.transparency.merkle import EMPTY_ROOT, leaf_hash
@@ -113,12 +113,12 @@ class Log:
         """An entry has been committed."""
         self._new.set()
 
-    async def wait_published(self, index: int, timeout: float) -> None:
-        """Wait until the entry `index` is below the published checkpoint. Raises `TimeoutError` after `timeout` seconds."""
+    async def wait_published(self, index: int) -> None:
+        """Wait until the entry `index` is below the published checkpoint."""
         if index < self.published.checkpoint.size:
             return
         self._new.set()
-        async with asyncio.timeout(timeout), self._turned:
+        async with self._turned:
             await self._turned.wait_for(lambda: index < self.published.checkpoint.size)
 
     # Proofs. Hashes come out of tiles, of which the last ones are in memory.
@@ -194,7 +194,7 @@ class Log:
         try:
             self.settings.trust.open(data)
         except VerificationFailed:
-            _log.warning("a log cannot be published without its witnesses", name=self.settings.trust.log.name)
+            _log.warning("a log cannot be published without its witnesses", log=self.settings.trust.log.name)
             return False
         await asyncio.to_thread(self.shelf.publish, data)
         self.published = Published(checkpoint, data)
@@ -211,7 +211,7 @@ class Log:
         )
         for witness, answer in zip(self._witnesses, answers, strict=True):
             if isinstance(answer, NotCosigned):
-                _log.warning("a witness does not cosign", name=witness.witness.name, reason=str(answer))
+                _log.warning("a witness does not cosign", witness=witness.witness.name, reason=str(answer))
             elif isinstance(answer, BaseException):
                 raise answer
             else:
@@ -241,9 +241,9 @@ class Log:
         try:
             return await self.publish()
         except OSError as error:
-            _log.warning("a log cannot be written", error=type(error).__name__)
+            _log.warning("a log cannot be written", log=self.settings.trust.log.name, error=type(error).__name__)
         except StoreError:  # whoever looks after the store says more
-            _log.warning("a log cannot be read from the store")
+            _log.warning("a log cannot be read from the store", log=self.settings.trust.log.name)
         return False
 
 
@@ -253,16 +253,20 @@ def _last(shelf: Shelf, settings: LogSettings) -> Published:
     if data is None:
         return Published(Checkpoint(settings.trust.log.name, 0, EMPTY_ROOT), b"")
     try:
-        note = Note.parse(data)
-        checkpoint = Checkpoint.parse(note.text)
-        if checkpoint.origin != settings.trust.log.name or not any(
-            note.is_signed_by(key.verifier) for key in settings.keys
-        ):
-            raise Malformed("another log's key has signed it")
-        if Tree(checkpoint.size, shelf.read).root() != checkpoint.root:
-            raise Malformed("its tiles lead to another root")
-    except (Malformed, OSError) as error:
+        checkpoint = _checked(data, shelf, settings)
+    except (Malformed, VerificationFailed, OSError) as error:
         raise HistoryLost(
             f"the log in {shelf.folder} cannot be continued ({error}): restore its folder and its key from a backup"
         ) from error
     return Published(checkpoint, data)
+
+
+def _checked(data: bytes, shelf: Shelf, settings: LogSettings) -> Checkpoint:
+    note = Note.parse(data)
+    checkpoint = Checkpoint.parse(note.text)
+    ours = any(note.is_signed_by(key.verifier) for key in settings.keys)
+    if checkpoint.origin != settings.trust.log.name or not ours:
+        raise CheckpointRejected("another log's key has signed it")
+    if Tree(checkpoint.size, shelf.read).root() != checkpoint.root:
+        raise CheckpointRejected("its tiles lead to another root")
+    return checkpoint

@@ -20,7 +20,7 @@ class Shelf:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        folder.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+        _make_folder(folder)
         self.read = lru_cache(_REMEMBERED)(self._read)
 
     def path(self, piece: Tile | Bundle) -> Path:
@@ -46,10 +46,9 @@ class Shelf:
         folders: set[Path] = set()
         for piece, data in pieces:
             path = self.path(piece)
-            new = _missing_folders(path.parent, self.folder)
-            path.parent.mkdir(mode=_DIRECTORY_MODE, parents=True, exist_ok=True)
+            folders.update(_make_folder(path.parent))
             files.write(path, data)
-            folders.update((path.parent, *new))
+            folders.add(path.parent)
             if piece.width == TILE_WIDTH:
                 _remove_partials(path)
         for folder in sorted(folders):
@@ -60,13 +59,15 @@ class Shelf:
         files.write_durably(self.folder / CHECKPOINT_PATH, checkpoint)
 
 
-def _missing_folders(folder: Path, top: Path) -> list[Path]:
-    """The folders in which a new name appears when `folder` is made: they have to be synced as well."""
-    found: list[Path] = []
-    while folder != top and not folder.exists():
+def _make_folder(folder: Path) -> list[Path]:
+    """Make a folder and those above it that there are not yet; returns those in which a new name appeared."""
+    missing: list[Path] = []
+    while not folder.exists():
+        missing.append(folder)
         folder = folder.parent
-        found.append(folder)
-    return found
+    for new in reversed(missing):
+        new.mkdir(mode=_DIRECTORY_MODE)
+    return [new.parent for new in missing]
 
 
 def _remove_partials(path: Path) -> None:

@@ -24,15 +24,18 @@ def opened(path: Path) -> DataDirectory:
 
 
 async def test_nobody_else_may_read_it(tmp_path: Path) -> None:
-    """S11: the directory is 0700 and every file 0600, after creation, while running, and after a restart."""
+    """S11: every directory is 0700 and every file 0600, after creation, while running, and after a restart."""
     folder = tmp_path / "deep" / "relay"
     before = os.umask(0o000)
     try:
         for _ in range(2):
             async with site.relay_in(folder):
                 assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-                modes = {path.name: oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.iterdir()}
-                assert set(modes.values()) == {"0o600"}, modes
+                modes = {
+                    (path.name, path.is_dir()): oct(stat.S_IMODE(path.stat().st_mode)) for path in folder.rglob("*")
+                }
+                assert {mode for (_, is_dir), mode in modes.items() if is_dir} == {"0o700"}, modes
+                assert {mode for (_, is_dir), mode in modes.items() if not is_dir} == {"0o600"}, modes
             folder.chmod(0o755)
     finally:
         os.umask(before)

@@ -15,6 +15,7 @@ from blindrelay.relay.desk.identity import DeskIdentity
 from blindrelay.relay.desk.journal import Journal
 from blindrelay.relay.desk.register import Register
 from blindrelay.relay.desk.seen import SeenCalls
+from blindrelay.relay.https import HttpsServer
 
 
 @dataclass(frozen=True, slots=True)

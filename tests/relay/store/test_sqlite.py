@@ -84,23 +84,33 @@ def test_folder_that_does_not_exist(tmp_path: Path) -> None:
         SqliteStore.open(tmp_path / "absent" / "relay.db")
 
 
-def test_a_database_of_the_first_version_is_brought_up(tmp_path: Path) -> None:
-    """Before version 2 a tenant had no jurisdiction: what there was stays, the column is added, and that once."""
+#: What has been added since a version, so that a database of that version can be made out of one of today.
+SINCE = {
+    1: ("tenant.jurisdiction", "tenant.log_index", "device.log_index"),
+    2: ("tenant.log_index", "device.log_index"),
+}
+
+
+@pytest.mark.parametrize("version", SINCE)
+def test_a_database_of_an_older_version_is_brought_up(tmp_path: Path, version: int) -> None:
+    """Columns that an older release did not have are added, once, and what there was stays."""
     path = tmp_path / "relay.db"
+    SqliteStore.open(path, reserve_bytes=0).close()
     with contextlib.closing(sqlite3.connect(path)) as connection:
-        connection.execute(
-            "CREATE TABLE tenant (name TEXT PRIMARY KEY NOT NULL, root BLOB NOT NULL, registered_day INTEGER NOT NULL) "
-            "STRICT, WITHOUT ROWID"
-        )
-        connection.execute("INSERT INTO tenant VALUES ('a.example', x'00', 7)")
-        connection.execute("PRAGMA user_version = 1")
+        connection.execute("INSERT INTO tenant (name, root, registered_day) VALUES ('a.example', x'00', 7)")
+        for table, _, column in (name.partition(".") for name in SINCE[version]):
+            connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+        connection.execute("DROP TABLE directory_entry")
+        connection.execute(f"PRAGMA user_version = {version}")
         connection.commit()
     for _ in range(2):
         store = SqliteStore.open(path, reserve_bytes=0)
         with store.reader() as reader:
             rows = [tuple(row) for row in reader.execute(sqlalchemy.select(tables.tenant))]
+            devices = list(reader.execute(sqlalchemy.select(tables.device)))
         store.close()
-        assert rows == [("a.example", b"\x00", 7, None)]
+        assert rows == [("a.example", b"\x00", 7, None, None)]
+        assert devices == []
 
 
 def test_database_of_a_newer_version(tmp_path: Path) -> None:

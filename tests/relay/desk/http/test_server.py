@@ -16,8 +16,8 @@ from blindrelay.protocol.clock import SystemClock
 from blindrelay.relay.datadir import DataDirectory
 from blindrelay.relay.desk.http.guard import SECURITY_HEADERS, Guard
 from blindrelay.relay.desk.http.limits import DoorLimits
-from blindrelay.relay.https import HttpsServer
 from blindrelay.relay.errors import AddressInUse
+from blindrelay.relay.https import HttpsServer
 from support.party import HandClock
 
 # Nothing here waits for one of these unless it is what a test is about.
