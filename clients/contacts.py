@@ -15,7 +15,7 @@ believed only after these checks, in this order; an `IdentityRejected` names the
 | `sequence`         | no statement of the device that was seen had a higher sequence, or the same and other keys     |
 | `identity-key`, `sealing-key` | the keys are not of small order                                                    |
 
-Later: `unknown` (nothing was ever verified), `withdrawn` (not listed any more), `prekey`, `token`.
+Later: `unknown` (nothing was ever verified), `withdrawn` (not listed any more), `prekey`, `prekey-repeated`, `token`.
 """
 
 from dataclasses import dataclass, replace
@@ -82,6 +82,9 @@ class Contact:
 
 
 _DEVICES = TypeAdapter(list[ContactDevice])
+# Prekeys that are remembered of a device, and how much of each one's digest.
+_MAX_CLAIMED = 256
+_CLAIMED_BYTES = 16
 
 
 class Contacts:
@@ -207,7 +210,7 @@ class Contacts:
         """The Curve25519 key of a claimed prekey, once it is clear that it is `address`'s.
 
         Raises:
-            IdentityRejected: "unknown", "chain" or "prekey".
+            IdentityRejected: "unknown", "chain", "prekey" or "prekey-repeated".
         """
         device = self.current_device(address)
         key = certificates.public_key(certificates.load(device.certificate))
@@ -217,7 +220,19 @@ class Contacts:
             raise _rejected(address, "prekey", str(error)) from None
         if opened.device != address:
             raise _rejected(address, "prekey", f"it is one of {opened.device}")
+        if opened.kind == "one-time":
+            self._check_new(address, opened.key)
         return opened.key
+
+    def _check_new(self, address: DeviceAddress, key: bytes) -> None:
+        """A one-time key is handed out once. Twice, and two sessions share what was to be one's alone."""
+        digest = sha256(key).digest()[:_CLAIMED_BYTES]
+        kept = self._store.get(Space.CLAIMED, str(address)) or b""
+        if digest in {kept[at : at + _CLAIMED_BYTES] for at in range(0, len(kept), _CLAIMED_BYTES)}:
+            raise _rejected(
+                address, "prekey-repeated", "the relay hands out a one-time key that it has handed out before"
+            )
+        self._store.put(Space.CLAIMED, str(address), (kept + digest)[-_CLAIMED_BYTES * _MAX_CLAIMED :])
 
     # ---- delivery tokens
 

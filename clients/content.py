@@ -28,6 +28,8 @@ MAX_MEMBERS = 1_000
 # A client acknowledges a backlog in batches; 16 bytes each in base64 keep a full batch at 12 KB.
 MAX_RECEIPTS = 512
 MAX_NAME = 200
+# A checkpoint with the signatures of its log: two at most, while a key is being replaced.
+MAX_SEEN = 1_024
 
 _PREFIX = struct.Struct(">BI")
 
@@ -113,18 +115,21 @@ Content = Annotated[Chat | Mail | Delivered | Read | Retract | Profile, Field(di
 class _Head(Wire):
     content: Content
     copy_for: Annotated[list[UserField], Field(min_length=1, max_length=MAX_MEMBERS)] | None = None
+    seen: Annotated[bytes | None, Field(max_length=MAX_SEEN, repr=False)] = None
 
 
 @dataclass(frozen=True, slots=True)
 class Letter:
     """One piece of content on its way.
 
-    `copy_for` marks a copy for the sender's own other devices and says to whom the original went.
+    `copy_for` marks a copy for the sender's own other devices and says to whom the original went. `seen` is the newest
+    checkpoint of the directory's log that the sender's device knows: see `blindrelay.clients.heads`.
     """
 
     content: Chat | Mail | Delivered | Read | Retract | Profile
     attachment: bytes = field(default=b"", repr=False)
     copy_for: tuple[UserAddress, ...] | None = None
+    seen: bytes = field(default=b"", repr=False)
 
 
 def encode(letter: Letter) -> bytes:
@@ -137,7 +142,9 @@ def encode(letter: Letter) -> bytes:
     if bool(letter.attachment) is not isinstance(letter.content, Mail):
         raise ValueError("a mail carries its message as attachment, and nothing else carries one")
     head = _Head(
-        content=letter.content, copy_for=None if letter.copy_for is None else list(letter.copy_for)
+        content=letter.content,
+        copy_for=None if letter.copy_for is None else list(letter.copy_for),
+        seen=letter.seen or None,
     ).model_dump_json(exclude_defaults=False, exclude_none=True)
     encoded = head.encode()
     if _PREFIX.size + len(encoded) + len(letter.attachment) > MAX_LETTER:
@@ -164,4 +171,5 @@ def decode(data: bytes) -> Letter:
     attachment = data[_PREFIX.size + length :]
     if bool(attachment) is not isinstance(head.content, Mail):
         raise ContentRejected("a mail carries its message as attachment, and nothing else carries one")
-    return Letter(head.content, attachment, None if head.copy_for is None else tuple(head.copy_for))
+    copy_for = None if head.copy_for is None else tuple(head.copy_for)
+    return Letter(head.content, attachment, copy_for, head.seen or b"")

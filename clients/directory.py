@@ -4,8 +4,10 @@ import asyncio
 from collections.abc import Iterable
 from typing import Final, Protocol
 
+from blindrelay.clients.connection import Connection
 from blindrelay.clients.contacts import Contact, Contacts
 from blindrelay.clients.errors import IdentityRejected, UnknownRecipient
+from blindrelay.clients.heads import Heads
 from blindrelay.clients.postroom import Postroom
 from blindrelay.clients.rpc import Caller
 from blindrelay.protocol.address import DeviceAddress, UserAddress
@@ -21,6 +23,9 @@ from blindrelay.protocol.rpc import (
     LookUpUser,
     UserEntry,
 )
+from blindrelay.protocol.statements import DeviceStatement
+from blindrelay.protocol.transparency.checkpoint import Checkpoint
+from blindrelay.protocol.transparency.directory import device_stated, tenant_entered
 
 # How long a user's list of devices is taken for current. A device that was enrolled gets what is written after that time,
 # a revoked one is refused by the relay at once. Seconds.
@@ -36,8 +41,11 @@ class Directory:
         max_age: seconds; see `MAX_AGE`.
     """
 
-    def __init__(self, contacts: Contacts, postroom: Postroom, clock: Clock, *, max_age: float = MAX_AGE) -> None:
+    def __init__(
+        self, contacts: Contacts, heads: Heads, postroom: Postroom, clock: Clock, *, max_age: float = MAX_AGE
+    ) -> None:
         self._contacts = contacts
+        self._heads = heads
         self._postroom = postroom
         self._clock = clock
         self._max_age = max_age
@@ -59,29 +67,51 @@ class Directory:
         Raises:
             UnknownRecipient: it does not know them, or they have no device yet.
             IdentityRejected: one of the devices it lists is not theirs; `check` says why.
+            HistoryRejected: the entry is not in the relay's public log, or that does not hold.
         """
-        entry = await caller.call(LOOK_UP_USER, LookUpUser(user=user))
+        self._heads.check()
+        seen = self._seen(caller)
+        entry = await caller.call(LOOK_UP_USER, LookUpUser(user=user, seen=seen.size if seen else 0))
         if entry.user != user:
             raise IdentityRejected(str(user), "directory", f"asked about {user}, the relay answers about {entry.user}")
-        return self._accept(user, entry)
+        return self._accept(user, entry, seen)
 
-    def _accept(self, user: UserAddress, entry: UserEntry) -> Contact:
+    def _seen(self, caller: Caller) -> Checkpoint | None:
+        """The checkpoint to have continued. An anonymous connection is not to be known by what it has seen."""
+        return self._heads.checkpoint if isinstance(caller, Connection) else None
+
+    def _accept(self, user: UserAddress, entry: UserEntry, seen: Checkpoint | None) -> Contact:
         if not entry.devices:
             raise UnknownRecipient(
                 ErrorCode.UNKNOWN_USER.value,
                 f"{user} has no device that can be written to: theirs must connect once before",
             )
-        contact = self._contacts.accept(entry)
+        with self._heads.transaction():
+            contact = self._contacts.accept(entry)
+            if not contact.rejected:
+                self._check_logged(entry, self._heads.accept(entry.head, seen))
         if contact.rejected:
             # One device that is not theirs is one reader too many. It is not for us to guess what the relay is up to.
             raise contact.rejected[0]
         self._looked_up[user] = self._clock.monotonic()
         return contact
 
+    def _check_logged(self, entry: UserEntry, checkpoint: Checkpoint) -> None:
+        self._heads.check_included(tenant_entered(entry.user.tenant, entry.root), entry.root_included, checkpoint)
+        for item in entry.devices:
+            statement = DeviceStatement.model_validate_json(item.statement.body)  # verified by the contacts before
+            stated = device_stated(entry.root, item.certificate, statement, item.statement)
+            self._heads.check_included(stated, item.included, checkpoint)
+
     async def pin_root(self, tenant: str, caller: Caller) -> None:
-        """Learn the root of a tenant from which a first message came. Raises as `Connection.call` and `pin_root`."""
-        entry = await caller.call(LOOK_UP_TENANT, LookUpTenant(tenant=tenant))
-        self._contacts.pin_root(tenant, entry.root)
+        """Learn the root of a tenant from which a first message came. Raises as `Connection.call` and `look_up`."""
+        self._heads.check()
+        seen = self._seen(caller)
+        entry = await caller.call(LOOK_UP_TENANT, LookUpTenant(tenant=tenant, seen=seen.size if seen else 0))
+        with self._heads.transaction():
+            self._contacts.pin_root(tenant, entry.root)
+            checkpoint = self._heads.accept(entry.head, seen)
+            self._heads.check_included(tenant_entered(tenant, entry.root), entry.included, checkpoint)
 
     def known(self, user: UserAddress, *, but: DeviceAddress | None = None) -> list[DeviceAddress] | None:
         """The devices of `user`, if nothing need be asked for; None otherwise."""
@@ -101,6 +131,7 @@ class Directory:
         Raises:
             UnknownRecipient, IdentityRejected: see `look_up`. Nothing was sent.
         """
+        self._heads.check()
         lock = self._locks.setdefault(user, asyncio.Lock())
         async with lock:
             contact = self._contacts.contact(user) if self.is_current(user) else None

@@ -12,6 +12,7 @@ ClientError
  |   +- UnknownRecipient the relay knows no such user, or none that may be written to
  +- DeliveryRefused      the relay refused a message for good
  +- IdentityRejected     a directory entry or message is not what its owner's enterprise vouches for
+ |   +- HistoryRejected  the public log of the directory does not hold: what one is shown is not what all are shown
  +- NoDeliveryToken      sealed posture towards somebody who never gave us their token
  +- Expired              the message's time was over before it could be sent
  +- NotPossible          a retraction of somebody else's message, a mail without recipients, ...
@@ -100,6 +101,13 @@ class IdentityRejected(ClientError):
         self.subject = subject
         self.check = check
         self.reason = reason
+
+
+class HistoryRejected(IdentityRejected):
+    """The public log of the directory does not hold; `check` is one of those of `clients.heads`. Nothing was sent."""
+
+    def __init__(self, check: str, reason: str) -> None:
+        super().__init__("the relay's directory", check, reason)
 
 
 class NoDeliveryToken(ClientError):

@@ -50,6 +50,8 @@ class Space(IntEnum):
     DISAPPEARING = 13
     ARRIVED = 14  # letters that the application has not taken yet
     NOTICE = 15  # what the relay told on its own account
+    LOG = 16  # the relay's public log, as this device has seen it
+    CLAIMED = 17  # prekeys that the relay has handed out
 
 
 class KeyStore:

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from blindrelay.clients.connection import Backoff
 from blindrelay.clients.directory import MAX_AGE
+from blindrelay.clients.log_records import Habits
 from blindrelay.clients.sealed import Hygiene
 from blindrelay.protocol.sizes import MAX_TTL
 
@@ -31,6 +32,8 @@ class Options:
         directory_age: see `directory.MAX_AGE`. Seconds.
         timeout: for each step that waits for the relay. Seconds.
         farewell: how long leaving waits for what is still to be sent. Seconds.
+        witnesses: how many witnesses must have cosigned the directory's log; None: as many as the log's policy says.
+        log_age: how old their cosignatures may be. Seconds.
     """
 
     posture: Posture = Posture.STANDARD
@@ -43,5 +46,11 @@ class Options:
     directory_age: float = MAX_AGE
     timeout: float = 10.0
     farewell: float = 5.0
+    witnesses: int | None = None
+    log_age: float = 3_600.0
     hygiene: Hygiene = field(default_factory=Hygiene)
     backoff: Backoff = field(default_factory=Backoff)
+
+    def log_habits(self, policy: str | None) -> Habits:
+        """What a device with these habits wants of the log, whose policy somebody has said, or nobody."""
+        return Habits(policy, self.witnesses, self.log_age)

@@ -20,13 +20,14 @@ In::
 
 import os
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from blindrelay.clients import content, envelope, parts
 from blindrelay.clients.contacts import ContactDevice, Contacts
 from blindrelay.clients.content import Letter
 from blindrelay.clients.envelope import Frame
 from blindrelay.clients.errors import ContentRejected, Expired, IdentityRejected, Unreadable
+from blindrelay.clients.heads import Heads
 from blindrelay.clients.identity import OwnIdentity
 from blindrelay.clients.keystore import PROCESSED_FOR, KeyStore, Space
 from blindrelay.clients.ratchet import PREKEY
@@ -62,8 +63,9 @@ class Arrival:
 class Postroom:
     """Wraps what goes out and opens what comes in, for one device."""
 
-    def __init__(self, store: KeyStore, identity: OwnIdentity, contacts: Contacts, clock: Clock) -> None:
+    def __init__(self, store: KeyStore, identity: OwnIdentity, contacts: Contacts, heads: Heads, clock: Clock) -> None:
         self._store = store
+        self._heads = heads
         self._identity = identity
         self._ratchet = identity.ratchet
         self._contacts = contacts
@@ -102,7 +104,7 @@ class Postroom:
             IdentityRejected: a device. Nothing was sealed for the others either.
             RatchetRejected: there is no session with one of the devices.
         """
-        encoded = content.encode(letter)
+        encoded = content.encode(replace(letter, seen=self._heads.gossip))
         with self._store.transaction():
             return [
                 self._store.enqueue(self._seal_part(part, device, letter.content.id, expires_at, anonymous))
@@ -182,7 +184,9 @@ class Postroom:
 
     def _read(self, unsealed: Unsealed, sender: ContactDevice, encoded: bytes) -> Arrival | ContentRejected:
         try:
-            return Arrival(sender, content.decode(encoded), encoded)
+            letter = content.decode(encoded)
+            self._heads.hear(letter.seen, str(sender.address))
+            return Arrival(sender, letter, encoded)
         except ContentRejected as error:
             # A later version may understand it: what arrived is not thrown away.
             name = str(sender.address).encode()

@@ -13,6 +13,7 @@ from blindrelay.clients.desk import Desk
 from blindrelay.clients.directory import Directory
 from blindrelay.clients.dispatch import Dispatch
 from blindrelay.clients.errors import AdmissionRefused, ClientError, Closed, DeliveryRefused, NoDeliveryToken
+from blindrelay.clients.heads import Heads
 from blindrelay.clients.identity import OwnIdentity
 from blindrelay.clients.inbox import Inbox
 from blindrelay.clients.keystore import KeyStore
@@ -84,8 +85,9 @@ class Running:
         self.identity = OwnIdentity.load(store)
         self.contacts = Contacts(store, clock)
         self.receipts = Receipts()
-        self._postroom = Postroom(store, self.identity, self.contacts, clock)
-        self.directory = Directory(self.contacts, self._postroom, clock, max_age=options.directory_age)
+        self.heads = Heads(store, clock, options.log_habits(relay.log_policy))
+        self._postroom = Postroom(store, self.identity, self.contacts, self.heads, clock)
+        self.directory = Directory(self.contacts, self.heads, self._postroom, clock, max_age=options.directory_age)
         self._outbox = Outbox(store, clock, routes=self._route, departed=self._departed, backoff=options.backoff)
         self.courier = Courier(store, self._postroom, self.identity, self.contacts, self._outbox, clock, options)
         self.desk = Desk(
@@ -147,7 +149,7 @@ class Running:
             refuse=self._refuse,
             settle=self._settle,
         )
-        upkeep = Upkeep(connection, self._store, self.identity, self._clock)
+        upkeep = Upkeep(connection, self._store, self.identity, self.heads, self._clock)
         self._upkeep = upkeep
         self._over = False
         self.notices.open()
@@ -159,6 +161,7 @@ class Running:
             self._tasks = [asyncio.create_task(self._inbox.work())]
             await upkeep.announce()
             self._tasks.append(asyncio.create_task(upkeep.work()))
+            self._tasks.append(asyncio.create_task(upkeep.compare()))
             self._tasks.append(asyncio.create_task(self.notices.work(connection)))
             self._outbox.load()
         except BaseException:

@@ -5,7 +5,15 @@ import logging
 from typing import Final
 
 from blindrelay.clients.connection import Connection
-from blindrelay.clients.errors import ClientError, ConnectionLost, RequestRefused, StoreError, TimedOut
+from blindrelay.clients.errors import (
+    ClientError,
+    ConnectionLost,
+    HistoryRejected,
+    RequestRefused,
+    StoreError,
+    TimedOut,
+)
+from blindrelay.clients.heads import Heads
 from blindrelay.clients.identity import OwnIdentity
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.protocol.clock import Clock
@@ -31,8 +39,11 @@ LOW: Final = MAX_ONE_TIME_PREKEYS // 2
 class Upkeep:
     """See the module."""
 
-    def __init__(self, connection: Connection, store: KeyStore, identity: OwnIdentity, clock: Clock) -> None:
+    def __init__(
+        self, connection: Connection, store: KeyStore, identity: OwnIdentity, heads: Heads, clock: Clock
+    ) -> None:
         self._connection = connection
+        self._heads = heads
         self._store = store
         self._identity = identity
         self._clock = clock
@@ -47,6 +58,7 @@ class Upkeep:
         """
         await self._publish_statement()
         await self.replenish()
+        await self._heads.learn_policy(self._connection)
 
     async def _publish_statement(self) -> None:
         statement = PublishStatement(statement=self._identity.statement())
@@ -92,6 +104,25 @@ class Upkeep:
                 logger.warning("keys could not be looked after, and will be next time: %s", error)
             except ClientError:
                 return  # the connection will not come back; whoever waits for it is told
+
+    async def compare(self) -> None:
+        """Compare what peers have seen of the public log with what this device has, until cancelled."""
+        while True:
+            try:
+                async with asyncio.timeout(ROUND * ROUNDS_BETWEEN_COUNTS):
+                    await self._heads.due.wait()
+            except TimeoutError:
+                pass  # what was heard over an anonymous connection is asked about at a time that has nothing to do with it
+            try:
+                await self._heads.reconcile(self._connection)
+            except HistoryRejected as error:
+                logger.error("%s", error)  # noqa: TRY400 - the sentence is what counts
+                await asyncio.sleep(ROUND)
+            except (RequestRefused, TimedOut, ConnectionLost, StoreError) as error:
+                logger.warning("the public log could not be compared, and will be next time: %s", error)
+                await asyncio.sleep(ROUND)
+            except ClientError:
+                return
 
     async def _renew(self) -> None:
         if self._identity.rotation_due(self._clock):

@@ -108,12 +108,13 @@ class Trust:
             raise CheckpointRejected(f"the log's key {self.log.key_id.hex()} has not signed it")
         times = ((witness.name, cosigned_at(note, witness.key)) for witness in self.witnesses)
         cosigned = tuple((name, time) for name, time in times if time is not None)
-        if not self._agree({name for name, _ in cosigned}):
+        if not self.is_met_by({name for name, _ in cosigned}):
             who = ", ".join(name for name, _ in cosigned) or "nobody"
             raise CheckpointRejected(f"too few witnesses have cosigned it ({who}; the quorum is {self.quorum})")
         return Witnessed(checkpoint, note, cosigned)
 
-    def _agree(self, names: set[str]) -> bool:
+    def is_met_by(self, names: set[str]) -> bool:
+        """Whether these witnesses, by name, are a quorum."""
         for group in self.groups:
             if len(names.intersection(group.members)) >= group.threshold:
                 names = names | {group.name}

@@ -147,8 +147,8 @@ FIELDS: Final[tuple[Field, ...]] = (
     _directory("directory_entry.number", "place in the public log", "order", Lifetime.PERMANENT),
     _directory(
         "directory_entry.body",
-        "entry of the public log: tenant, label of the account, digests of what was signed",
-        "show everybody the same directory; public",
+        "entry of the public log",
+        "show everybody the same directory: a tenant, a label of an account, digests of what was signed",
         Lifetime.PERMANENT,
     ),
     _directory("prekey.id", "prekey number", "order", Lifetime.UNTIL_REPLACED),

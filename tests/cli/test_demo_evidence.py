@@ -23,7 +23,7 @@ def disk(tmp_path: Path) -> RelayDisk:
     tables.metadata.create_all(engine)
     engine.dispose()
     with closing(sqlite3.connect(tmp_path / "relay.db")) as database, database:
-        database.execute("INSERT INTO tenant VALUES ('globex.example', x'00', 1, NULL)")
+        database.execute("INSERT INTO tenant VALUES ('globex.example', x'00', 1, NULL, NULL)")
         for account, user in ((1, "bob"), (2, "carol")):
             database.execute(
                 'INSERT INTO device (account_id, tenant, "user", device, certificate, registered_day) '

@@ -56,7 +56,8 @@ def test_it_makes_its_directory_and_stops_cleanly_when_asked(
     assert "tenant register acme.example" in out
     assert "Traceback" not in err
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.iterdir()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_file()} == {0o600}
+    assert {stat.S_IMODE(path.stat().st_mode) for path in folder.rglob("*") if path.is_dir()} == {0o700}
     assert not (folder / "endpoint.json").exists()
     assert blindrelay("up", "--check", "--data-dir", folder).code == ExitCode.RELAY_UNREACHABLE
 

@@ -9,6 +9,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from blindrelay.clients.contacts import Contacts
 from blindrelay.clients.enterprise.ca import Authority
+from blindrelay.clients.heads import Heads
 from blindrelay.clients.identity import OwnIdentity
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.postroom import Postroom
@@ -52,7 +53,7 @@ def enrol(clock: HandClock, authorities: dict[str, Authority]) -> Iterator[Enrol
             clock=clock,
         )
         contacts = Contacts(store, clock)
-        return Party(store, identity, contacts, Postroom(store, identity, contacts, clock), clock)
+        return Party(store, identity, contacts, Postroom(store, identity, contacts, Heads(store, clock), clock), clock)
 
     yield do
     for store in stores:

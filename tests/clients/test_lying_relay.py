@@ -12,6 +12,7 @@ from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.rpc import CLAIM_PREKEYS, LOOK_UP_USER, ClaimedPrekeys, DeviceEntry, Method, UserEntry
 from blindrelay.relay.server import Relay
 from support import people
+from support.party import NOWHERE
 from support.people import SOON
 
 BOB = "bob@globex.example"
@@ -97,6 +98,7 @@ async def _entry_of_a_stranger(relay: Relay, authority: Any) -> DeviceEntry:
         device=DeviceAddress("globex.example", "bob", "tablet"),
         certificate=identity.certificate.public_bytes(Encoding.DER),
         statement=identity.statement(),
+        included=NOWHERE,
     )
     device.close()
     return entry

@@ -14,6 +14,7 @@ from blindrelay.clients.errors import (
     IdentityRejected,
     RatchetRejected,
 )
+from blindrelay.clients.heads import Heads
 from blindrelay.clients.identity import OwnIdentity
 from blindrelay.clients.keystore import PROCESSED_FOR, KeyStore, Space
 from blindrelay.clients.parts import PIECE
@@ -205,7 +206,7 @@ def test_state_survives_the_process(alice, enrol, tmp_path, clock):
     bob.store.close()
     with KeyStore.open(path, "secret") as store:
         identity, contacts = OwnIdentity.load(store), Contacts(store, clock)
-        bob = Party(store, identity, contacts, Postroom(store, identity, contacts, clock), clock)
+        bob = Party(store, identity, contacts, Postroom(store, identity, contacts, Heads(store, clock), clock), clock)
         assert bob.text(waiting) == "after"
         assert alice.text(bob.write(alice, "answer")) == "answer"
 

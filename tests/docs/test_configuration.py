@@ -14,18 +14,20 @@ PAGE = (REFERENCE / "configuration.md").read_text()
 
 def test_every_setting_is_documented_with_its_default() -> None:
     """The tables name each key of the configuration once, with the default that it has."""
-    documented = dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", PAGE, re.MULTILINE))
-    settings = Settings()
-    values = {
-        **settings.limits.model_dump(),
-        **settings.retention.model_dump(),
-        **settings.desk.model_dump(),
-        **settings.model_dump(exclude={"limits", "retention", "desk"}),
-    }
-    documented.pop("data_dir")
-    values.pop("data_dir")
+    head, *sections = re.split(r"^## `\[(\w+)\]`$", PAGE, flags=re.MULTILINE)
+    documented = {"": _table(head), **dict(zip(sections[::2], map(_table, sections[1::2]), strict=True))}
+    settings = Settings().model_dump(exclude={"data_dir"})
+    values = {name: value for name, value in settings.items() if isinstance(value, dict)}
+    values[""] = {name: value for name, value in settings.items() if name not in values}
+    documented[""].pop("data_dir")
 
-    assert documented == {key: str(value).lower() for key, value in values.items()}
+    assert documented == {
+        section: {key: str(value).lower() for key, value in keys.items()} for section, keys in values.items()
+    }
+
+
+def _table(text: str) -> dict[str, str]:
+    return dict(re.findall(r"^\| `(\w+)` \| `([^`]+)` \|", text, re.MULTILINE))
 
 
 def test_the_example_is_a_configuration(tmp_path: Path) -> None:

@@ -12,8 +12,12 @@ from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.postroom import Arrival, Postroom
 from blindrelay.clients.records import OutboxEntry
 from blindrelay.protocol.address import DeviceAddress
-from blindrelay.protocol.rpc import DeviceEntry, UserEntry
+from blindrelay.protocol.rpc import DeviceEntry, Head, Included, UserEntry
 from blindrelay.protocol.statements import Signed
+
+#: Contacts do not look at the public log; what does is tested with a relay that has one.
+NOWHERE = Included(index=0, path=[])
+NO_HEAD = Head(checkpoint=b"", consistency=[])
 
 
 @dataclass
@@ -55,11 +59,12 @@ class Party:
                 device=party.address,
                 certificate=party.identity.certificate.public_bytes(Encoding.DER),
                 statement=party.identity.statement(),
+                included=NOWHERE,
             )
             for party in (self, *also)
         ]
         root = self.identity.root.public_bytes(Encoding.DER)
-        return UserEntry(user=self.address.owner, root=root, devices=devices)
+        return UserEntry(user=self.address.owner, root=root, root_included=NOWHERE, devices=devices, head=NO_HEAD)
 
     def claim(self) -> Signed:
         """Hand out a prekey like the relay does: a one-time key while there are any, then the fallback key."""
