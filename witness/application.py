@@ -76,7 +76,8 @@ class WitnessApplication:
     def _refusal(self, error: Exception) -> Response:
         self._report(type(error).__name__, {"reason": str(error)})
         if isinstance(error, Conflict):
-            return Response(f"{error.known}\n", STATUS[type(error)], media_type=SIZE_MEDIA_TYPE)
+            # As a header, because Starlette would give every `text/` a character set.
+            return Response(f"{error.known}\n", STATUS[type(error)], headers={"content-type": SIZE_MEDIA_TYPE})
         return _problem(error)
 
     async def _checkpoint(self, request: Request) -> Response:

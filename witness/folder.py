@@ -106,6 +106,9 @@ class Folder:
             Malformed: the name is none.
             Unreadable: it has another name, or something in it is missing or damaged.
         """
+        new = SigningKey.generate(
+            name or DEFAULT_NAME, Algorithm.COSIGNATURE
+        )  # before anything is made, for its name's sake
         with contextlib.ExitStack() as held:
             with _readable(path):
                 make_folder(path / _LOGS)
@@ -114,7 +117,7 @@ class Folder:
                 except BlockingIOError as error:
                     raise FolderInUse(f"a witness runs on {path} already: stop it first") from error
                 if not (path / _KEY_FILE).exists():
-                    _new_witness(path, name or DEFAULT_NAME)
+                    _write_keys(path, (new,))
                 (path / _KEY_FILE).chmod(0o600)
             folder = cls.read(path)
             if name not in {None, folder.name}:
@@ -245,10 +248,6 @@ class Folder:
         signed = tuple(found for found in last.note.signatures if found.name != self.name)
         with _readable(log.path):
             self.keep(log, self.cosigned(Note(last.note.text, signed), max(int(clock.now()), last.time)))
-
-
-def _new_witness(path: Path, name: str) -> None:
-    _write_keys(path, (SigningKey.generate(name, Algorithm.COSIGNATURE),))
 
 
 def _write_keys(path: Path, keys: Iterable[SigningKey]) -> None:
