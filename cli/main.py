@@ -38,6 +38,8 @@ COMMANDS = {
     "simulate": Entry(f"{_CLI}.simulate", "simulate", "Drive a modelled enterprise through a relay.", "Load"),
     "replay": Entry(f"{_CLI}.simulate", "replay", "Drive a real trace of e-mail through a relay.", "Load"),
     "scenario": Entry(f"{_CLI}.scenario", "scenario", "Test policies with scenarios.", "Lawful access"),
+    "prove": Entry(f"{_CLI}.prove", "prove", "Prove that content does not come out.", "Proofs"),
+    "sabotage": Entry(f"{_CLI}.sabotage", "sabotage", "See that every check of the proof can fail.", "Proofs"),
     "completion": Entry(f"{_CLI}.completion", "completion", "Complete commands in your shell.", "This program"),
 }
 

@@ -1,0 +1,57 @@
+"""A proof on the terminal: a verdict for each lock, and what it rests on."""
+
+from rich.console import Console
+from rich.markup import escape
+
+from blindrelay.cli.output import printable
+from blindrelay.proofs.checks import catalogue
+from blindrelay.proofs.checks.model import Lock, Verdict
+from blindrelay.proofs.prove import Proof
+
+_GOOD, _BAD = "[green]✓[/green]", "[red]✗[/red]"
+
+
+def show(output: Console, proof: Proof) -> None:
+    """Print it."""
+    facts = proof.facts
+    output.print(
+        f"A run with {facts['enterprises']} enterprises, {facts['devices']} devices, {facts['letters']} letters, "
+        f"{facts['requests']} requests with {facts['demands']} demands under {facts['instruments']} instruments, "
+        f"{facts['packages']} packages, {facts['canaries']} canaries.\n"
+    )
+    for lock in Lock:
+        if verdicts := proof.of(lock):
+            mark = _GOOD if all(verdict.passed for verdict in verdicts) else _BAD
+            output.print(f"{mark} [bold]{lock}[/bold]  {escape(lock.claim)}")
+            for verdict in verdicts:
+                _show_verdict(output, verdict)
+            output.print()
+    for trouble in proof.troubles:
+        output.print(
+            f"{_BAD} the run is not whole: {escape(printable(trouble.stage))}: {escape(printable(trouble.error))}",
+            soft_wrap=True,
+        )
+    if proof.passed:
+        output.print(f"[green bold]Nothing came out.[/green bold] {proof.seconds:.0f} s")
+    else:
+        output.print(f"[red bold]Not proved.[/red bold] {proof.seconds:.0f} s")
+
+
+def _show_verdict(output: Console, verdict: Verdict) -> None:
+    check = catalogue.find(verdict.check)
+    mark = _GOOD if verdict.passed else _BAD
+    output.print(f"  {mark} [cyan]{verdict.check}[/cyan]  {escape(check.title)}  [dim]{verdict.seconds:.1f} s[/dim]")
+    if verdict.examined:
+        looked_at = ", ".join(f"{count:,} {what}" for what, count in verdict.examined.items() if count)
+        output.print(f"      [dim]{escape(looked_at)}[/dim]", soft_wrap=True)
+    for why in verdict.skipped:
+        output.print(f"      [yellow]not examined: {escape(printable(why))}[/yellow]", soft_wrap=True)
+    if verdict.error is not None:
+        output.print(f"      [red]could not be carried out: {escape(printable(verdict.error))}[/red]", soft_wrap=True)
+    for finding in verdict.findings:
+        output.print(
+            f"      [red]{escape(finding.reason)}[/red]: {escape(printable(finding.text))}",
+            soft_wrap=True,
+        )
+    for reason, count in verdict.dropped.items():
+        output.print(f"      [red]{escape(reason)}[/red]: and {count:,} more")

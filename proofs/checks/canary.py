@@ -1,0 +1,154 @@
+"""Canary sweep: nothing that people wrote and no key of theirs is anywhere that the relay can reach or that it emits."""
+
+import contextlib
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
+from blindrelay.proofs.evidence import transforms
+from blindrelay.proofs.evidence.canaries import Canary, Kind
+from blindrelay.proofs.evidence.folder import Artefact, Evidence, Source
+from blindrelay.proofs.evidence.keyring import Keyring
+from blindrelay.proofs.evidence.mqtt import publishes
+from blindrelay.proofs.evidence.sweep import DEPTH, Hit, Sweep
+
+#: The relay is shown delivery tokens, and must not keep them.
+_SHOWN_TOKENS: Final = frozenset({Source.MEMORY, Source.WIRE})
+_REASONS: Final = {
+    Source.MEMORY: "memory",
+    Source.DISK: "disk",
+    Source.BACKUP: "backup",
+    Source.LOG: "log",
+    Source.TEMPORARY: "dump",
+    Source.WIRE: "wire",
+    Source.PACKAGE: "package",
+    Source.NOTICE: "notice",
+}
+_SQLITE: Final = b"SQLite format 3\0"
+
+
+def examine(evidence: Evidence, report: Report) -> None:
+    """Sweep every artefact, and what becomes of it with the relay's own keys."""
+    planted = evidence.manifest.canaries
+    everything = Sweep(planted)
+    without_tokens = Sweep(canary for canary in planted if not canary.kind.passes_through)
+    for kind in Kind:
+        report.examined(f"canaries: {kind}", sum(canary.kind is kind for canary in planted))
+    for artefact in evidence.artefacts():
+        sweep = without_tokens if artefact.source in _SHOWN_TOKENS else everything
+        for hit in _sweep(sweep, artefact):
+            report.find(_REASONS[artefact.source], str(hit))
+        report.examined(f"bytes of {artefact.source}", _size(artefact))
+    if not any(artefact.source is Source.MEMORY for artefact in evidence.artefacts()):
+        report.skip("process memory: this system does not show a process's memory to its parent")
+    if transforms.zstd() is None:
+        report.skip("zstd: there is no decoder here (Python 3.14, or the package `zstandard`)")
+    _with_the_relays_keys(evidence, without_tokens, report)
+
+
+def _sweep(sweep: Sweep, artefact: Artefact) -> Iterator[Hit]:
+    # Of memory no wrapping is taken off: what is packed there was unpacked there, too.
+    depth = 0 if artefact.source is Source.MEMORY else DEPTH
+    if artefact.path is None:
+        yield from sweep.data(artefact.data or b"", artefact.where, depth=depth)
+        return
+    yield from sweep.file(artefact.path, artefact.where, depth=depth)
+    # Pages cut long values into pieces: so each value is searched as a whole, too.
+    for table, value in cells(artefact.path):
+        yield from sweep.data(value, f"{table} in {artefact.where}", depth=depth)
+
+
+def _size(artefact: Artefact) -> int:
+    return len(artefact.data or b"") if artefact.path is None else artefact.path.stat().st_size
+
+
+def cells(path: Path) -> Iterator[tuple[str, bytes]]:
+    """Every value of a SQLite database, with the name of its table; nothing for another file, or a damaged one."""
+    with path.open("rb") as file:
+        if file.read(len(_SQLITE)) != _SQLITE:
+            return
+    with (
+        contextlib.suppress(sqlite3.DatabaseError),
+        contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database,
+    ):
+        names = [row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
+        for name in names:
+            for row in database.execute(f'SELECT * FROM "{name}"'):  # noqa: S608 - the database's own name
+                for value in row:
+                    if isinstance(value, bytes | str) and len(value) >= 16:
+                        yield name, value if isinstance(value, bytes) else value.encode("utf-8", "surrogatepass")
+
+
+def _with_the_relays_keys(evidence: Evidence, sweep: Sweep, report: Report) -> None:
+    keyring = Keyring(path for moment in evidence.moments for path in evidence.disk(moment).rglob("*"))
+    report.examined("keys of the relay's", len(keyring.secrets))
+    for where, value in _sealed(evidence):
+        report.examined("values tried with the relay's keys")
+        for name, opened in keyring.open(value):
+            for hit in sweep.data(opened, where, depth=1):
+                report.find("decrypted", f"{hit}, after it was opened with the relay's own {name}")
+
+
+def _sealed(evidence: Evidence) -> Iterator[tuple[str, bytes]]:
+    """What could be encrypted at rest: values of databases, files, and what was published."""
+    seen: set[bytes] = set()
+    for moment in evidence.moments:
+        for path in sorted(evidence.disk(moment).rglob("*")):
+            if not path.is_file():
+                continue
+            found: list[tuple[str, Any]] = list(cells(path))
+            if not found and path.stat().st_size <= 1 << 20:
+                found = [("all of it", path.read_bytes())]
+            for name, value in found:
+                if value not in seen:
+                    seen.add(value)
+                    yield f"{name} in {path.name}, {moment}", value
+    for connection in evidence.connections:
+        for packet in publishes(connection):
+            if packet.payload not in seen:
+                seen.add(packet.payload)
+                yield f"what was published on connection {connection.name}", packet.payload
+
+
+def examine_data(deployment: Deployment, report: Report) -> None:
+    """Look for texts that somebody knows to have been sent through this relay."""
+    if not deployment.known:
+        report.skip("known texts: send one through this relay, wait, and name it with --known")
+        return
+    known = [
+        Canary(number=number, kind=Kind.KNOWN, about=f"known text {number + 1}", value=text.encode())
+        for number, text in enumerate(deployment.known)
+    ]
+    sweep = Sweep(known)
+    report.examined("known texts", len(known))
+    for source, paths in (("disk", _files(deployment.data)), ("log", deployment.logs), ("backup", deployment.backups)):
+        for path in paths:
+            for hit in _sweep(sweep, Artefact(Source.DISK, str(path), path)):
+                report.find(source, str(hit))
+            report.examined(f"bytes of {source}", path.stat().st_size)
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+CHECK: Final = Check(
+    name="canary",
+    lock=Lock.KEYS,
+    title="nothing that people wrote, and no key of theirs, is in anything that the relay holds or emits",
+    reasons={
+        "memory": "a canary is in the relay's memory",
+        "disk": "a canary is in the data directory: a page, the WAL, a journal, a key file, a package",
+        "backup": "a canary is in a backup",
+        "log": "a canary is in the log, a traceback or an exception's text",
+        "dump": "a canary is in a crash dump, a core or a temporary file",
+        "wire": "a canary crosses the wire where the relay can read it",
+        "package": "a canary is in a disclosure package",
+        "notice": "a canary is in a notice to users",
+        "decrypted": "a canary appears when the relay's own keys are tried on what it holds",
+    },
+    examine=examine,
+    examine_data=examine_data,
+)

@@ -1,0 +1,155 @@
+"""What a check is: something that reads evidence and says what it examined, and what it found.
+
+A check is a module of this package with a `CHECK`. It finds for *reasons*, each with a name of its own: a saboteur says for
+which reason it has to be caught, so that being caught by accident does not count.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from blindrelay.proofs.evidence.folder import Evidence
+
+#: More findings of one reason say no more, and are counted.
+_SHOWN = 20
+
+
+class Lock(StrEnum):
+    """Why content cannot come out, five times over."""
+
+    KEYS = "keys"
+    POLICY = "policy"
+    FORM = "form"
+    NON_INTERFERENCE = "non-interference"
+    ACCOUNTABILITY = "accountability"
+
+    @property
+    def claim(self) -> str:
+        """What it promises."""
+        return _CLAIMS[self]
+
+
+_CLAIMS = {
+    Lock.KEYS: "Content is encrypted between devices; the relay has no key and no code that could open it.",
+    Lock.POLICY: "No policy can grant content or keys, whoever asks, with whatever instrument.",
+    Lock.FORM: "What exists outside the ciphertext, and what leaves, is a closed list of metadata, and no older than it says.",
+    Lock.NON_INTERFERENCE: "What people write has no influence on anything that the relay keeps or gives.",
+    Lock.ACCOUNTABILITY: "Whatever leaves was asked for, decided and written down, and is no more than that.",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something that must not be. `reason` is one of the check's."""
+
+    reason: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What came of a check.
+
+    Attributes:
+        examined: what was looked at, and how much of it.
+        skipped: what could not be examined here, and why.
+        dropped: how many findings more there were of each reason.
+        error: why the check could not be carried out to its end, if so. That is no pass.
+    """
+
+    check: str
+    findings: tuple[Finding, ...] = ()
+    examined: Mapping[str, int] = field(default_factory=dict)
+    skipped: tuple[str, ...] = ()
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    error: str | None = None
+    seconds: float = 0.0
+
+    @property
+    def passed(self) -> bool:
+        """Whether it was carried out, and found nothing."""
+        return self.error is None and not self.findings
+
+    def has(self, reason: str) -> bool:
+        """Whether something was found for this reason."""
+        return any(finding.reason == reason for finding in self.findings)
+
+
+class Report:
+    """What a check writes down as it goes."""
+
+    def __init__(self, reasons: Mapping[str, str]) -> None:
+        self._reasons = reasons
+        self._findings: list[Finding] = []
+        self._texts: set[Finding] = set()
+        self._counts: Counter[str] = Counter()
+        self._examined: Counter[str] = Counter()
+        self._skipped: list[str] = []
+
+    def find(self, reason: str, text: str) -> None:
+        """Something that must not be. KeyError for a reason that the check has not declared."""
+        self._reasons[reason]
+        finding = Finding(reason, text)
+        if finding in self._texts:
+            return
+        self._texts.add(finding)
+        self._counts[reason] += 1
+        if self._counts[reason] <= _SHOWN:
+            self._findings.append(finding)
+
+    def examined(self, what: str, count: int = 1) -> None:
+        """So much more of something was looked at."""
+        self._examined[what] += count
+
+    def skip(self, why: str) -> None:
+        """Something could not be examined here."""
+        if why not in self._skipped:
+            self._skipped.append(why)
+
+    def verdict(self, check: str, seconds: float, error: str | None = None) -> Verdict:
+        """Close it."""
+        dropped = {reason: count - _SHOWN for reason, count in self._counts.items() if count > _SHOWN}
+        return Verdict(
+            check, tuple(self._findings), dict(self._examined), tuple(self._skipped), dropped, error, seconds
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A check.
+
+    Attributes:
+        name: short, for tables and command lines.
+        lock: which of the locks it is about.
+        title: what it does, in a line.
+        reasons: everything that it can find: name -> what that means.
+        examine: does it. Whatever it raises makes the verdict an error.
+        examine_data: the same for a data directory that is not of a run; None when it needs a run.
+    """
+
+    name: str
+    lock: Lock
+    title: str
+    reasons: Mapping[str, str]
+    examine: Callable[[Evidence, Report], None]
+    examine_data: "Callable[[Deployment, Report], None] | None" = None
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Somebody's relay, as it is on disk: `blindrelay prove --against`.
+
+    Attributes:
+        data: its data directory.
+        logs, backups: files of its logs, and its backups.
+        known: texts that somebody has sent through it, to be looked for.
+    """
+
+    data: Path
+    logs: tuple[Path, ...] = ()
+    backups: tuple[Path, ...] = ()
+    known: tuple[str, ...] = ()
+    settings: Any = None

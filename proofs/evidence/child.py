@@ -1,0 +1,110 @@
+"""The relay under proof: the product's own, in a process of its own, on a clock that the harness can move.
+
+    python -m blindrelay.proofs.evidence.child DATA_DIR --clock FILE --audit FILE [--settings JSON] [--saboteur NAME]
+
+It logs everything at DEBUG to standard error and leaves on SIGTERM, or when its standard input is closed. It obeys one word a
+line: `house` (do what is due by the clock), `modules` (print the modules that are loaded). Each is answered with a line.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from blindrelay.proofs.evidence.clock import TurnedClock
+from blindrelay.protocol.errors import BlindrelayError
+from blindrelay.relay import logs
+from blindrelay.relay.config import Settings
+from blindrelay.relay.server import Relay, run
+
+#: What Python tells of what a process does to the outside (PEP 578).
+_AUDITED: Final = frozenset(
+    {
+        "socket.connect",
+        "socket.sendto",
+        "socket.sendmsg",
+        "socket.getaddrinfo",
+        "subprocess.Popen",
+        "os.exec",
+        "os.fork",
+        "os.posix_spawn",
+        "os.system",
+    }
+)
+
+
+def _audit(path: Path) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+
+    def note(event: str, arguments: tuple[Any, ...]) -> None:
+        if event in _AUDITED:
+            os.write(descriptor, json.dumps([event, repr(arguments[-1])]).encode() + b"\n")
+
+    sys.addaudithook(note)
+
+
+def _say(**words: object) -> None:
+    sys.stdout.write(json.dumps(words) + "\n")
+    sys.stdout.flush()
+
+
+def _obey(relay: Relay) -> None:
+    """Read commands on the relay's own loop."""
+    loop = asyncio.get_running_loop()
+    tasks: set[asyncio.Task[None]] = set()
+
+    def read() -> None:
+        command = os.read(sys.stdin.fileno(), 4_096).decode().strip()
+        if not command:
+            loop.remove_reader(sys.stdin.fileno())
+            os.kill(os.getpid(), signal.SIGTERM)
+            return
+        task = loop.create_task(_carry_out(relay, command))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+
+    loop.add_reader(sys.stdin.fileno(), read)
+    _say(port=relay.port, desk_port=relay.desk_port)
+
+
+async def _carry_out(relay: Relay, command: str) -> None:
+    match command:
+        case "house":
+            await relay.keep_house()
+            _say(done=command)
+        case "modules":
+            _say(modules={name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())})
+        case _:
+            _say(unknown=command)
+
+
+def main() -> None:
+    """Run the relay until it is told to leave."""
+    parser = argparse.ArgumentParser(description="The relay under proof.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--clock", type=Path, required=True)
+    parser.add_argument("--audit", type=Path, required=True)
+    parser.add_argument("--settings", default="{}")
+    parser.add_argument("--saboteur", default="")
+    arguments = parser.parse_args()
+    _audit(arguments.audit)
+    if arguments.saboteur:
+        from blindrelay.proofs.saboteurs.catalogue import find  # noqa: PLC0415 - an honest relay imports no saboteur
+
+        find(arguments.saboteur).in_relay()
+    logs.configure(level="debug", as_json=True)
+    settings = Settings.model_validate({"data_dir": arguments.folder, **json.loads(arguments.settings)})
+    ready: Callable[[Relay], None] = _obey
+    try:
+        run(settings, ready, TurnedClock(arguments.clock))
+    except BlindrelayError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

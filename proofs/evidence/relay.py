@@ -1,0 +1,133 @@
+"""The relay under proof, from outside: started, told, looked at and stopped by its process id."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+import blindrelay
+from blindrelay.proofs.evidence import memory
+from blindrelay.protocol.errors import BlindrelayError
+
+_START: Final = 30.0
+_ANSWER: Final = 20.0
+_STOP: Final = 15.0
+
+
+class RelayGone(BlindrelayError):
+    """The relay did not start, did not answer, or left by itself. The message has the end of its log."""
+
+
+class RelayUnderProof:
+    """An async context manager: the relay runs inside.
+
+    Args:
+        folder: for its data directory (`relay`), log, temporary files, and what is noted about it.
+        settings: of the relay's configuration, beside the data directory.
+        saboteur: by name; empty for none.
+    """
+
+    def __init__(self, folder: Path, settings: dict[str, Any], saboteur: str = "") -> None:
+        self.folder = folder
+        self.data = folder / "relay"
+        self.log = folder / "relay.log"
+        self.port = 0
+        self.desk_port = 0
+        self._settings = {"port": 0, **settings}
+        self._saboteur = saboteur
+        self._process: asyncio.subprocess.Process | None = None
+        self._turn = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def pid(self) -> int:
+        """Of its process; raise `RelayGone` when there is none."""
+        if self._process is None or self._process.returncode is not None:
+            raise RelayGone("the relay does not run")
+        return self._process.pid
+
+    async def start(self) -> None:
+        """Start it and wait until it listens. Raises `RelayGone`."""
+        temporary = self.folder / "tmp"
+        temporary.mkdir(exist_ok=True)
+        module = "blindrelay.proofs.evidence.child"
+        options = ["--clock", str(self.folder / "clock"), "--audit", str(self.folder / "audit.jsonl")]
+        options += ["--settings", json.dumps(self._settings), "--saboteur", self._saboteur]
+        with self.log.open("ab") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", module, str(self.data), *options),
+                # It leaves when this pipe closes: a harness that dies leaves nobody behind.
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+                limit=1 << 22,
+                start_new_session=True,
+                cwd=self.folder,
+                env={
+                    **os.environ,
+                    "PYTHONPATH": str(Path(blindrelay.__file__).absolute().parents[1]),
+                    "PYTHONFAULTHANDLER": "1",
+                    "TMPDIR": str(temporary),
+                },
+            )
+        where = await self._answer(_START)
+        self.port, self.desk_port = where["port"], where["desk_port"]
+
+    async def tell(self, command: str) -> dict[str, Any]:
+        """Give it a command (see `child`) and return the answer. Raises `RelayGone`."""
+        async with self._turn:
+            if self._process is None or self._process.stdin is None:
+                raise RelayGone("the relay does not run")
+            self._process.stdin.write(f"{command}\n".encode())
+            return await self._answer(_ANSWER)
+
+    def dump(self, out: Path) -> int:
+        """Write its memory to a file; return how many bytes were looked at. Raises `OSError`, `RelayGone`."""
+        return memory.dump(self.pid, out)
+
+    async def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
+        """Send it a signal and wait for its end; return the exit status. Does nothing when it does not run."""
+        process = self._process
+        if process is None:
+            return None
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
+        try:
+            async with asyncio.timeout(_STOP):
+                await process.wait()
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+        self._process = None
+        return process.returncode
+
+    async def _answer(self, patience: float) -> dict[str, Any]:
+        process = self._process
+        assert process is not None  # noqa: S101 - the callers have started it
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        try:
+            async with asyncio.timeout(patience):
+                line = await process.stdout.readline()
+        except TimeoutError:
+            raise RelayGone(f"the relay has not answered within {patience:g} s:\n{self._end_of_log()}") from None
+        if not line:
+            raise RelayGone(f"the relay has left by itself:\n{self._end_of_log()}")
+        return dict(json.loads(line))
+
+    def _end_of_log(self) -> str:
+        return "\n".join(self.log.read_text("utf-8", "replace").splitlines()[-20:])

@@ -1,0 +1,145 @@
+"""The forms in which bytes can be written without a key, and the wrappings that can be taken off again.
+
+A form is searched for where it stands; a wrapping (gzip, zlib, deflate, zstd, a run of base64 or hex) is taken off, and what is
+inside is searched anew. XOR with a byte needs neither: the XOR of neighbours is the same whatever the byte was.
+"""
+
+import base64
+import binascii
+import re
+import zlib
+from collections.abc import Callable, Iterable, Iterator
+from functools import cache, partial
+from importlib import import_module
+from typing import Any, Final
+from urllib.parse import quote_from_bytes
+
+#: What is taken off a wrapping at most: a canary is near the beginning of what anybody would hide, and a bomb is not unpacked.
+MAX_UNWRAPPED: Final = 4 * 2**20
+# Of a run of base64 or hex, characters: shorter ones hold no canary, and a page of text has many of them.
+_SHORTEST_RUN: Final = 24
+_BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % _SHORTEST_RUN)
+_HEX: Final = re.compile(rb"(?:[0-9a-fA-F]{2}){%d,}" % (_SHORTEST_RUN // 2))
+_GZIP: Final = b"\x1f\x8b\x08"
+_ZLIB: Final = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
+_ZSTD: Final = b"\x28\xb5\x2f\xfd"
+_ZLIB_WINDOW, _GZIP_WINDOW, _RAW_WINDOW = 15, 31, -15
+
+
+def _aligned(data: bytes, encode: Callable[[bytes], bytes], group: int, characters: int) -> list[bytes]:
+    """At each place within a group, without what depends on the bytes before and behind: groups that are not whole."""
+    found = []
+    for shift in range(group):
+        whole = (shift + len(data)) // group
+        found.append(encode(b"\0" * shift + data)[(characters if shift else 0) : whole * characters])
+    return found
+
+
+def _base64(data: bytes) -> list[bytes]:
+    return [*_aligned(data, base64.b64encode, 3, 4), *_aligned(data, base64.urlsafe_b64encode, 3, 4)]
+
+
+def _url(data: bytes) -> list[bytes]:
+    every = "".join(f"%{byte:02x}" for byte in data)
+    return [quote_from_bytes(data, safe="").encode(), every.encode(), every.upper().encode()]
+
+
+def _decimal(data: bytes) -> list[bytes]:
+    """As programs print lists of bytes."""
+    return [separator.join(str(byte).encode() for byte in data) for separator in (b", ", b",")]
+
+
+def _as_text(data: bytes, encoding: str) -> list[bytes]:
+    try:
+        return [data.decode().encode(encoding)]
+    except UnicodeDecodeError:
+        return []
+
+
+#: Each form by its name: what some bytes look like in it. There may be several for one form.
+FORMS: Final[dict[str, Callable[[bytes], list[bytes]]]] = {
+    "as it is": lambda data: [data],
+    "UTF-16": lambda data: [*_as_text(data, "utf-16-le"), *_as_text(data, "utf-16-be")],
+    "hex": lambda data: [data.hex().encode(), data.hex().upper().encode()],
+    "base64": _base64,
+    "base32": lambda data: _aligned(data, base64.b32encode, 5, 8),
+    "URL": _url,
+    "JSON escapes": lambda data: ["".join(f"\\u{byte:04x}" for byte in data).encode()],
+    "a list of numbers": _decimal,
+    "reversed": lambda data: [data[::-1]],
+}
+
+
+#: Those in which programs write keys.
+KEY_FORMS: Final = ("as it is", "hex", "base64", "a list of numbers", "reversed")
+
+
+def forms(data: bytes, names: Iterable[str] = tuple(FORMS)) -> list[tuple[str, bytes]]:
+    """What `data` looks like in each of these forms, with the form's name."""
+    found = {needle: name for name in reversed(tuple(names)) for needle in FORMS[name](data)}
+    return [(name, needle) for needle, name in found.items()]
+
+
+def neighbours(data: bytes) -> bytes:
+    """The XOR of each byte with the next one: one byte shorter, and the same for `data` XOR any constant byte."""
+    if len(data) < 2:
+        return b""
+    number = int.from_bytes(data, "little")
+    return (number ^ (number >> 8)).to_bytes(len(data), "little")[:-1]
+
+
+def unwrapped(data: bytes) -> Iterator[tuple[str, bytes]]:
+    """What can be taken off in `data`, wherever it begins, with the name of the wrapping."""
+    yield from _inflated(data)
+    for match in _BASE64.finditer(data):
+        run = match.group().translate(bytes.maketrans(b"-_", b"+/"))
+        for shift in range(4):  # the run may have begun before what was encoded
+            piece = run[shift:]
+            yield "base64", binascii.a2b_base64(piece[: len(piece) // 4 * 4])
+    for match in _HEX.finditer(data):
+        yield "hex", bytes.fromhex(match.group().decode())
+
+
+def _inflated(data: bytes) -> Iterator[tuple[str, bytes]]:
+    start = data.find(_GZIP)
+    while start >= 0:
+        yield from _inflate("gzip", data[start:], _GZIP_WINDOW)
+        start = data.find(_GZIP, start + 1)
+    for match in _ZLIB.finditer(data):
+        yield from _inflate("zlib", data[match.start() :], _ZLIB_WINDOW)
+    yield from _inflate("deflate", data, _RAW_WINDOW)
+    start = data.find(_ZSTD)
+    while start >= 0 and (unpack := zstd()) is not None:
+        yield from unpack(data[start:])
+        start = data.find(_ZSTD, start + 1)
+
+
+def _inflate(name: str, data: bytes, window: int) -> Iterator[tuple[str, bytes]]:
+    try:
+        found = zlib.decompressobj(window).decompress(data, MAX_UNWRAPPED)
+    except zlib.error:
+        return
+    if found:
+        yield name, found
+
+
+@cache
+def zstd() -> Callable[[bytes], Iterator[tuple[str, bytes]]] | None:
+    """A decoder of Zstandard (RFC 8878): Python's own from 3.14 on, or the package `zstandard`; None where there is neither."""
+    for module, make in (
+        ("compression.zstd", lambda found: found.ZstdDecompressor()),
+        ("zstandard", lambda found: found.ZstdDecompressor().decompressobj()),
+    ):
+        try:
+            return partial(_unpack_zstd, partial(make, import_module(module)))
+        except ImportError:
+            continue
+    return None
+
+
+def _unpack_zstd(make: Callable[[], Any], data: bytes) -> Iterator[tuple[str, bytes]]:
+    try:
+        found = make().decompress(data)
+    except Exception:  # noqa: BLE001 - whatever a decoder says of bytes that are none
+        return
+    yield "zstd", found

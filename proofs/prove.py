@@ -1,0 +1,165 @@
+"""The whole proof: evidence is made in one process, and each check reads it in another."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+import blindrelay
+from blindrelay.proofs.checks import catalogue
+from blindrelay.proofs.checks.model import Finding, Lock, Verdict
+from blindrelay.proofs.evidence.manifest import FILE, Manifest, Trouble
+from blindrelay.protocol.clock import SystemClock
+from blindrelay.protocol.errors import BlindrelayError
+
+#: Told what is being done.
+Say = Callable[[str], None]
+_AT_ONCE: Final = max(2, os.cpu_count() or 2)
+_LINE: Final = 1 << 24
+_ROOT: Final = str(Path(blindrelay.__file__).absolute().parents[1])
+
+
+class ProofFailed(BlindrelayError):
+    """There is no proof, for or against: the evidence could not be made. The message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """What came of it.
+
+    Attributes:
+        troubles: parts of the run that did not go as they should; of an honest system there are none.
+    """
+
+    quick: bool
+    saboteur: str
+    at: datetime
+    verdicts: tuple[Verdict, ...]
+    troubles: tuple[Trouble, ...] = ()
+    seconds: float = 0.0
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def passed(self) -> bool:
+        """Whether the run was whole, every check was carried out, and none found anything."""
+        return not self.troubles and bool(self.verdicts) and all(verdict.passed for verdict in self.verdicts)
+
+    def of(self, lock: Lock) -> list[Verdict]:
+        """The verdicts about a lock."""
+        return [verdict for verdict in self.verdicts if catalogue.find(verdict.check).lock is lock]
+
+
+async def prove(
+    *, quick: bool = False, checks: Sequence[str] = (), saboteur: str = "", say: Say = lambda _: None,
+    keep: Path | None = None,
+) -> Proof:  # fmt: skip
+    """Make evidence and examine it.
+
+    Args:
+        quick: a part of the requests and of the pairs of worlds: a minute instead of ten.
+        checks: by name; all when none is named.
+        saboteur: a deliberate leak, by name.
+        keep: an empty folder for the evidence; without one it is gone afterwards. It holds secrets of people who do not exist.
+
+    Raises `ProofFailed`. Cancelling ends every process and leaves nothing behind.
+    """
+    began = time.monotonic()
+    at = datetime.fromtimestamp(int(SystemClock().now()), UTC)
+    with contextlib.ExitStack() as stack:
+        folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blindrelay-proof-")))
+        await _record(folder, quick=quick, saboteur=saboteur, say=say)
+        manifest = Manifest.model_validate_json((folder / FILE).read_bytes())
+        verdicts = await _examine(folder, checks or catalogue.NAMES, say)
+    return Proof(
+        quick, saboteur, at, tuple(verdicts), tuple(manifest.troubles), time.monotonic() - began, _facts(manifest)
+    )
+
+
+def _facts(manifest: Manifest) -> dict[str, Any]:
+    """What the run was, in numbers."""
+    return {
+        "version": blindrelay.__version__,
+        "enterprises": len(manifest.tenants),
+        "devices": len(manifest.devices),
+        "letters": len(manifest.letters),
+        "letters in the posture `sealed`": sum(letter.sealed for letter in manifest.letters),
+        "canaries": len(manifest.canaries),
+        "requests": len(manifest.cases),
+        "demands": sum(len(case.request["demands"]) for case in manifest.cases),
+        "instruments": len({case.instrument for case in manifest.cases}),
+        "packages": sum(len(case.packages) for case in manifest.cases),
+    }
+
+
+async def _record(folder: Path, *, quick: bool, saboteur: str, say: Say) -> None:
+    arguments = [str(folder), *(["--quick"] if quick else []), *(["--saboteur", saboteur] if saboteur else [])]
+    async with _process("blindrelay.proofs.evidence.record", arguments) as process:
+        assert process.stdout is not None  # noqa: S101 - it is a pipe
+        async for line in process.stdout:
+            say(json.loads(line)["stage"])
+        status = await process.wait()
+        complaint = await _complaint(process)
+    if not (folder / FILE).exists() or status:
+        raise ProofFailed(f"the evidence could not be made (exit status {status}):\n{complaint}")
+
+
+async def _examine(folder: Path, names: Sequence[str], say: Say) -> list[Verdict]:
+    turn = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(name: str) -> Verdict:
+        async with turn:
+            say(catalogue.find(name).title)
+            return await _check(folder, name)
+
+    async with asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one(name)) for name in names]
+    return [task.result() for task in tasks]
+
+
+async def _check(folder: Path, name: str) -> Verdict:
+    async with _process("blindrelay.proofs.checks", [str(folder), name]) as process:
+        output, complaint = await process.communicate()
+    try:
+        return verdict_of(json.loads(output))
+    except ValueError:
+        return Verdict(name, error=f"it ended with status {process.returncode}: {complaint.decode()[-2_000:]}")
+
+
+def verdict_of(values: dict[str, Any]) -> Verdict:
+    """From what a check printed."""
+    findings = tuple(Finding(**finding) for finding in values["findings"])
+    return Verdict(**{**values, "findings": findings, "skipped": tuple(values["skipped"])})
+
+
+@asynccontextmanager
+async def _process(module: str, arguments: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A Python process of ours, in a group of its own: it is ended, with its children, when this is left."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        limit=_LINE,
+        env={**os.environ, "PYTHONPATH": _ROOT},
+    )
+    try:
+        yield process
+    finally:
+        if process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+            await process.wait()
+
+
+async def _complaint(process: asyncio.subprocess.Process) -> str:
+    return "" if process.stderr is None else (await process.stderr.read()).decode("utf-8", "replace")[-4_000:]

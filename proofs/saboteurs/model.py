@@ -1,0 +1,33 @@
+"""What a saboteur is: one deliberate leak, and how it has to be found."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from blindrelay.proofs.checks.model import Lock
+
+
+def _nothing() -> None:
+    """On this side everything is as it should be."""
+
+
+@dataclass(frozen=True, slots=True)
+class Saboteur:
+    """One way to make the system leak.
+
+    Attributes:
+        title: what it does, in a line.
+        lock: which lock it picks.
+        modelled_on: a real incident, proposal or paper.
+        caught_by: the checks that have to find it, each with the reason that it has to give: `("canary", "log")`. One of them
+            suffices.
+        in_relay: called in the relay's process before the relay is started. It must not import a client.
+        in_clients: called in the process of clients and authorities before they are made.
+    """
+
+    name: str
+    title: str
+    lock: Lock
+    modelled_on: str
+    caught_by: frozenset[tuple[str, str]]
+    in_relay: Callable[[], None] = _nothing
+    in_clients: Callable[[], None] = _nothing
