@@ -10,7 +10,7 @@ from typing import Final, TypeVar
 
 from benchmarks.job import Server
 from blindrelay.clients import envelope
-from blindrelay.clients.enterprise import Enterprise
+from blindrelay.clients.enterprise.enterprise import Enterprise
 from blindrelay.clients.envelope import Frame, SealingKeyPair
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.options import Options

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from blindrelay.clients.device import Device
-from blindrelay.clients.enterprise import Enterprise
+from blindrelay.clients.enterprise.enterprise import Enterprise
 from blindrelay.clients.errors import NotPossible
 from blindrelay.clients.message import News
 from blindrelay.clients.options import Options
