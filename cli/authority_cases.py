@@ -1,7 +1,6 @@
 """`blindrelay authority status | open | watch | withdraw`: what became of a request."""
 
 import asyncio
-from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from uuid import UUID
@@ -9,12 +8,11 @@ from uuid import UUID
 import click
 from cryptography import x509
 from rich import box
-from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from blindrelay.cli.answers import show, span
 from blindrelay.cli.authorities import Office, office_options
+from blindrelay.cli.bars import bar_of_bytes
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit, foreign, printable
 from blindrelay.clients.authority.package import Package
 from blindrelay.clients.errors import NotEnrolled, NotPossible
@@ -119,13 +117,16 @@ def open_(
     if relay is None:
         raise NotEnrolled("no relay is known whose signature could be checked: ask for a status first")
     certificate = x509.load_pem_x509_certificate(relay.certificate.encode())
-    with _Bar("verifying") as told, Package.open(path, identity.package_key, certificate, told) as opened:
+    with bar_of_bytes("verifying") as told:
+        opened = Package.open(path, identity.package_key, certificate, told)
+    with opened:
         if as_json:
             emit({"package": path, "sha256": opened.digest, "manifest": opened.manifest.model_dump(mode="json")})
         else:
             _describe(opened, path, rows)
         if out is not None:
-            written = opened.export(out)
+            with bar_of_bytes("writing") as wrote:
+                written = opened.export(out, wrote)
             complain(f"{len(written)} files are in {out}")
 
 
@@ -136,7 +137,7 @@ async def _fetch(office: Office, case: UUID, demand: str | None) -> Path:
         wanted = demand or _only_package(answer)
         path = office.docket.package(case, wanted)
         if not path.exists():
-            with _Bar("fetching") as told:
+            with bar_of_bytes("fetching") as told:
                 await desk.fetch(case, wanted, path, told)
     return path
 
@@ -226,30 +227,3 @@ def _only_stream(answer: CaseAnswer) -> str:
             f"case {answer.case_id} has {'several real-time orders: name one' if running else 'no real-time order'}"
         )
     return running[0]
-
-
-class _Bar:
-    """A progress bar on stderr, where that is a terminal: a context manager that gives what is to be told."""
-
-    def __init__(self, what: str) -> None:
-        terminal = Console(stderr=True)
-        self._progress = Progress(
-            TextColumn(what),
-            BarColumn(),
-            DownloadColumn(),
-            TimeRemainingColumn(),
-            console=terminal,
-            transient=True,
-            disable=not terminal.is_terminal,
-        )
-        self._task = self._progress.add_task(what, total=None)
-
-    def __enter__(self) -> Callable[[int, int], None]:
-        self._progress.start()
-        return self._told
-
-    def __exit__(self, *_: object) -> None:
-        self._progress.stop()
-
-    def _told(self, done: int, of: int) -> None:
-        self._progress.update(self._task, completed=done, total=of or None)

@@ -1,10 +1,12 @@
 """`blindrelay desk list`, `show`, `letter`, `approve`, `reject`, `call-back`, `event` and `orders`: the work on cases."""
 
+import contextlib
 from typing import Any
 
 import click
 
-from blindrelay.cli.operator_line import OperatorLine, line_options
+from blindrelay.cli.bars import bar_of
+from blindrelay.cli.operator_line import LineFailed, OperatorLine, line_options
 from blindrelay.cli.output import JSON_OPTION, console, emit, foreign
 from blindrelay.policies.vocabulary import EventKind
 
@@ -96,7 +98,7 @@ def approve(line: OperatorLine, case: object, demand: str, as_json: bool) -> Non
     The last approval that it takes releases it, and it is never by somebody who has reviewed it before. When what is granted
     changes, approvals of what was granted earlier count no more.
     """
-    _tell(line.post(f"/cases/{case}/approvals", {"demand_id": demand}), as_json=as_json)
+    _act(line, case, "approvals", {"demand_id": demand}, as_json=as_json)
 
 
 @click.command()
@@ -107,7 +109,7 @@ def approve(line: OperatorLine, case: object, demand: str, as_json: bool) -> Non
 @line_options
 def reject(line: OperatorLine, case: object, demand: str, reason: str, as_json: bool) -> None:
     """Refuse DEMAND of CASE, though the policies would grant it. It is final."""
-    _tell(line.post(f"/cases/{case}/rejections", {"demand_id": demand, "reason": reason}), as_json=as_json)
+    _act(line, case, "rejections", {"demand_id": demand, "reason": reason}, as_json=as_json)
 
 
 @click.command(name="call-back")
@@ -117,7 +119,7 @@ def reject(line: OperatorLine, case: object, demand: str, reason: str, as_json: 
 @line_options
 def call_back(line: OperatorLine, case: object, confirmed: bool, as_json: bool) -> None:
     """Write down what the agency said when it was called on the number of our register, about CASE."""
-    _tell(line.post(f"/cases/{case}/call-backs", {"confirmed": confirmed}), as_json=as_json)
+    _act(line, case, "call-backs", {"confirmed": confirmed}, as_json=as_json)
 
 
 @click.command(
@@ -143,8 +145,7 @@ def event(line: OperatorLine, case: object, kind: str, demand: str | None, note:
     follow-up       the process that was owed after an emergency has come
     renewal         a preservation is renewed
     """
-    body = {"kind": kind, "demand_id": demand, "note": note}
-    _tell(line.post(f"/cases/{case}/events", body), as_json=as_json)
+    _act(line, case, "events", {"kind": kind, "demand_id": demand, "note": note}, as_json=as_json)
 
 
 @click.command()
@@ -164,7 +165,17 @@ def orders(line: OperatorLine, as_json: bool) -> None:
         click.echo("no list is due in any jurisdiction")
 
 
-def _tell(detail: dict[str, Any], *, as_json: bool) -> None:
+def _act(line: OperatorLine, case: object, what: str, body: dict[str, Any], *, as_json: bool) -> None:
+    """Do something about a case. What releases it is answered when the package is made, and that may take a while."""
+
+    def look() -> tuple[int, int] | None:
+        with contextlib.suppress(LineFailed):
+            if making := line.get(f"/cases/{case}/making"):
+                return sum(one["done"] for one in making.values()), sum(one["of"] for one in making.values())
+        return None
+
+    with bar_of("making the package", look):
+        detail = line.post(f"/cases/{case}/{what}", body)
     if as_json:
         emit(detail)
         return

@@ -51,6 +51,10 @@ _MAX_LINE: Final = 4_096
 Progress = Callable[[int, int], None]
 
 
+def _silent(_done: int, _of: int) -> None:
+    """Nobody looks."""
+
+
 class PackageRejected(ClientError):
     """The package is not what it should be, and nothing of it is shown. `check` says what failed.
 
@@ -94,7 +98,7 @@ class Package:
         path: Path,
         key: OpeningKey,
         relay: x509.Certificate,
-        progress: Progress = lambda _done, _of: None,
+        progress: Progress = _silent,
     ) -> Self:
         """Verify the package at `path`, sealed to `key` and signed by `relay`'s desk.
 
@@ -140,12 +144,12 @@ class Package:
         lines = (line.decode("ascii") for line in self._lines(KINDS[data_class].csv_file))
         yield from map(tuple, csv.reader(lines if limit is None else islice(lines, limit + 1)))
 
-    def files(self) -> Iterator[tuple[FileName, bytes]]:
+    def files(self, progress: Progress = _silent) -> Iterator[tuple[FileName, bytes]]:
         """The package's files, in pieces, as they are in it: those of several files alternate. Manifest and signature last."""
         self._file.seek(len(MAGIC) + SEALED_KEY_LENGTH)
-        yield from _frames(_Reading(self._file, lambda _done, _of: None).chunks(self._content_key))
+        yield from _frames(_Reading(self._file, progress).chunks(self._content_key))
 
-    def export(self, folder: Path) -> list[Path]:
+    def export(self, folder: Path, progress: Progress = _silent) -> list[Path]:
         """Write the package's files to `folder`, which is made (mode 0700), byte for byte: their digests can be compared.
 
         Files that are there already are not replaced: raises `FileExistsError`. Nothing is left when it fails.
@@ -155,7 +159,7 @@ class Package:
         try:
             for name in [*(entry.name for entry in self.manifest.files), *_LAST]:
                 made[name] = open(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb")  # noqa: PTH123, SIM115
-            for name, data in self.files():
+            for name, data in self.files(progress):
                 made[name].write(data)
             for file in made.values():
                 file.close()

@@ -25,6 +25,7 @@ from blindrelay.relay.desk.errors import AlreadyFetched, AlreadyRecorded, CaseNo
 from blindrelay.relay.desk.facts import FactFinder
 from blindrelay.relay.desk.journal import Journal, Subject
 from blindrelay.relay.desk.operators import Operators
+from blindrelay.relay.desk.ports import Making
 from blindrelay.relay.desk.register import Register
 from blindrelay.relay.desk.rules import Rules
 from blindrelay.relay.desk.steps import Step, Work
@@ -207,12 +208,22 @@ class Desk:
     def list_cases(self, *, all_cases: bool = False) -> list[CaseSummary]:
         """The open cases, or all, the oldest first."""
         found = self.cases.every() if all_cases else self.cases.open_cases()
-        return [showing.summary(case, self._now()) for case in found]
+        return [showing.summary(case, self._now(), self._making(case)) for case in found]
 
     def show(self, case_id: str) -> CaseDetail:
         """Everything about a case. Raises `CaseNotFound`."""
         case = self.cases.case(case_id)
-        return showing.detail(case, self.cases.rows(case_id), self._rules, self._now())
+        return showing.detail(case, self.cases.rows(case_id), self._rules, self._now(), self._making(case))
+
+    def making(self, case_id: str) -> dict[str, Making]:
+        """How far packages are that are being made just now, by demand. Raises `CaseNotFound`."""
+        return self._making(self.cases.case(case_id))
+
+    def _making(self, case: Case) -> dict[str, Making]:
+        found = {
+            demand.id: self._ports.packages.making(f"{case.case_id}/{demand.id}") for demand in case.request.demands
+        }
+        return {demand_id: making for demand_id, making in found.items() if making is not None}
 
     async def approve(self, operator: str, case_id: str, demand_id: str) -> CaseDetail:
         """A person approves a demand as it is granted now. The last approval that it takes releases it.
@@ -304,11 +315,11 @@ class Desk:
         await self._whole(self._tick(now or self._now()))
 
     async def _tick(self, now: datetime) -> None:
-        await self._lists.write_due(self.cases.open_cases(), now)
+        await self._try(self._lists.write_due(self.cases.open_cases(), now))
         for case in self.cases.open_cases():
             async with self.cases.lock(case.case_id):
                 if self._lists.unconfirmed(case, now) and case.state in _UNDER_WAY | {CaseState.FULFILLED}:
-                    await self.cases.write(case, lists.not_confirmed(), now)
+                    await self._try(self.cases.write(case, lists.not_confirmed(), now))
                 await self._advance(case, now)
 
     async def _advance(self, case: Case, now: datetime) -> None:
@@ -316,10 +327,10 @@ class Desk:
         failed: set[plan.Todo] = set()
         for key in [key for key in self._again if key[0] == case.case_id]:
             begin = key[1]
-            if await self._try(case, self._clerk.begin(case, begin.work, begin.demand, now)):
+            if await self._try(self._clerk.begin(case, begin.work, begin.demand, now)):
                 del self._again[key]
         while todo := next((one for one in self._due(case, now) if one not in failed), None):
-            if not await self._try(case, self._clerk.carry_out(case, todo, now)):
+            if not await self._try(self._clerk.carry_out(case, todo, now)):
                 failed.add(todo)
                 if isinstance(todo, plan.Begin):
                     self._remember(case, todo)
@@ -332,7 +343,7 @@ class Desk:
         if todo.work in {Work.PRESERVATION, Work.STREAM} and case.is_running(todo.work, todo.demand):
             self._again[case.case_id, todo] = case
 
-    async def _try(self, case: Case, work: Coroutine[Any, Any, None]) -> bool:
+    async def _try(self, work: Coroutine[Any, Any, None]) -> bool:
         try:
             await work
         except Exception as error:  # noqa: BLE001 - one demand's failure is not another's, and it is tried again

@@ -35,7 +35,7 @@ from blindrelay.policies.package import (
 from blindrelay.protocol.certificates import fingerprint
 from blindrelay.protocol.sealing import Sealer
 from blindrelay.relay.desk.errors import DeskError
-from blindrelay.relay.desk.ports import PackageDigest, PackageOrder
+from blindrelay.relay.desk.ports import Making, PackageDigest, PackageOrder
 from blindrelay.relay.desk.selection import ClassSelection, Reader, Selection, count, rows, select_demand
 from blindrelay.relay.store.metadata import open_metadata_reader
 
@@ -43,9 +43,6 @@ from blindrelay.relay.store.metadata import open_metadata_reader
 _FRAME_BYTES: Final = 262_144
 _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 _CRLF: Final = "\r\n"  # RFC 4180
-
-#: Told how many rows have been gone through, of about how many.
-Progress = Callable[[int, int], None]
 
 
 class PackageNotWritten(DeskError):
@@ -66,10 +63,10 @@ class Signer(Protocol):
 class PackageMaker:
     """The desk's `Packages`: writes the package of a granted demand from the relay's database."""
 
-    def __init__(self, database: Path, signer: Signer, progress: Progress | None = None) -> None:
+    def __init__(self, database: Path, signer: Signer) -> None:
         self._database = database
         self._signer = signer
-        self._progress = progress or (lambda _done, _of: None)
+        self._making: dict[str, Making] = {}
 
     def write(self, order: PackageOrder, out: Path) -> PackageDigest:
         """Write the package to `out`, durably; what is there already is replaced. Blocks: give it a thread.
@@ -78,15 +75,27 @@ class PackageMaker:
             NotSelectable: the decision grants nothing that a package could hold.
             PackageNotWritten: no room on the disk, or it cannot be written to.
         """
-        with open_metadata_reader(self._database) as reader:
-            selection = select_demand(order.decision, reader, order.made_at.timestamp())
-            with _whole(out) as file:
-                return self._write(order, selection, reader, file)
+        try:
+            with open_metadata_reader(self._database) as reader:
+                selection = select_demand(order.decision, reader, order.made_at.timestamp())
+                with _whole(out) as file:
+                    return self._write(order, selection, reader, file)
+        finally:
+            self._making.pop(order.key, None)
+
+    def making(self, key: str) -> Making | None:
+        """See `blindrelay.relay.desk.ports.Packages`. Any thread may ask."""
+        return self._making.get(key)
+
+    def told(self, key: str, making: Making) -> None:
+        """The package of this key has come so far."""
+        self._making[key] = making
 
     def _write(self, order: PackageOrder, selection: Selection, reader: Reader, file: BinaryIO) -> PackageDigest:
         counted = _Counted(file)
         sealer = Sealer(counted, order.package_key, PURPOSE)
-        gone_through = _Counter(sum(count(chosen, reader) for chosen in selection.classes), self._progress)
+        total = sum(count(chosen, reader) for chosen in selection.classes)
+        gone_through = _Counter(total, lambda making: self.told(order.key, making))
         entries: list[FileEntry] = []
         classes: list[ClassEntry] = []
         for chosen in selection.classes:
@@ -110,19 +119,19 @@ class PackageMaker:
 class _Counter:
     """Tells how far one is."""
 
-    def __init__(self, total: int, progress: Progress) -> None:
+    def __init__(self, total: int, told: Callable[[Making], None]) -> None:
         self._total = total
-        self._progress = progress
+        self._told = told
         self._done = 0
 
     def __call__(self, number: int) -> None:
         """So many more rows have been gone through."""
         self._done = min(self._done + number, self._total)
-        self._progress(self._done, self._total)
+        self._told(Making(self._done, self._total))
 
     def finish(self) -> None:
         """All is written."""
-        self._progress(self._total, self._total)
+        self._told(Making(self._total, self._total))
 
 
 def _write_class(

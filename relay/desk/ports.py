@@ -57,11 +57,22 @@ class PackageDigest:
     manifest: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Making:
+    """How far a package is that is being made: how many records have been gone through, of about how many."""
+
+    done: int
+    of: int
+
+
 class Packages(Protocol):
-    """`package`: makes sealed packages. Called in a thread of its own."""
+    """`package`: makes sealed packages."""
 
     def write(self, order: PackageOrder, out: Path) -> PackageDigest:
-        """Write the package to `out`, which does not exist, and sync it."""
+        """Write the package to `out`, which does not exist, and sync it. Called in a thread of its own."""
+
+    def making(self, key: str) -> Making | None:
+        """How far the package of this key is; None when it is not being made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """How a case looks: to the authority whose it is, and to the people at the desk."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from blindrelay.policies.decision import DemandDecision
@@ -7,6 +8,7 @@ from blindrelay.policies.vocabulary import Outcome, TaskStatus, Urgency
 from blindrelay.relay.desk import steps
 from blindrelay.relay.desk.case import FINAL, Case, grant_digest
 from blindrelay.relay.desk.journal import Row
+from blindrelay.relay.desk.ports import Making
 from blindrelay.relay.desk.rules import Rules
 from blindrelay.relay.desk.signals import signals
 from blindrelay.relay.desk.steps import STEP, Step, Work
@@ -37,8 +39,8 @@ def case_view(case: Case, rules: Rules, now: datetime) -> CaseView:
     )
 
 
-def summary(case: Case, now: datetime) -> CaseSummary:
-    """For the operators' list."""
+def summary(case: Case, now: datetime, making: Mapping[str, Making]) -> CaseSummary:
+    """For the operators' list. `making`: how far packages are that are being made, by demand."""
     request, verdicts = case.request, case.verdicts()
     deadlines = [verdict.deadline for verdict in verdicts if verdict.deadline and verdict.outcome not in FINAL]
     return CaseSummary(
@@ -52,13 +54,15 @@ def summary(case: Case, now: datetime) -> CaseSummary:
         received_at=case.received_at,
         deadline=min(deadlines, default=None),
         outcomes=tuple((verdict.demand_id, verdict.outcome) for verdict in verdicts),
-        waits_for=tuple(text for verdict in verdicts for text in _waits_for(case, verdict, now)),
+        waits_for=tuple(
+            text for verdict in verdicts for text in _waits_for(case, verdict, now, making.get(verdict.demand_id))
+        ),
         signals=(*(signals(request, case.facts) if case.facts else ()), *_concerns(case)),
         is_test=case.is_test,
     )
 
 
-def detail(case: Case, rows: list[Row], rules: Rules, now: datetime) -> CaseDetail:
+def detail(case: Case, rows: list[Row], rules: Rules, now: datetime, making: Mapping[str, Making]) -> CaseDetail:
     """Everything, for operators."""
     counting = {
         (approval.demand, approval.grant)
@@ -66,7 +70,7 @@ def detail(case: Case, rows: list[Row], rules: Rules, now: datetime) -> CaseDeta
         if (verdict := case.verdict(approval.demand)) and approval.grant == grant_digest(verdict)
     }
     return CaseDetail(
-        summary=summary(case, now),
+        summary=summary(case, now, making),
         request=case.request,
         decision=case.answer(),
         view=case_view(case, rules, now),
@@ -120,8 +124,10 @@ def _status(case: Case, verdict: DemandDecision) -> TaskStatus:
     return granted if verdict.outcome.discloses else verdict.status
 
 
-def _waits_for(case: Case, verdict: DemandDecision, now: datetime) -> list[str]:
+def _waits_for(case: Case, verdict: DemandDecision, now: datetime, making: Making | None) -> list[str]:
     demand_id = verdict.demand_id
+    if making is not None:
+        return [f"{demand_id}: its package, {making.done:,} of {making.of:,} records gone through"]
     if verdict.outcome in FINAL or case.settled_at is not None:
         return []
     if verdict.outcome is Outcome.HELD:

@@ -4,6 +4,7 @@
 """
 
 import dataclasses
+import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from blindrelay.relay.config import Desk as DeskSettings
 from blindrelay.relay.config import Retention
 from blindrelay.relay.desk.desk import Desk
 from blindrelay.relay.desk.ports import (
+    Making,
     NoticeOrder,
     PackageDigest,
     PackageOrder,
@@ -156,6 +158,9 @@ class Outside:
     services: dict[str, ServiceOrder] = field(default_factory=dict)
     notices: dict[str, NoticeOrder] = field(default_factory=dict)
     failing: set[str] = field(default_factory=set)
+    making: dict[str, Making] = field(default_factory=dict)
+    #: While this is there and not set, packages are half made.
+    slow: threading.Event | None = None
 
     @property
     def ports(self) -> Ports:
@@ -178,7 +183,14 @@ class _Packages:
         self.outside.packages[order.key] = order
         self.outside.written.append(order.key)
         records = {item.data_class: 1 for item in order.decision.classes if item.outcome.discloses}
+        if (until := self.outside.slow) is not None:
+            self.outside.making[order.key] = Making(430_000, 1_000_000)
+            assert until.wait(30)
+            del self.outside.making[order.key]
         return PackageDigest(sha256(body).hexdigest(), len(body), records)
+
+    def making(self, key: str) -> Making | None:
+        return self.outside.making.get(key)
 
 
 @dataclass

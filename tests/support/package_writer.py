@@ -13,6 +13,7 @@ from pathlib import Path
 from blindrelay.policies.vocabulary import DataClass
 from blindrelay.relay.desk.errors import DeskError
 from blindrelay.relay.desk.package import PackageMaker
+from blindrelay.relay.desk.ports import Making
 
 from .disclosure import Desk, decision, device
 
@@ -23,12 +24,13 @@ def main() -> None:
     options = dict(option.removeprefix("--").split("=") for option in sys.argv[2:])
     pieces = 0
 
-    def progress(_done: int, _of: int) -> None:
-        nonlocal pieces
-        pieces += 1
-        if pieces == int(options.get("stop-after", 0)):
-            say("writing")
-            signal.pause()
+    class Stopping(PackageMaker):
+        def told(self, key: str, making: Making) -> None:
+            nonlocal pieces
+            pieces += 1
+            if pieces == int(options.get("stop-after", 0)):
+                say("writing")
+                signal.pause()
 
     desk = Desk(folder)
     if "room" in options:
@@ -36,7 +38,7 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(options["room"]),) * 2)
     order = desk.order(decision(device("bob"), classes=frozenset({DataClass.TRAFFIC})))
     try:
-        made = PackageMaker(folder / "relay.db", desk.identity, progress).write(order, folder / "d1")
+        made = Stopping(folder / "relay.db", desk.identity).write(order, folder / "d1")
     except DeskError as error:
         say(f"{type(error).__name__}: {error}")
         return

@@ -19,6 +19,7 @@ from blindrelay.protocol.statements import Wire
 from blindrelay.relay.desk.desk import Desk
 from blindrelay.relay.desk.errors import UnknownOperator
 from blindrelay.relay.desk.http.service import add_service_routes
+from blindrelay.relay.desk.ports import Making
 from blindrelay.relay.desk.service import ServiceStates
 from blindrelay.relay.desk.views import CaseDetail, CaseSummary, OrderList
 from blindrelay.relay.tenants import Tenants
@@ -89,6 +90,11 @@ def operator_router(desk: Desk, services: ServiceStates | None = None, tenants: 
     async def letter(operator: person, case_id: UUID) -> LetterText:
         del operator
         return LetterText(letter=desk.show(str(case_id)).view.letter)
+
+    @router.get("/cases/{case_id}/making")
+    async def making(operator: person, case_id: UUID) -> dict[str, Making]:
+        del operator
+        return desk.making(str(case_id))
 
     @router.post("/cases/{case_id}/approvals")
     async def approve(operator: person, case_id: UUID, body: DemandChosen) -> CaseDetail:

@@ -8,7 +8,7 @@ import tracemalloc
 from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import pytest
 
@@ -17,6 +17,7 @@ from blindrelay.policies.package import FileName, canonical
 from blindrelay.policies.vocabulary import METADATA, DataClass
 from blindrelay.protocol.errors import Malformed
 from blindrelay.relay.desk.package import PackageMaker, PackageNotWritten
+from blindrelay.relay.desk.ports import Making
 from blindrelay.relay.desk.selection import NotSelectable
 from blindrelay.relay.ledger import DAY, HOUR
 from blindrelay.relay.store.sqlite import SqliteStore
@@ -196,6 +197,19 @@ def test_a_killed_writer_leaves_no_package_and_the_next_one_succeeds(tmp_path: P
     assert not (tmp_path / ".d1.partial").exists()
 
 
+class Noting(PackageMaker):
+    """Notes what somebody who looks all the time would see."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.noted: list[tuple[int, int]] = []
+
+    def told(self, key: str, making: Making) -> None:
+        super().told(key, making)
+        assert self.making(key) == making
+        self.noted.append((making.done, making.of))
+
+
 def test_memory_does_not_grow_with_the_number_of_records(tmp_path: Path) -> None:
     """Eight times as many records take as much memory as a piece of them, and progress is told."""
     large_database(tmp_path, 0)
@@ -204,14 +218,14 @@ def test_memory_does_not_grow_with_the_number_of_records(tmp_path: Path) -> None
     peaks = []
     for number in (30_000, 210_000):
         many_messages(tmp_path / "relay.db", number, since=NOW - DAY)
-        told: list[tuple[int, int]] = []
-        maker = PackageMaker(tmp_path / "relay.db", desk.identity, lambda done, of, told=told: told.append((done, of)))  # type: ignore[misc]
+        maker = Noting(tmp_path / "relay.db", desk.identity)
         tracemalloc.start()
         made = maker.write(order, tmp_path / "d1")
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
-        assert told == sorted(told)
-        assert told[-1] == (made.records[DataClass.TRAFFIC],) * 2
+        assert maker.noted == sorted(maker.noted)
+        assert maker.noted[-1] == (made.records[DataClass.TRAFFIC],) * 2
+        assert maker.making(order.key) is None
 
     assert made.records[DataClass.TRAFFIC] == 240_000
     assert peaks[1] < 1.5 * peaks[0]

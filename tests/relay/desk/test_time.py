@@ -8,7 +8,7 @@ from blindrelay.policies.decision import DemandDecision, Facts
 from blindrelay.policies.request import DataDemand
 from blindrelay.policies.vocabulary import CaseState, EventKind, Ground, Outcome, TaskStatus
 from blindrelay.relay.desk.desk import Desk
-from blindrelay.relay.desk.errors import NotAllowed, NothingToFetch
+from blindrelay.relay.desk.errors import NotAllowed, NothingToFetch, NotRecorded
 from blindrelay.relay.desk.views import CaseView
 from support.clerks import DAY, Office, approve_all, granted, refused
 
@@ -385,3 +385,25 @@ async def test_a_desk_that_was_away_does_what_it_missed(office: Office) -> None:
     assert f"{view.case_id}/d1" in office.outside.packages
     assert f"{kept.case_id}/d2" not in office.outside.preserved
     await desk.close()
+
+
+async def test_the_clock_goes_on_when_the_file_cannot_be_written(
+    desk: Desk, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is full for a moment ends nothing but the moment: what was due is done at the next look."""
+    await desk.receive(office.signed(office.request(instrument="in/section-69-direction", jurisdiction="in")))
+    await desk.receive(office.signed(office.request(office.demand("d1", "preserve"))))
+    wait(office, 90 * DAY)
+
+    def full(*_: object) -> None:
+        raise NotRecorded("the case file cannot be written, so nothing is done")
+
+    with monkeypatch.context() as disk:
+        disk.setattr(desk.journal, "append", full)
+        await desk.tick()
+    assert desk.order_lists() == []
+    assert office.outside.preserved != {}
+
+    await desk.tick()
+    assert len(desk.order_lists()) == 1
+    assert office.outside.preserved == {}
