@@ -14,7 +14,7 @@ from blindrelay.cli.answers import show, span
 from blindrelay.cli.authorities import Office, office_options
 from blindrelay.cli.bars import bar_of_bytes
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit, foreign, printable
-from blindrelay.clients.authority.package import Package
+from blindrelay.clients.authority.package import Package, PackageRejected
 from blindrelay.clients.errors import NotEnrolled, NotPossible
 from blindrelay.policies.exchange import CaseAnswer
 from blindrelay.policies.request import Timespan
@@ -117,8 +117,11 @@ def open_(
     if relay is None:
         raise NotEnrolled("no relay is known whose signature could be checked: ask for a status first")
     certificate = x509.load_pem_x509_certificate(relay.certificate.encode())
-    with bar_of_bytes("verifying") as told:
-        opened = Package.open(path, identity.package_key, certificate, told)
+    try:
+        with bar_of_bytes("verifying") as told:
+            opened = Package.open(path, identity.package_key, certificate, told)
+    except PackageRejected as error:
+        raise PackageRejected(error.check, f"{error.reason}: {path}") from error
     with opened:
         if as_json:
             emit({"package": path, "sha256": opened.digest, "manifest": opened.manifest.model_dump(mode="json")})

@@ -33,6 +33,22 @@ _SCOPES: Final = {
 }
 
 
+#: Which options fill in what of the request.
+_OPTIONS: Final = {
+    "authorisation.instrument": "--instrument",
+    "authorisation.jurisdiction": "--instrument",
+    "authorisation.reference": "--reference",
+    "authorisation.timespan": "--valid-from, --valid-until",
+    "authorisation.timespan.start": "--valid-from",
+    "authorisation.timespan.end": "--valid-until",
+    "authorisation.purpose": "--purpose",
+    "demands": "--class, --target, --from, --until",
+    "demands.0.data.classes": "--class",
+    "demands.0.data.window.start": "--from",
+    "demands.0.data.window.end": "--until",
+}
+
+
 class Refused(click.UsageError):
     """The request cannot be put together."""
 
@@ -216,7 +232,13 @@ def _valid(document: dict[str, Any], identity: AuthorityIdentity, relay_id: str)
         return LawfulRequest.model_validate({**document, **ours})
     except ValidationError as error:
         lines = [
-            f"  {'.'.join(str(part) for part in each['loc'])}: {each['msg']}"
+            f"  {_named('.'.join(str(part) for part in each['loc']))}: {each['msg']}"
             for each in error.errors(include_url=False, include_input=False)[:8]
         ]
         raise Refused("the request is not complete, or not understood:\n" + "\n".join(lines)) from error
+
+
+def _named(place: str) -> str:
+    """A place in the document, with the options that fill it in."""
+    options = _OPTIONS.get(place)
+    return f"{place} ({options})" if options else place

@@ -64,8 +64,8 @@ Progress = Callable[[int, int], None]
 class DeskRefused(RequestRefused):
     """The desk answered with a problem; `code` is its type without the prefix, `status` the HTTP status."""
 
-    def __init__(self, problem: Problem) -> None:
-        super().__init__(problem.type.rpartition(":")[2], f"{problem.title}: {problem.detail}")
+    def __init__(self, problem: Problem, advice: str = "") -> None:
+        super().__init__(problem.type.rpartition(":")[2], f"{problem.title}: {problem.detail}{advice}")
         self.status = problem.status
 
 
@@ -186,10 +186,19 @@ class DeskClient:
     @asynccontextmanager
     async def _call(self, path: str, call: Wire) -> AsyncIterator[httpx.Response]:
         content, headers = self.identity.sign(call.model_dump_json().encode()), {"content-type": JOSE}
-        with _Translated():
+        with _Translated(self._http):
             async with self._http.stream("POST", path, content=content, headers=headers) as response:
+                if response.status_code == httpx.codes.UNAUTHORIZED:
+                    raise DeskRefused(_parsed(Problem, await _body(response)), self._advice())
                 await _check(response)
                 yield response
+
+    def _advice(self) -> str:
+        """What a relay does not say to those whom it does not know: whom it knows."""
+        return (
+            f". Has the relay's operator entered {self.identity.card.id} (`blindrelay desk register`), and is this machine's "
+            "clock right?"
+        )
 
 
 def http_client(address: DeskAddress) -> httpx.AsyncClient:
@@ -210,7 +219,7 @@ def http_client(address: DeskAddress) -> httpx.AsyncClient:
 
 async def identify(http: httpx.AsyncClient) -> RelayIdentity:
     """Who answers there. Raises `RelayUnreachable`, `ConnectionLost`, `TimedOut`, `DeskRefused`."""
-    with _Translated():
+    with _Translated(http):
         async with http.stream("GET", "/v1/relay") as response:
             await _check(response)
             return _parsed(RelayIdentity, await _body(response))
@@ -218,6 +227,9 @@ async def identify(http: httpx.AsyncClient) -> RelayIdentity:
 
 class _Translated:
     """httpx's errors as ours."""
+
+    def __init__(self, http: httpx.AsyncClient) -> None:
+        self._http = http
 
     def __enter__(self) -> None:
         return None
@@ -227,7 +239,8 @@ class _Translated:
     ) -> None:
         if isinstance(value, httpx.ConnectError | httpx.ConnectTimeout):
             raise RelayUnreachable(
-                f"nobody answers at the desk, or not with the certificate that we know: {value}"
+                f"no desk answers at {self._http.base_url}, or not with the certificate that we know ({value}): is the relay "
+                "running (`blindrelay up`), and is that its desk's port?"
             ) from value
         if isinstance(value, httpx.TimeoutException):
             raise TimedOut("the desk did not answer in time: ask again") from value

@@ -164,6 +164,9 @@ def test_a_package_that_was_altered_is_not_shown(court: Run, relay: Path) -> Non
 
     assert ran.code != ExitCode.OK
     assert ran.out == ""
+    assert str(package) in ran.err
+    wrong = court("open", "--package", relay / "relay.crt")
+    assert f"not a disclosure package that this version understands: {relay / 'relay.crt'}" in wrong.err
 
 
 def test_nothing_is_opened_before_it_is_released(court: Run) -> None:
@@ -205,11 +208,11 @@ def test_a_request_comes_from_a_file(court: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
-        (TRAFFIC, "instrument"),
-        (ORDER, "demands"),
+        (TRAFFIC, "authorisation.instrument (--instrument): Field required"),
+        (ORDER, "demands (--class, --target, --from, --until): Field required"),
         ((*ORDER, "--class", "TRAFFIC", "--from", "-7d"), "name a --target"),
         ((*ORDER, *TRAFFIC[:6], "--until", "-8d"), "start must be before end"),
-        ((*ORDER, *TRAFFIC[:6]), "window"),
+        ((*ORDER, *TRAFFIC[:6]), "window.end (--until)"),
         ((*ORDER, *TRAFFIC, "--target", "acme.example"), "demands of their own"),
         ((*ORDER, *TRAFFIC, "--gag-until", "+7d"), "--gag-basis"),
         ((*ORDER[:4], *ORDER[6:], *TRAFFIC), "--issuer"),
@@ -260,13 +263,14 @@ def test_a_real_time_order_is_watched(court: Run, relay: Path, client: Callable[
 
 
 def test_a_stranger_is_told_nothing(relay: Path, home: Path, blindrelay: Run, card: Path) -> None:
-    """An authority that nobody has entered is not authenticated, and not told why."""
+    """An authority that nobody has entered is not authenticated, and not told why; the command knows what to ask next."""
     assert blindrelay("authority", "init", "us-court", *COURT, "--card", card).code == 0
 
     ran = blindrelay("authority", "request", "--relay", relay, *ORDER, *TRAFFIC)
 
     assert ran.code == ExitCode.REFUSED
     assert "not authenticated" in ran.err
+    assert "Has the relay's operator entered us-court (`blindrelay desk register`)" in ran.err
 
 
 def test_another_relay_is_noticed(court: Run, home: Path) -> None:
@@ -278,11 +282,16 @@ def test_another_relay_is_noticed(court: Run, home: Path) -> None:
     assert court("status").code == ExitCode.IDENTITY_REJECTED
 
 
-def test_a_relay_that_is_not_there_is_a_sentence(court: Run, tmp_path: Path) -> None:
+def test_a_relay_that_is_not_there_is_a_sentence(court: Run, relay: Path, tmp_path: Path) -> None:
     """Neither file nor port."""
     gone = court("status", "00000000-0000-4000-8000-000000000000", "--relay", tmp_path / "nowhere")
     assert gone.code == ExitCode.NOT_ENROLLED
+    (tmp_path / "relay.crt").write_bytes((relay / "relay.crt").read_bytes())
     Endpoint(host="127.0.0.1", port=1, ca_certificate="relay.crt", desk_port=1).write(tmp_path / FILE_NAME)
+    silent = court("status", "00000000-0000-4000-8000-000000000000", "--relay", tmp_path)
+    assert silent.code == ExitCode.RELAY_UNREACHABLE
+    assert "no desk answers at https://127.0.0.1:1" in silent.err
+    assert "is the relay running (`blindrelay up`)" in silent.err
 
 
 def test_nothing_is_known_without_an_authority(home: Path, blindrelay: Run) -> None:
