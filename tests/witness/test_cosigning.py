@@ -17,7 +17,7 @@ from blindrelay.protocol.transparency.note import Note, Signature
 from blindrelay.protocol.transparency.submission import Submission
 from blindrelay.witness.cosigning import Cosigner
 from blindrelay.witness.errors import Conflict, NotProved, NotSigned, Refused, SplitView, UnknownLog, Unreadable
-from blindrelay.witness.folder import Folder
+from blindrelay.witness.folder import MAX_SPLIT_VIEWS, Folder
 from support.party import HandClock
 from support.witnessed import HONEST, ORIGIN, Operator, Released, cosigner_in, forked
 
@@ -131,11 +131,16 @@ def test_a_second_tree_of_the_same_size_is_a_split_view(
 
 def test_a_split_view_is_kept_once(cosigner: Cosigner, operator: Operator, tmp_path: Path) -> None:
     """Somebody who repeats it a thousand times, or finds a thousand forms of it, does not fill the disk."""
-    cosigner.submit(operator.submission(0, 8))
-    for at in [5, 5, *range(8), *range(8)]:
+    cosigner.submit(operator.submission(0, 30))
+    log = Folder.read(tmp_path).log(ORIGIN)
+    for at in (5, 5, 6, 5):
         with pytest.raises(SplitView):
-            cosigner.submit(operator.submission(8, 8, forked(at)))
-    assert len(Folder.read(tmp_path).log(ORIGIN).split_views) == 9
+            cosigner.submit(operator.submission(30, 30, forked(at)))
+    assert len(log.split_views) == 3
+    for at in range(30):
+        with pytest.raises(SplitView):
+            cosigner.submit(operator.submission(30, 30, forked(at)))
+    assert len(log.split_views) == MAX_SPLIT_VIEWS
 
 
 def test_a_history_that_forks_is_not_proved(cosigner: Cosigner, operator: Operator) -> None:

@@ -105,6 +105,28 @@ def test_a_log_whose_memory_is_gone_is_no_new_log(tmp_path: Path, clock: HandClo
         pass
 
 
+def test_a_log_that_is_known_again_has_come_as_far_as_before(
+    tmp_path: Path, clock: HandClock, operator: Operator
+) -> None:
+    """Its keys may be taken away and given back, and a crash may have come between memory and keys: the memory stays."""
+    with cosigner_in(tmp_path, clock, operator.key.verifier) as cosigner:
+        cosigner.submit(operator.submission(0, 8))
+    folder = Folder.read(tmp_path)
+    (folder.log(ORIGIN).path / "keys").unlink()
+    with pytest.raises(UnknownLog):
+        folder.log(ORIGIN)
+    assert folder.last(folder.add_log(operator.key.verifier, clock)).head.size == 8
+
+
+def test_a_memory_of_another_log_is_none(tmp_path: Path, clock: HandClock, operator: Operator) -> None:
+    """Although the same witness has cosigned it."""
+    folder = made(tmp_path, clock, operator.key.verifier, SigningKey.generate("other.example/log").verifier)
+    one, other = folder.log(ORIGIN), folder.log("other.example/log")
+    (one.path / "checkpoint").write_bytes((other.path / "checkpoint").read_bytes())
+    with pytest.raises(Unreadable, match=f"a checkpoint of {ORIGIN}"):
+        folder.last(one)
+
+
 @pytest.mark.parametrize(
     "keys",
     ["", "x\n", pytest.param(f"{SigningKey.generate('elsewhere.example').verifier}\n", id="another log's")],
@@ -147,6 +169,7 @@ def test_keys_change_without_a_gap(tmp_path: Path, clock: HandClock, operator: O
         last = place.folder.last(place.folder.log(ORIGIN))
         assert None not in [cosigned_at(last.note, key.verifier) for key in (old, new)]
         assert last.note.is_signed_by(operator.key.verifier)
+        assert len(last.note.signatures) == 3
         data = operator.submission(3, 8)
         note = Submission.parse(data).note.with_signature(*cosigner.submit(data)[1])
         assert None not in [cosigned_at(note, key.verifier) for key in (old, new)]
