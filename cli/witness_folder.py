@@ -31,7 +31,8 @@ class LogKeys(click.ParamType[tuple[VerifierKey, ...]]):
                 return _keys_in(Path(given).read_text(encoding="utf-8"))
             return (VerifierKey.parse(given),)
         except (Malformed, UnicodeDecodeError, OSError) as error:
-            self.fail(f"{given[:120]!r} is neither a log's verifier key nor a file with some: {error}", param, ctx)
+            # Without what was given: it may be a private key, by mistake.
+            self.fail(f"this is neither a log's verifier key nor a file with some: {error}", param, ctx)
 
 
 def _keys_in(text: str) -> tuple[VerifierKey, ...]:
