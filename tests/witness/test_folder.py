@@ -86,6 +86,25 @@ def test_logs_are_remembered_with_all_their_keys(tmp_path: Path, clock: HandCloc
         assert running.log(ORIGIN) == running.log_at(origin_hash(ORIGIN))
 
 
+def test_a_log_is_found_by_its_hash_alone(tmp_path: Path, clock: HandClock, operator: Operator) -> None:
+    """Which comes out of an address: no other path leads to it, or anywhere else."""
+    folder, digest = made(tmp_path, clock, operator.key.verifier), origin_hash(ORIGIN)
+    for wrong in (
+        "",
+        "..",
+        ".",
+        f"../logs/{digest}",
+        f"{digest}/.",
+        digest.upper(),
+        digest[:-1],
+        f"{digest}\n",
+        ORIGIN,
+    ):
+        with pytest.raises(UnknownLog):
+            folder.log_at(wrong)
+    assert folder.log_at(digest).origin == ORIGIN
+
+
 def test_adding_a_key_does_not_make_it_forget(tmp_path: Path, clock: HandClock, operator: Operator) -> None:
     """The log with the new key is the log that has come so far."""
     with cosigner_in(tmp_path, clock, operator.key.verifier) as cosigner:
