@@ -103,6 +103,9 @@ With --json, one object when it listens, and one for each cosignature or refusal
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
+@click.option(
+    "--public-url", metavar="URL", help="Where others reach it, if that is elsewhere: behind a proxy, by a name."
+)
 @click.option("--certificate", type=click.Path(dir_okay=False, path_type=Path), help="With --key: HTTPS (PEM).")
 @click.option("--key", type=click.Path(dir_okay=False, path_type=Path), help="The certificate's private key (PEM).")
 @click.option(
@@ -116,6 +119,7 @@ def run(
     name: str | None,
     host: str,
     port: int,
+    public_url: str | None,
     certificate: Path | None,
     key: Path | None,
     verbose: bool,
@@ -139,7 +143,7 @@ def run(
     found = Witness(
         folder, [each for given in logs for each in given], name=name, host=host, port=port, tls=tls, report=report
     )
-    asyncio.run(_serve(found, lambda: _announce(found, folder, as_json=as_json), parent))
+    asyncio.run(_serve(found, lambda: _announce(found, folder, public_url, as_json=as_json), parent))
     if not as_json:
         click.echo("stopped; everything that was cosigned is on disk")
     return ExitCode.OK
@@ -160,8 +164,8 @@ async def _serve(found: Witness, ready: Callable[[], None], parent: int | None) 
             await stopped.wait()
 
 
-def _announce(found: Witness, folder: Path, *, as_json: bool) -> None:
-    line = str(policy.Witness(found.key.name, found.key, found.url))
+def _announce(found: Witness, folder: Path, public_url: str | None, *, as_json: bool) -> None:
+    line = str(policy.Witness(found.key.name, found.key, public_url or found.url))
     origins = [log.origin for log in found.folder.logs()]
     if as_json:
         emit(

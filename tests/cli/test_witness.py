@@ -61,7 +61,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_says_where_it_is_and_stops_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     """Address, key, folder, and the line of a policy that names it; SIGINT and SIGTERM end it with exit code 0."""
-    with running(tmp_path / "w", "--name", "w.example", "--log", LOG) as process:
+    with running(tmp_path / "w", "--name", "w.example", "--log", LOG, "--public-url", "https://w.example") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         head = ""
@@ -73,7 +73,7 @@ def test_it_says_where_it_is_and_stops_cleanly(tmp_path: Path, number: signal.Si
     assert (rest.strip(), err) == ("stopped; everything that was cosigned is on disk", "")
     (line,) = [line.strip() for line in head.splitlines() if line.strip().startswith("witness ")]
     assert parse_witness(line).key == Folder.read(tmp_path / "w").keys[0].verifier
-    assert parse_witness(line).name == "w.example"
+    assert (parse_witness(line).name, parse_witness(line).url) == ("w.example", "https://w.example")
     assert ORIGIN in head
 
 
