@@ -69,16 +69,20 @@ class Directory:
             IdentityRejected: one of the devices it lists is not theirs; `check` says why.
             HistoryRejected: the entry is not in the relay's public log, or that does not hold.
         """
-        self._heads.check()
-        seen = self._seen(caller)
+        seen = await self._seen(caller)
         entry = await caller.call(LOOK_UP_USER, LookUpUser(user=user, seen=seen.size if seen else 0))
         if entry.user != user:
             raise IdentityRejected(str(user), "directory", f"asked about {user}, the relay answers about {entry.user}")
         return self._accept(user, entry, seen)
 
-    def _seen(self, caller: Caller) -> Checkpoint | None:
-        """The checkpoint to have continued. An anonymous connection is not to be known by what it has seen."""
-        return self._heads.checkpoint if isinstance(caller, Connection) else None
+    async def _seen(self, caller: Caller) -> Checkpoint | None:
+        """The checkpoint to have continued, once all that was heard has been compared with it. An anonymous connection is not
+        to be known by what it has seen."""
+        self._heads.check()
+        if not isinstance(caller, Connection):
+            return None
+        await self._heads.reconcile(caller)
+        return self._heads.checkpoint
 
     def _accept(self, user: UserAddress, entry: UserEntry, seen: Checkpoint | None) -> Contact:
         if not entry.devices:
@@ -88,11 +92,11 @@ class Directory:
             )
         with self._heads.transaction():
             contact = self._contacts.accept(entry)
-            if not contact.rejected:
-                self._check_logged(entry, self._heads.accept(entry.head, seen))
-        if contact.rejected:
-            # One device that is not theirs is one reader too many. It is not for us to guess what the relay is up to.
-            raise contact.rejected[0]
+            if contact.rejected:
+                # One device that is not theirs is one reader too many. It is not for us to guess what the relay is up to, and
+                # nothing of the entry is kept: its other devices have not been looked for in the log.
+                raise contact.rejected[0]
+            self._check_logged(entry, self._heads.accept(entry.head, seen))
         self._looked_up[user] = self._clock.monotonic()
         return contact
 
@@ -105,8 +109,7 @@ class Directory:
 
     async def pin_root(self, tenant: str, caller: Caller) -> None:
         """Learn the root of a tenant from which a first message came. Raises as `Connection.call` and `look_up`."""
-        self._heads.check()
-        seen = self._seen(caller)
+        seen = await self._seen(caller)
         entry = await caller.call(LOOK_UP_TENANT, LookUpTenant(tenant=tenant, seen=seen.size if seen else 0))
         with self._heads.transaction():
             self._contacts.pin_root(tenant, entry.root)
@@ -131,7 +134,6 @@ class Directory:
         Raises:
             UnknownRecipient, IdentityRejected: see `look_up`. Nothing was sent.
         """
-        self._heads.check()
         lock = self._locks.setdefault(user, asyncio.Lock())
         async with lock:
             contact = self._contacts.contact(user) if self.is_current(user) else None
@@ -151,7 +153,10 @@ class Directory:
     async def prepare_all(
         self, users: Iterable[UserAddress], caller_for: "CallerFor", *, own: DeviceAddress
     ) -> dict[UserAddress, list[DeviceAddress]]:
-        """`prepare` for many, some at a time; `own` is never among the devices."""
+        """`prepare` for many, some at a time; `own` is never among the devices.
+
+        Raises as `prepare`; also for those whose devices need not be asked for, when the log's history is in doubt by now.
+        """
         ready: dict[UserAddress, list[DeviceAddress]] = {}
         waiting: list[UserAddress] = []
         for user in users:
@@ -177,6 +182,7 @@ class Directory:
                 for task in tasks:
                     task.cancel()
                 await asyncio.wait(tasks)
+        self._heads.check()
         return ready
 
     async def _claim(self, missing: list[DeviceAddress], caller: Caller) -> set[DeviceAddress]:

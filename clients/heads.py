@@ -25,8 +25,9 @@ from typing import Final
 from pydantic import TypeAdapter, ValidationError
 
 from blindrelay.clients.errors import HistoryRejected, StoreDamaged
-from blindrelay.clients.keystore import KeyStore, Space
-from blindrelay.clients.log_records import Alarm, Habits, Heard, TwoHistories
+from blindrelay.clients.keystore import KeyStore
+from blindrelay.clients.log_records import Alarm, Habits, Heard, LogRecords, TwoHistories
+from blindrelay.clients.log_trust import LogTrust
 from blindrelay.clients.rpc import Caller
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.errors import Malformed, VerificationFailed
@@ -37,7 +38,6 @@ from blindrelay.protocol.transparency.merkle import leaf_hash, verify_consistenc
 from blindrelay.protocol.transparency.note import Note
 from blindrelay.protocol.transparency.policy import Trust, Witnessed
 
-_POLICY: Final = "policy"
 _HEAD: Final = "head"
 _HEARD: Final = "heard"
 _ALARM: Final = "alarm"
@@ -54,10 +54,10 @@ class Heads:
         self._store = store
         self._clock = clock
         self._habits = habits or Habits()
-        self._epoch = store.epoch
-        self._kept: dict[str, bytes | None] = {}
+        self._records = LogRecords(store)
+        self._trust = LogTrust(self._records, self._habits)
         self._gossip: tuple[bytes, bytes] = (b"", b"")  # of which head, what
-        self._offered: str | None = None  # a policy that the relay would like to have in place of the one we keep
+        self._comparing = asyncio.Lock()
         #: Set when there is something to be compared soon: see `reconcile`.
         self.due = asyncio.Event()
 
@@ -66,14 +66,12 @@ class Heads:
     @property
     def trust(self) -> Trust | None:
         """By what the log is verified; None while nobody has said."""
-        kept = self._get(_POLICY)
-        text = self._habits.policy or (None if kept is None else kept.decode())
-        return None if text is None else self._parse(text)
+        return self._trust.current
 
     @property
     def note(self) -> Note | None:
         """The newest checkpoint that was verified, with its signatures."""
-        kept = self._get(_HEAD)
+        kept = self._records.get(_HEAD)
         return None if kept is None else Note.parse(kept)
 
     @property
@@ -85,7 +83,7 @@ class Heads:
     @property
     def alarm(self) -> Alarm | None:
         """Proof of two histories, if there is any."""
-        kept = self._get(_ALARM)
+        kept = self._records.get(_ALARM)
         try:
             return None if kept is None else Alarm.model_validate_json(kept)
         except ValidationError:
@@ -93,10 +91,7 @@ class Heads:
 
     def dismiss(self) -> None:
         """A person has dealt with the alarm: what the relay shows from now on is taken for the history."""
-        with self._store.transaction():
-            for name in (_ALARM, _HEAD, _HEARD):
-                self._store.delete(Space.LOG, name)
-        self._kept.clear()
+        self._records.delete((_ALARM, _HEAD, _HEARD))
 
     def check(self) -> None:
         """Raise `HistoryRejected` when there is an alarm, or the relay has been asked for a proof in vain for too long."""
@@ -116,25 +111,17 @@ class Heads:
                 yield
         except TwoHistories as found:
             if self.alarm is None:  # the first one is the evidence
-                self._put(_ALARM, found.alarm.model_dump_json().encode())
+                self._keep_alarm(found.alarm)
             raise
 
     # What the relay shows.
 
     async def learn_policy(self, caller: Caller) -> None:
-        """Ask by what the log is to be verified, where nobody else has said: the first answer is kept.
-
-        Another answer later is kept once a checkpoint holds by both: the old key has vouched for the new one then.
-        """
-        if self._habits.policy is not None:
+        """Ask by what the log is to be verified, where nobody else has said: see `log_trust`."""
+        if self._trust.is_told:
             return
-        said = (await caller.call(LOG_POLICIES, Empty())).directory
-        kept = self._get(_POLICY)
-        if kept is None:
-            self._parse(said)
-            self._put(_POLICY, said.encode())
-        elif kept.decode() != said:
-            self._offered = said
+        self._trust.learn((await caller.call(LOG_POLICIES, Empty())).directory)
+        if self._trust.offered:
             self.due.set()
 
     def accept(self, head: Head, seen: Checkpoint | None) -> Checkpoint:
@@ -144,16 +131,12 @@ class Heads:
             HistoryRejected: a check of the module's table failed.
         """
         self.check()
-        witnessed = self._open(head.checkpoint)
-        checkpoint, current = witnessed.checkpoint, self.checkpoint
+        checkpoint = self._open(head.checkpoint).checkpoint
+        shown = self._shown(head.checkpoint)
         if seen is not None:
-            self._prove(Heard(note=head.checkpoint, source="", at=0), seen, checkpoint, head.consistency)
-        if current is None or (seen == current and checkpoint.size >= current.size):
-            self._put(_HEAD, head.checkpoint)
-        else:
-            self._hear(Heard(note=head.checkpoint, source="", at=int(self._clock.now())))
-            if seen is not None:  # else somebody asked without saying who they are: not in the same moment
-                self.due.set()
+            self._prove(shown, seen, checkpoint, head.consistency)
+        if not self._advance(shown, seen) and seen is not None:
+            self.due.set()  # else somebody asked without saying who they are: not in the same moment
         return checkpoint
 
     def check_included(self, entry: Entry, included: Included, checkpoint: Checkpoint) -> None:
@@ -165,8 +148,8 @@ class Heads:
             what = f"a {entry.kind} of {entry.tenant}"
             raise HistoryRejected("inclusion", f"it shows {what} that its log does not ({error.reason})") from None
 
-    def _open(self, data: bytes, trust: Trust | None = None) -> Witnessed:
-        trust = trust or self.trust
+    def _open(self, data: bytes) -> Witnessed:
+        trust = self.trust
         if trust is None:
             raise HistoryRejected("checkpoint", "nobody has said by what its log is to be verified")
         try:
@@ -179,7 +162,10 @@ class Heads:
         if not trust.is_met_by({name for name, time in witnessed.cosigned if abs(now - time) <= most}):
             age = (now - max(time for _, time in witnessed.cosigned)) / 60
             raise HistoryRejected(
-                "stale", f"its witnesses have last seen it {age:.0f} minutes ago: something newer is being withheld"
+                "stale",
+                f"its witnesses have last seen it {age:.0f} minutes ago: something newer is being withheld"
+                if age > 0
+                else f"its witnesses say that they will see it in {-age:.0f} minutes: their clocks or ours are wrong",
             )
         return witnessed
 
@@ -196,12 +182,26 @@ class Heads:
                 "consistency", f"its log does not continue itself: {error.reason}", shown
             ) from None
 
+    def _advance(self, shown: Heard, proved: Checkpoint | None) -> bool:
+        """Make `shown`, which continues `proved`, the newest one. If another one has become that meanwhile, it waits to be
+        compared, and the answer is False. Raises `TwoHistories` when they contradict each other at once."""
+        current = self.checkpoint
+        if current is None or proved == current:
+            self._records.put(_HEAD, shown.note)
+            return True
+        if shown.checkpoint.size != current.size:
+            self._queue(shown)
+            return False
+        if shown.checkpoint.root != current.root:
+            raise self._split(shown, current.size)
+        return True
+
     # What peers have seen.
 
     @property
     def gossip(self) -> bytes:
         """What goes out with every letter: the newest checkpoint, with the log's signature alone. Empty: there is none."""
-        head = self._get(_HEAD) or b""
+        head = self._records.get(_HEAD) or b""
         if head != self._gossip[0]:
             note = Note.parse(head)
             origin = Checkpoint.parse(note.text).origin
@@ -216,18 +216,18 @@ class Heads:
             return
         with suppress(Malformed):
             note = Note.parse(data)
-            if note.is_signed_by(trust.log) and Checkpoint.parse(note.text).origin == trust.log.name:
-                self._hear(Heard(note=data, source=source, at=int(self._clock.now())))
-                if self._heard():
-                    self.due.set()
+            if self._trust.has_signed(note) and Checkpoint.parse(note.text).origin == trust.log.name:
+                self._compare(Heard(note=data, source=source, at=int(self._clock.now())))
 
-    def _hear(self, heard: Heard) -> None:
+    def _compare(self, heard: Heard) -> None:
         current = self.checkpoint
-        if current is not None and heard.checkpoint.size == current.size:
-            if heard.checkpoint.root != current.root and self.alarm is None:
-                alarm = self._split(heard, current.size).alarm
-                self._put(_ALARM, alarm.model_dump_json().encode())
-            return
+        if current is None or heard.checkpoint.size != current.size:
+            self._queue(heard)
+            self.due.set()
+        elif heard.checkpoint.root != current.root and self.alarm is None:
+            self._keep_alarm(self._split(heard, current.size).alarm)
+
+    def _queue(self, heard: Heard) -> None:
         waiting = self._heard()
         if len(waiting) < _MAX_HEARD and heard.checkpoint not in [each.checkpoint for each in waiting]:
             self._keep_heard([*waiting, heard])
@@ -240,51 +240,41 @@ class Heads:
         Raises:
             HistoryRejected: it cannot. The alarm is kept by then.
         """
-        self.due.clear()
-        self.check()
-        heard, current = self._heard(), self.checkpoint
-        if not heard and self._offered is None:
-            return
+        async with self._comparing:
+            self.due.clear()
+            self.check()
+            heard, current = self._heard(), self.checkpoint
+            if heard or self._trust.offered:
+                await self._reconcile(caller, heard, current)
+
+    async def _reconcile(self, caller: Caller, heard: list[Heard], current: Checkpoint | None) -> None:
         known = [each.checkpoint for each in heard] + ([current] if current is not None else [])
         answer = await caller.call(PROVE_HEAD, ProveHead(seen=[each.size for each in known]))
         newest = self._open(answer.checkpoint)
         proofs = answer.consistency if len(answer.consistency) == len(known) else [[] for _ in known]
-        shown = [*heard, Heard(note=answer.checkpoint, source="", at=0)]
+        shown = self._shown(answer.checkpoint)
         with self.transaction():
-            for evidence, old, proof in zip(shown, known, proofs, strict=False):
+            for evidence, old, proof in zip([*heard, shown], known, proofs, strict=False):
                 self._prove(evidence, old, newest.checkpoint, proof)
-            self._put(_HEAD, answer.checkpoint)
             self._keep_heard([each for each in self._heard() if each not in heard])
-            self._adopt(answer.checkpoint)
-
-    def _adopt(self, checkpoint: bytes) -> None:
-        offered, self._offered = self._offered, None
-        if offered is not None:
-            with suppress(HistoryRejected):  # the key that we know has not vouched for the new one
-                self._open(checkpoint, self._parse(offered))
-                self._put(_POLICY, offered.encode())
+            if not self._advance(shown, current):  # a look-up has been answered meanwhile
+                self.due.set()
+            self._trust.adopt(answer.checkpoint)
 
     # Inside.
 
-    def _get(self, name: str) -> bytes | None:
-        """What is kept under a name. It is asked for with every letter, so it is remembered until something is rolled back."""
-        if self._epoch != self._store.epoch:
-            self._kept.clear()
-            self._epoch = self._store.epoch
-        if name not in self._kept:
-            self._kept[name] = self._store.get(Space.LOG, name)
-        return self._kept[name]
-
-    def _put(self, name: str, value: bytes) -> None:
-        self._store.put(Space.LOG, name, value)
-        self._kept[name] = value
+    def _shown(self, note: bytes) -> Heard:
+        return Heard(note=note, source="", at=int(self._clock.now()))
 
     def _heard(self) -> list[Heard]:
-        kept = self._get(_HEARD)
+        kept = self._records.get(_HEARD)
         return [] if kept is None else _ALL_HEARD.validate_json(kept)
 
     def _keep_heard(self, heard: list[Heard]) -> None:
-        self._put(_HEARD, _ALL_HEARD.dump_json(heard))
+        self._records.put(_HEARD, _ALL_HEARD.dump_json(heard))
+
+    def _keep_alarm(self, alarm: Alarm) -> None:
+        self._records.put(_ALARM, alarm.model_dump_json().encode())
 
     def _split(self, shown: Heard, size: int) -> TwoHistories:
         return self._two_histories(
@@ -292,16 +282,8 @@ class Heads:
         )
 
     def _two_histories(self, check: str, reason: str, shown: Heard) -> TwoHistories:
-        ours = self._get(_HEAD) or b""
+        ours = self._records.get(_HEAD) or b""
         now = int(self._clock.now())
         return TwoHistories(
             Alarm(check=check, reason=reason, ours=ours, theirs=shown.note, heard_from=shown.source, at=now)
         )
-
-    def _parse(self, text: str) -> Trust:
-        wanted = self._habits.witnesses
-        try:
-            trust = Trust.parse(text)
-            return trust if wanted is None else Trust.threshold(trust.log, trust.witnesses, wanted)
-        except Malformed as error:
-            raise HistoryRejected("checkpoint", f"the policy of its log cannot be used: {error}") from None

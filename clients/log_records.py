@@ -1,11 +1,13 @@
 """What a device wants of the log `directory`, and what it keeps about it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated
 
 from pydantic import Field
 
 from blindrelay.clients.errors import HistoryRejected
+from blindrelay.clients.keystore import KeyStore, Space
 from blindrelay.protocol.rpc import MAX_CHECKPOINT
 from blindrelay.protocol.statements import Wire
 from blindrelay.protocol.transparency.checkpoint import Checkpoint
@@ -67,3 +69,33 @@ class TwoHistories(HistoryRejected):
     def __init__(self, alarm: Alarm) -> None:
         super().__init__(alarm.check, alarm.reason)
         self.alarm = alarm
+
+
+class LogRecords:
+    """What is kept about the log, in the key store. Some of it is asked for with every letter, so it is remembered."""
+
+    def __init__(self, store: KeyStore) -> None:
+        self._store = store
+        self._epoch = store.epoch
+        self._remembered: dict[str, bytes | None] = {}
+
+    def get(self, name: str) -> bytes | None:
+        """What is kept under a name, or None."""
+        if self._epoch != self._store.epoch:  # something was rolled back
+            self._remembered.clear()
+            self._epoch = self._store.epoch
+        if name not in self._remembered:
+            self._remembered[name] = self._store.get(Space.LOG, name)
+        return self._remembered[name]
+
+    def put(self, name: str, value: bytes) -> None:
+        """Keep it."""
+        self._store.put(Space.LOG, name, value)
+        self._remembered[name] = value
+
+    def delete(self, names: Iterable[str]) -> None:
+        """Forget them, all or none."""
+        with self._store.transaction():
+            for name in names:
+                self._store.delete(Space.LOG, name)
+        self._remembered.clear()

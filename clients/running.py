@@ -158,6 +158,7 @@ class Running:
         connection.observe(self)
         try:
             await connection.start()
+            await self.heads.learn_policy(connection)  # before the first letter, whose sender is looked up by it
             self._tasks = [asyncio.create_task(self._inbox.work())]
             await upkeep.announce()
             self._tasks.append(asyncio.create_task(upkeep.work()))

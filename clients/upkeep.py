@@ -58,7 +58,6 @@ class Upkeep:
         """
         await self._publish_statement()
         await self.replenish()
-        await self._heads.learn_policy(self._connection)
 
     async def _publish_statement(self) -> None:
         statement = PublishStatement(statement=self._identity.statement())

@@ -220,6 +220,19 @@ def test_prekeys_of_strangers_are_refused(alice, bob):
     assert rejected(alice.contacts.check_prekey, bob.address, bob.claim()) == "unknown"
 
 
+def test_a_one_time_prekey_counts_once(alice, bob):
+    """A one-time key that comes again is refused, restarts included; a fallback key may come as often as it likes."""
+    alice.contacts.accept(bob.entry())
+    first, second = bob.claim(), bob.claim()
+    alice.postroom.start_session(bob.address, first)
+    alice.postroom.start_session(bob.address, second)
+    assert rejected(alice.postroom.start_session, bob.address, first) == "prekey-repeated"
+    assert rejected(Contacts(alice.store, alice.clock).check_prekey, bob.address, second) == "prekey-repeated"
+    bob.one_time.clear()
+    for _ in range(2):
+        alice.postroom.start_session(bob.address, bob.claim())
+
+
 def test_token_must_be_the_stated_one(alice, bob):
     """A delivery token is kept when the user's devices state its verifier, and refused otherwise."""
     token = bob.identity.token
