@@ -22,6 +22,9 @@ class Cosigner:
         # Between the look at what is known and the word that it is kept, nobody else may look: of two submissions that
         # continue one checkpoint in two ways, both would be cosigned.
         self._one_at_a_time = threading.Lock()
+        # Logs whose checkpoint could not be kept: it can be read, perhaps, and nobody knows whether it would be after a
+        # power cut.
+        self._unsure: set[str] = set()
 
     def submit(self, data: bytes) -> tuple[Checkpoint, tuple[Signature, ...]]:
         """Cosign the checkpoint of a submission, having kept it on stable storage.
@@ -43,7 +46,12 @@ class Cosigner:
             self._check(submission, head, last, log, note)
             # Said of a later time that the log was smaller would be false. A clock may have been set back.
             cosigned = self._folder.cosigned(note, max(int(self._clock.now()), last.time))
-            self._folder.keep(log, cosigned)
+            # Within one second the same question has the same answer: anybody can repeat what a log has published, and
+            # shall not keep the disk busy with it.
+            if cosigned != last.note or log.origin in self._unsure:
+                self._unsure.add(log.origin)
+                self._folder.keep(log, cosigned)
+                self._unsure.remove(log.origin)
         return head, cosigned.signatures[len(note.signatures) :]
 
     def _check(self, submission: Submission, head: Checkpoint, last: Cosigned, log: KnownLog, note: Note) -> None:
@@ -61,8 +69,8 @@ class Cosigner:
 
 
 def _signed(note: Note, log: KnownLog) -> Note:
-    """The note with the signatures of the log's keys that are known, and no others."""
+    """The note with one signature of each of the log's keys that are known and have signed, and no others."""
     claimed = [key for key in log.keys if any(signature.is_of(key) for signature in note.signatures)]
     if not claimed or not all(note.is_signed_by(key) for key in claimed):
         raise NotSigned(f"no key of {log.origin} that this witness knows has signed this checkpoint")
-    return Note(note.text, tuple(found for found in note.signatures if any(found.is_of(key) for key in claimed)))
+    return Note(note.text, tuple(next(found for found in note.signatures if found.is_of(key)) for key in claimed))

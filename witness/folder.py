@@ -27,7 +27,7 @@ from blindrelay.protocol.transparency.keys import Algorithm, SigningKey, Verifie
 from blindrelay.protocol.transparency.merkle import EMPTY_ROOT
 from blindrelay.protocol.transparency.note import Note
 from blindrelay.witness.errors import FolderInUse, NoWitness, UnknownLog, Unreadable
-from blindrelay.witness.files import locked, make_folder, write_durably
+from blindrelay.witness.files import locked, make_folder, sync_folder, write_durably
 
 DEFAULT_NAME: Final = "localhost/witness"
 #: Of contradictions of one log. The first one says it all.
@@ -244,6 +244,8 @@ class Folder:
     def _cosign_with_every_key(self, log: KnownLog, clock: Clock) -> None:
         last = self.last(log)
         if all(cosigned_at(last.note, key.verifier) is not None for key in self.keys):
+            with _readable(log.path):
+                sync_folder(log.path)  # who had it before may have been killed in the middle of keeping this one
             return
         signed = tuple(found for found in last.note.signatures if found.name != self.name)
         with _readable(log.path):

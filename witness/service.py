@@ -134,6 +134,7 @@ class Witness:
                 self._host,
                 self._port,
                 ssl=_server_context(*self._tls) if self._tls else None,
+                ssl_handshake_timeout=HEAD_SECONDS if self._tls else None,
             )
         except OSError as error:
             raise AddressInUse(

@@ -1,5 +1,7 @@
 """The decision: what is cosigned, what is refused, and that nobody gets two histories."""
 
+import os
+import stat
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from blindrelay.protocol.transparency.note import Note, Signature
 from blindrelay.protocol.transparency.submission import Submission
 from blindrelay.witness.cosigning import Cosigner
 from blindrelay.witness.errors import Conflict, NotProved, NotSigned, Refused, SplitView, UnknownLog, Unreadable
-from blindrelay.witness.folder import MAX_SPLIT_VIEWS, Folder
+from blindrelay.witness.folder import MAX_SPLIT_VIEWS, Folder, KnownLog
 from support.party import HandClock
 from support.witnessed import HONEST, ORIGIN, Operator, Released, cosigner_in, forked
 
@@ -228,6 +230,28 @@ def test_a_clock_that_is_set_back_does_not_make_a_liar_of_the_witness(
     assert cosigned_at(operator.note(8).with_signature(*signatures), key) == noon
 
 
+def test_repeating_a_question_does_not_keep_the_disk_busy(
+    cosigner: Cosigner, operator: Operator, clock: HandClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Anybody can send a published checkpoint again, with its signature ten times over: one write a second is what it costs."""
+    kept: list[int] = []
+    keep = Folder.keep
+
+    def counted(folder: Folder, log: KnownLog, note: Note) -> None:
+        kept.append(int(clock.at))
+        keep(folder, log, note)
+
+    monkeypatch.setattr(Folder, "keep", counted)
+    _, first = cosigner.submit(operator.submission(0, 3))
+    note = operator.note(3)
+    again = Submission(3, (), note.with_signature(*note.signatures * 9)).encode()
+    assert [cosigner.submit(data)[1] for data in (again, operator.submission(3, 3), again)] == [first] * 3
+    assert len(kept) == 1
+    clock.at += 1
+    assert cosigner.submit(again)[1] != first
+    assert len(kept) == 2
+
+
 class WatchedLock:
     """A lock that says when somebody waits for it."""
 
@@ -316,6 +340,31 @@ def test_a_checkpoint_that_cannot_be_kept_is_not_cosigned(
         cosigner.submit(operator.submission(8, 9))
     assert caught.value.known == 3
     assert cosigner.submit(operator.submission(3, 8))[0].size == 8
+
+
+def test_what_may_not_be_durable_is_written_again(
+    cosigner: Cosigner, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The name could not be synced, and the file is there to be read: the next answer waits for the disk all the same."""
+    fsync, synced = os.fsync, []
+
+    def broken(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(5, "Input/output error")
+        fsync(descriptor)
+
+    def watched(descriptor: int) -> None:
+        synced.append(stat.S_ISDIR(os.fstat(descriptor).st_mode))
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        cosigner.submit(operator.submission(0, 3))
+    monkeypatch.setattr(os, "fsync", watched)
+    assert cosigner.submit(operator.submission(3, 3))[0].size == 3
+    assert synced == [False, True]
+    cosigner.submit(operator.submission(3, 3))
+    assert synced == [False, True]
 
 
 SIZES: Final = st.integers(0, 20)

@@ -138,6 +138,23 @@ def test_kept_means_on_stable_storage(tmp_path: Path, operator: Operator, monkey
     assert done == ["sync .checkpoint.new", "rename .checkpoint.new checkpoint", f"sync {folder}", "cosigned"]
 
 
+def test_what_was_kept_halfway_is_durable_before_anything_is_said(
+    tmp_path: Path, operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A witness that was killed between a name and its sync left a file that can be read: the next one syncs it first."""
+    play(tmp_path, operator, Released(operator.key.verifier))
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def watched(descriptor: int) -> None:
+        synced.append(Path(f"/proc/self/fd/{descriptor}").readlink().name)
+        fsync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", watched)
+    with cosigner_in(tmp_path, HandClock()):
+        assert next(tmp_path.glob("logs/*/checkpoint")).parent.name in synced
+
+
 def writer(folder: Path, operator: Operator, *wrapper: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*wrapper, sys.executable, "-m", "support.witness_writer", str(folder), operator.key.encode()],
