@@ -144,6 +144,8 @@ class CaseExpectation(Piece):
     """What people have to do, each containing these words. An empty list: nothing."""
     signals: tuple[Line, ...] | None = None
     """Signals of fraud, each containing these words. An empty list: none."""
+    listed: bool | None = None
+    """Whether the order is on a list that a statute wants sent, for the agency to confirm (India: every fifteen days)."""
     notify_not_before: Moment | None = None
     """When users are told at the earliest. `null`: at once."""
     notice_is_open: bool | None = None

@@ -115,6 +115,9 @@ class Look:
                 part.same(kind, [], list(found))
             for phrase in phrases or ():
                 part.contains(kind, phrase, found)
+        if expected.listed is not None:
+            lists = self._docket.desk.order_lists()
+            part.same("listed", expected.listed, any(detail.view.case_id in listed.cases for listed in lists))
         if detail.decision is not None:
             part.fields(expected, detail.decision, ("notify_not_before", "notice_is_open"))
         return part

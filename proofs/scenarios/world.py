@@ -132,9 +132,9 @@ class World:
         return Settings.model_validate(
             {
                 "data_dir": self.data,
+                "port": 0,  # and so a free one for everything else that listens
                 "retention": operator.retention.model_dump(),
                 "desk": {
-                    "https_port": 0,
                     "approvals": operator.approvals,
                     "emergency_hours": operator.emergency_hours,
                     "max_requests_a_day": operator.max_requests_a_day,

@@ -232,6 +232,8 @@ def _raising(case: Case, verdict: DemandDecision, now: datetime) -> Iterator[Tod
     demand_id = verdict.demand_id
     if verdict.escalate_to_counsel and (Concern.COUNSEL, demand_id) not in case.raised:
         yield Raise(Concern.COUNSEL, demand_id)
+    if verdict.outcome is Outcome.FRAUD_SUSPECTED and (Concern.FRAUD, demand_id) not in case.raised:
+        yield Raise(Concern.FRAUD, demand_id)
     is_overdue = verdict.follow_up_due is not None and now >= verdict.follow_up_due and _has_left(case, demand_id)
     if is_overdue and not _followed_up(case, demand_id) and (Concern.FOLLOW_UP_OVERDUE, demand_id) not in case.raised:
         yield Raise(Concern.FOLLOW_UP_OVERDUE, demand_id)

@@ -38,6 +38,8 @@ from blindrelay.relay.suspension import Suspensions
 _log = structlog.get_logger()
 _change = tables.service_change.c
 _NOTE: Final = 1_000
+#: Whose order it is towards users when nobody ordered it: which person of the operator's did it is for the desk alone.
+OPERATOR: Final = "the operator of this relay"
 
 
 class State(StrEnum):
@@ -94,6 +96,11 @@ class Change:
     changed_at: datetime
     made_by: str
     note: str
+
+    @property
+    def is_ordered(self) -> bool:
+        """Whether an authority's order did it, whose key names case and demand; else a person of the operator's."""
+        return "/" in self.key
 
 
 @dataclass(frozen=True, slots=True)
@@ -300,7 +307,7 @@ class ServiceStates:
             jurisdiction=change.jurisdiction,
             state=change.state.value,
             effective=effective,
-            ordered_by=change.made_by,
+            ordered_by=change.made_by if change.is_ordered else OPERATOR,
             now=int(change.changed_at.timestamp()),
         )
         await self._board.post([notice])

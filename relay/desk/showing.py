@@ -149,6 +149,7 @@ _CONCERNS = {
     steps.Concern.FOLLOW_UP_OVERDUE: "the process that was owed after the emergency has not come",
     steps.Concern.UNDATED_GAG: "for a year or more the user may not be told, and no end is named",
     steps.Concern.COUNSEL: "a lawyer is to look at it",
+    steps.Concern.FRAUD: "fraud is suspected: tell the agency whose name was used, and the national contact for cybercrime",
 }
 
 

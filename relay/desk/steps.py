@@ -31,6 +31,7 @@ class Concern(StrEnum):
     )
     UNDATED_GAG = "undated-gag"  #: for a year now the user may not be told, and no end is named
     COUNSEL = "counsel"  #: the decision itself asks for a lawyer
+    FRAUD = "fraud"  #: somebody has used an agency's name: the agency is to be told, and whoever pursues that
 
 
 class Received(Document):

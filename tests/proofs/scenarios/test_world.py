@@ -20,7 +20,7 @@ class Squatted(World):
 
     async def _start_relay(self) -> None:
         if hasattr(self, "relay"):
-            for port in (self.relay.port, self.relay.port + 1, self.relay.desk_port or 0):
+            for port in (self.relay.port, self.relay.port + 1, self.relay.desk_port or 0, self.relay.logs_port):
                 with contextlib.suppress(OSError):
                     self.squatters.enter_context(socket.create_server(("127.0.0.1", port)))
                     self.robbed.add(port)
@@ -28,13 +28,13 @@ class Squatted(World):
 
 
 async def test_a_restart_needs_no_luck(tmp_path: Path) -> None:
-    """Nobody gets the port that devices know while the relay restarts, and the desk needs no port of its former life."""
+    """Nobody gets the port that devices know while the relay restarts, and desk and logs need no port of their former life."""
     world = Squatted(tmp_path)
     with world.squatters:
         async with world:
-            port, desk_port = world.relay.port, world.relay.desk_port
+            port, others = world.relay.port, {world.relay.desk_port, world.relay.logs_port}
             await world.restart()
 
-            assert world.robbed >= {desk_port}
+            assert world.robbed >= others
             assert world.relay.port == port
             assert await world.collect("alice@acme.example") == []

@@ -212,6 +212,21 @@ async def test_an_emergency_waits_for_a_call_back(desk: Desk, office: Office) ->
     assert desk.status("us-court", view.case_id).demands[0].outcome is Outcome.GRANTED
 
 
+async def test_whoever_uses_an_agencys_name_is_shown_to_somebody(desk: Desk, office: Office) -> None:
+    """The agency does not know of it: that is on file, and a person is told whom to tell. Once, whenever somebody looks."""
+    office.script.outcomes["d1"] = held_until(
+        EventKind.CALL_BACK_DENIED, lambda _: refused(Outcome.FRAUD_SUSPECTED, Ground.FRAUD_SIGNAL)
+    )
+    view = await desk.receive(office.signed(office.request(urgency="emergency", emergency_grounds="a child")))
+
+    await desk.call_back("ada", view.case_id, confirmed=False)
+    await desk.tick()
+
+    (line,) = desk.list_cases()
+    assert any("tell the agency whose name was used" in signal for signal in line.signals)
+    assert [row.step for row in desk.cases.rows(view.case_id)].count("raised") == 1
+
+
 async def test_a_call_back_needs_a_number_of_our_own(desk: Desk, office: Office) -> None:
     """A number that came with the request proves nothing."""
     card = office.card("us-sheriff", "R. Roe")

@@ -209,6 +209,19 @@ async def test_an_administrator_may_revoke_during_a_suspension(world: World) -> 
     assert notice.state == "suspended"
 
 
+async def test_users_read_whose_order_it_was(world: World, relay: Relay) -> None:
+    """An authority is named as it is registered; of the operator's people nobody is: who did it is for the desk to know."""
+    await relay.services.apply(service_order(SUSPEND, "pk", tomorrow()))
+    await relay.services.operate(ServiceAction.RESCIND, "pk", operator="omar")
+
+    ordered, taken_back = await world.karachi.notices()
+    assert isinstance(ordered, ServiceNotice)
+    assert isinstance(taken_back, ServiceNotice)
+    assert (ordered.state, ordered.ordered_by) == ("noticed", "The Regulator")
+    assert (taken_back.state, taken_back.ordered_by) == ("rescinded", "the operator of this relay")
+    assert [change.made_by for change in relay.services.view("pk").history] == ["The Regulator", "omar"]
+
+
 async def test_a_suspension_outlives_a_restart(tmp_path: Path) -> None:
     """What was suspended is suspended when the relay starts again, before anybody is let in."""
     folder = tmp_path / "relay"
