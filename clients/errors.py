@@ -13,6 +13,7 @@ ClientError
  +- DeliveryRefused      the relay refused a message for good
  +- IdentityRejected     a directory entry or message is not what its owner's enterprise vouches for
  |   +- HistoryRejected  the public log of the directory does not hold: what one is shown is not what all are shown
+ +- LogRejected          a public log, read as an auditor reads it, does not hold; `check` says which check failed
  +- NoDeliveryToken      sealed posture towards somebody who never gave us their token
  +- Expired              the message's time was over before it could be sent
  +- NotPossible          a retraction of somebody else's message, a mail without recipients, ...
@@ -108,6 +109,16 @@ class HistoryRejected(IdentityRejected):
 
     def __init__(self, check: str, reason: str) -> None:
         super().__init__("the relay's directory", check, reason)
+
+
+class LogRejected(ClientError):
+    """A public log is not what its checkpoints say, or these contradict each other; `check`: see `clients.auditor`."""
+
+    def __init__(self, log: str, check: str, reason: str) -> None:
+        super().__init__(f"the log {log} does not hold: the check {check!r} failed: {reason}")
+        self.log = log
+        self.check = check
+        self.reason = reason
 
 
 class NoDeliveryToken(ClientError):

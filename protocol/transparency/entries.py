@@ -1,6 +1,6 @@
 """Entry bundles: the log's entries, 256 at a time (https://c2sp.org/tlog-tiles#log-entries)."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Self
 
@@ -54,18 +54,22 @@ def pack(entries: Iterable[bytes]) -> bytes:
 
 def unpack(bundle: Bundle, data: bytes) -> list[bytes]:
     """The first `bundle.width` entries of `data`, which may be those of a wider one. Raises `Malformed`."""
-    entries: list[bytes] = []
+    entries = list(entries_in(bundle, data))
+    if not bundle.width <= len(entries) <= TILE_WIDTH:
+        raise Malformed(f"{bundle.path} has {len(entries)} entries, and {bundle.width} were expected")
+    return entries[: bundle.width]
+
+
+def entries_in(bundle: Bundle, data: bytes) -> Iterator[bytes]:
+    """All entries of `data`, however many; raises `Malformed` where it ends in the middle of one."""
     at = 0
     while at < len(data):
         length = int.from_bytes(data[at : at + 2], "big")
         end = at + 2 + length
         if len(data) < at + 2 or len(data) < end:
             raise Malformed(f"{bundle.path} ends in the middle of an entry")
-        entries.append(data[at + 2 : end])
+        yield data[at + 2 : end]
         at = end
-    if not bundle.width <= len(entries) <= TILE_WIDTH:
-        raise Malformed(f"{bundle.path} has {len(entries)} entries, and {bundle.width} were expected")
-    return entries[: bundle.width]
 
 
 def _prefixed(entry: bytes) -> bytes:

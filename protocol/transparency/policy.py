@@ -9,6 +9,7 @@ quorum <name | none>
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final, Self, TypeVar
 
 from blindrelay.protocol.errors import Malformed
@@ -19,6 +20,8 @@ from blindrelay.protocol.transparency.note import Note
 NO_QUORUM: Final = "none"
 #: Spaces and tabs alone part words: what else Unicode calls a space may be in a name.
 _SPACE: Final = re.compile(r"[ \t]+")
+# All subsets of so many witnesses are tried within milliseconds.
+_MAX_TRIED: Final = 10
 _FORBIDDEN: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f]")
 
 
@@ -119,6 +122,21 @@ class Trust:
             if len(names.intersection(group.members)) >= group.threshold:
                 names = names | {group.name}
         return self.quorum == NO_QUORUM or self.quorum in names
+
+    def is_as_strict_as(self, other: "Trust") -> bool:
+        """Whether all that meet this quorum would meet the other's. Witnesses are told apart by their keys, not by their names.
+
+        False where there are too many witnesses to try.
+        """
+        if len(self.witnesses) > _MAX_TRIED:
+            return False
+        names = {witness.key: witness.name for witness in other.witnesses}
+        return all(
+            other.is_met_by({names[witness.key] for witness in some if witness.key in names})
+            for count in range(len(self.witnesses) + 1)
+            for some in combinations(self.witnesses, count)
+            if self.is_met_by({witness.name for witness in some})
+        )
 
     @classmethod
     def parse(cls, text: str) -> Self:

@@ -167,6 +167,49 @@ def test_a_witness_is_a_line() -> None:
         parse_witness(f"log {LOG.verifier}")
 
 
+def some(count: int, *names: str) -> Trust:
+    """So many of these."""
+    return Trust.threshold(LOG.verifier, tuple(WITNESSES[name] for name in names), count)
+
+
+@pytest.mark.parametrize(
+    ("new", "old", "strict"),
+    [
+        (some(1, "X1"), some(0, "X1"), True),
+        (some(1, "X1"), some(1, "X1"), True),
+        (some(2, "X1", "X2"), some(1, "X1"), True),
+        (some(1, "X1"), some(1, "X1", "X2"), True),
+        (some(1, "X1"), TRUST, False),
+        (some(0, "X1"), some(1, "X1"), False),
+        (some(1, "X1", "X2"), some(1, "X1"), False),
+        (some(1, "X2"), some(1, "X1"), False),
+        (some(2, "X1", "X2", "X3"), some(2, "X1", "X2"), False),
+        (some(4, "X1", "X2", "X3", "Y1"), TRUST, True),
+        (some(4, "X1", "X2", "Y1", "Y2", "Y3"), TRUST, False),
+    ],
+)
+def test_a_policy_is_as_strict_as_another_when_whoever_meets_it_meets_the_other(
+    new: Trust, old: Trust, strict: bool
+) -> None:
+    """Whatever names, groups and order: what counts is which witnesses are enough."""
+    assert new.is_as_strict_as(old) is strict
+
+
+def test_a_witness_of_the_same_name_is_not_the_same_witness() -> None:
+    """Its key is who it is; and the name may change while the key stays."""
+    old = some(1, "X1")
+    assert not Trust.threshold(LOG.verifier, (Witness("X1", KEYS["X2"].verifier),), 1).is_as_strict_as(old)
+    assert Trust.threshold(LOG.verifier, (Witness("renamed", KEYS["X1"].verifier),), 1).is_as_strict_as(old)
+
+
+def test_of_very_many_witnesses_nothing_is_said() -> None:
+    """There are too many ways in which they could agree: it takes no time, and errs on the safe side."""
+    many = tuple(
+        Witness(f"w{number}", SigningKey.generate(f"w{number}", Algorithm.COSIGNATURE).verifier) for number in range(60)
+    )
+    assert not Trust.threshold(LOG.verifier, many, 60).is_as_strict_as(some(0))
+
+
 WORDS: Final = st.sampled_from(
     ["log", "witness", "group", "quorum", "any", "none", "X", "1", "#", "\t", str(LOG.verifier)]
 )
