@@ -15,7 +15,7 @@ from blindrelay.clients.log_records import Habits, LogRecords
 from blindrelay.protocol.errors import Malformed, VerificationFailed
 from blindrelay.protocol.transparency.keys import VerifierKey
 from blindrelay.protocol.transparency.note import Note
-from blindrelay.protocol.transparency.policy import NO_QUORUM, Trust
+from blindrelay.protocol.transparency.policy import Trust
 
 _POLICY: Final = "policy"
 _FORMER: Final = "former-keys"
@@ -69,7 +69,7 @@ class LogTrust:
             new.open(checkpoint)
         except (HistoryRejected, Malformed, VerificationFailed):
             return  # the key that we know has not vouched for this one
-        if _asks_less(new, old):
+        if not new.is_as_strict_as(old):
             return
         if new.log != old.log:
             self._records.put(_FORMER, "\n".join(map(str, [old.log, *self._former()])).encode())
@@ -91,12 +91,3 @@ class LogTrust:
             return trust if wanted is None else Trust.threshold(trust.log, trust.witnesses, wanted)
         except Malformed as error:
             raise HistoryRejected("checkpoint", f"the policy of its log cannot be used: {error}") from None
-
-
-def _asks_less(new: Trust, old: Trust) -> bool:
-    """Whether something could pass the new policy that the old one's witnesses have not seen."""
-
-    def asked(trust: Trust) -> object:
-        return [(witness.name, witness.key) for witness in trust.witnesses], trust.groups, trust.quorum
-
-    return old.quorum != NO_QUORUM and asked(new) != asked(old)
