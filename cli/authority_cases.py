@@ -7,6 +7,7 @@ from uuid import UUID
 
 import click
 from cryptography import x509
+from pydantic import ValidationError
 from rich import box
 from rich.table import Table
 
@@ -15,10 +16,13 @@ from blindrelay.cli.authorities import Office, office_options
 from blindrelay.cli.bars import bar_of_bytes
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit, foreign, printable
 from blindrelay.clients.authority.package import Package, PackageRejected
+from blindrelay.clients.authority.receipt import verify
 from blindrelay.clients.errors import NotEnrolled, NotPossible
 from blindrelay.policies.exchange import CaseAnswer
+from blindrelay.policies.leaves import Receipt
 from blindrelay.policies.request import Timespan
 from blindrelay.policies.stream import EndReason, Gap, StreamEnd
+from blindrelay.protocol.transparency.checkpoint import Checkpoint
 
 _CASE = click.argument("case", type=click.UUID, required=False)
 _DEMAND = click.argument("demand", required=False)
@@ -84,8 +88,9 @@ Examples:
   blindrelay authority open --package d1.package    one that was fetched before
 
 \b
-Nothing is shown before seal, signature and every digest have been verified. The sealed package is kept in the authority's
-folder; its SHA-256 is what the relay has written down.
+Nothing is shown before seal, signature and every digest have been verified, and the relay's public log has been seen to have
+this very package after its request and its decision. The sealed package is kept in the authority's folder with its receipt: the
+proof of that, which an auditor wants to see (blindrelay auditor check).
 """,
 )
 @_CASE
@@ -95,6 +100,12 @@ folder; its SHA-256 is what the relay has written down.
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A sealed package that is here already; no relay is asked.",
 )
+@click.option(
+    "--receipt",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The package's receipt.  [default: the one beside it]",
+)
+@click.option("--no-receipt", is_flag=True, help="Open it though nothing shows that the public log has it.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write the files to this folder.")
 @click.option(
     "--rows", type=click.IntRange(0), default=20, show_default=True, help="How many records to show of each class."
@@ -106,6 +117,8 @@ def open_(
     case: UUID | None,
     demand: str | None,
     package: Path | None,
+    receipt: Path | None,
+    no_receipt: bool,
     out: Path | None,
     rows: int,
     as_json: bool,
@@ -113,6 +126,7 @@ def open_(
     """Fetch, verify and open what was disclosed for DEMAND of CASE. Without them, the last case's package."""
     identity = office.identity()
     path = package or asyncio.run(_fetch(office, case or office.docket.latest(), demand))
+    accounted = None if no_receipt else _receipt(office, path, receipt)
     relay = identity.relay()
     if relay is None:
         raise NotEnrolled("no relay is known whose signature could be checked: ask for a status first")
@@ -123,10 +137,12 @@ def open_(
     except PackageRejected as error:
         raise PackageRejected(error.check, f"{error.reason}: {path}") from error
     with opened:
+        checkpoint = None if accounted is None else _check_receipt(office, accounted, opened)
         if as_json:
-            emit({"package": path, "sha256": opened.digest, "manifest": opened.manifest.model_dump(mode="json")})
+            manifest = opened.manifest.model_dump(mode="json")
+            emit({"package": path, "sha256": opened.digest, "log": _log(checkpoint), "manifest": manifest})
         else:
-            _describe(opened, path, rows)
+            _describe(opened, path, rows, checkpoint)
         if out is not None:
             with bar_of_bytes("writing") as wrote:
                 written = opened.export(out, wrote)
@@ -142,7 +158,39 @@ async def _fetch(office: Office, case: UUID, demand: str | None) -> Path:
         if not path.exists():
             with bar_of_bytes("fetching") as told:
                 await desk.fetch(case, wanted, path, told)
+        if not office.docket.receipt(path).exists():
+            office.docket.keep_receipt(path, await desk.receipt(case, wanted))
     return path
+
+
+def _receipt(office: Office, package: Path, named: Path | None) -> Receipt:
+    path = named or office.docket.receipt(package)
+    try:
+        return Receipt.model_validate_json(path.read_bytes())
+    except OSError as error:
+        raise NotPossible(
+            f"{path} cannot be read ({error.strerror}), and a package that the public log does not account for is not opened: "
+            "name its receipt with --receipt, or look at it nonetheless with --no-receipt"
+        ) from error
+    except ValidationError:
+        raise NotPossible(f"{path} is not the receipt of a package: delete it, and fetch it again") from None
+
+
+def _check_receipt(office: Office, receipt: Receipt, package: Package) -> Checkpoint:
+    manifest = package.manifest
+    witnessed = verify(
+        receipt,
+        office.docket.trust(receipt.policy),
+        case=manifest.case,
+        demand=manifest.demand,
+        package=package.digest,
+        requests=office.docket.requests(manifest.request),
+    )
+    return witnessed.checkpoint
+
+
+def _log(checkpoint: Checkpoint | None) -> dict[str, object] | None:
+    return None if checkpoint is None else {"origin": checkpoint.origin, "size": checkpoint.size}
 
 
 def _only_package(answer: CaseAnswer) -> str:
@@ -157,10 +205,16 @@ def _only_package(answer: CaseAnswer) -> str:
     )
 
 
-def _describe(package: Package, path: Path, rows: int) -> None:
+def _describe(package: Package, path: Path, rows: int, checkpoint: Checkpoint | None) -> None:
     out, manifest = console(), package.manifest
     out.print(foreign(f"case {manifest.case}, demand {manifest.demand}, under {manifest.instrument}", "bold"))
     click.echo(printable(f"{path}\nsha256 {package.digest}\nseal, signature and digests hold"))
+    if checkpoint is None:
+        complain("nothing shows that this disclosure is in the public log")
+    else:
+        click.echo(
+            f"in the public log {checkpoint.origin} ({checkpoint.size} entries), after its request and its decision"
+        )
     for entry in manifest.classes:
         out.print(
             foreign(

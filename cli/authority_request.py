@@ -117,7 +117,11 @@ def request(office: Office, file: Path | None, dry_run: bool, as_json: bool, **o
 async def _hand_in(office: Office, document: dict[str, Any]) -> CaseAnswer:
     async with office.connect() as desk:
         relay: RelayIdentity = desk.relay
-        answer = await desk.request(_valid(document, desk.identity, relay.id))
+        request = _valid(document, desk.identity, relay.id)
+        try:
+            answer = await desk.request(request)
+        finally:  # the answer may be lost, and the request on record
+            office.docket.keep_request(request.id, desk.last_call)
     office.docket.keep(answer)
     return answer
 

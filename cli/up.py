@@ -13,6 +13,7 @@ from blindrelay import __version__
 from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit
 from blindrelay.cli.places import home_option, relay_directory
+from blindrelay.policies import leaves
 from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
 from blindrelay.protocol.errors import Malformed
 from blindrelay.protocol.transparency import directory
@@ -125,6 +126,7 @@ def up(
             desk_port=relay.desk_port,
             logs_port=relay.logs_port,
             directory_policy=f"{LOGS}/{directory.NAME}.policy",
+            lawful_access_policy=f"{LOGS}/{leaves.NAME}.policy" if relay.desk_port else None,
         ).write(endpoint)
         _announce(relay, as_json=as_json, is_default=settings.data_dir == relay_directory(home))
 

@@ -47,6 +47,7 @@ class CallPurpose(StrEnum):
     REQUEST = "request"
     STATUS = "status"
     FETCH = "fetch"
+    RECEIPT = "receipt"
     WITHDRAW = "withdraw"
     STREAM = "stream"
 
@@ -117,6 +118,13 @@ class FetchCall(AnyCall):
     document: DemandReference
 
 
+class ReceiptCall(AnyCall):
+    """Asks for the proof that the public log has a package, and what came before it."""
+
+    purpose: Literal[CallPurpose.RECEIPT] = CallPurpose.RECEIPT
+    document: DemandReference
+
+
 class StreamCall(AnyCall):
     """Asks for the records of a real-time order, as they happen."""
 
@@ -125,8 +133,12 @@ class StreamCall(AnyCall):
     after: Position | None = None  #: of the last event that the caller has; None: from the start of the order
 
 
-Call = Annotated[RequestCall | StatusCall | WithdrawCall | FetchCall | StreamCall, Field(discriminator="purpose")]
-CALL: Final[TypeAdapter[RequestCall | StatusCall | WithdrawCall | FetchCall | StreamCall]] = TypeAdapter(Call)
+Call = Annotated[
+    RequestCall | StatusCall | WithdrawCall | FetchCall | ReceiptCall | StreamCall, Field(discriminator="purpose")
+]
+CALL: Final[TypeAdapter[RequestCall | StatusCall | WithdrawCall | FetchCall | ReceiptCall | StreamCall]] = TypeAdapter(
+    Call
+)
 
 
 class ReasonAnswer(Wire):

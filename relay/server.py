@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Final, Self
 import structlog
 from mqtt5 import DisconnectReasonCode
 
+from blindrelay.policies import leaves as lawful_access
 from blindrelay.protocol import rpc
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.clock import Clock, SystemClock
@@ -238,6 +239,8 @@ class Relay:
                 f"{self.address} cannot be listened on ({error.strerror}): stop what uses it, or choose another address"
             ) from error
         logs = {directory_entries.NAME: self.directory_log.log}
+        if self.desk is not None:
+            logs[lawful_access.NAME] = self.desk.disclosures.log
         self.logs_port = await stack.enter_async_context(open_to_all(logs, self._directory, settings))
         for work in (self._guard(), self._sweep(), self._purge()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
@@ -248,7 +251,7 @@ class Relay:
         source = StoredEntries(self.committer, tables.directory_entry)
         self.directory_log = DirectoryLog(
             await self._open.enter_async_context(
-                open_log(directory_entries.NAME, self._directory, source, self.settings, self._clock)
+                open_log(directory_entries.NAME, self._directory.path, source, self.settings.logs, self._clock)
             )
         )
 
@@ -304,7 +307,8 @@ class Relay:
         }
 
     async def _log_policies(self, _: Identity, __: rpc.Empty) -> rpc.LogPolicies:
-        return rpc.LogPolicies(directory=str(self.directory_log.log.settings.trust))
+        lawful = None if self.desk is None else str(self.desk.disclosures.log.settings.trust)
+        return rpc.LogPolicies(directory=str(self.directory_log.log.settings.trust), lawful_access=lawful)
 
     async def _leave(self, listener: Listener) -> None:
         await listener.stop_accepting()
@@ -372,6 +376,8 @@ class Relay:
         await self.exchange.sweep()
         await self._retention.run()
         await self.directory_log.log.publish()
+        if self.desk is not None:
+            await self.desk.disclosures.log.publish()
 
     def _until(self, expires_at: float) -> None:
         self._next_expiry = min(self._next_expiry, expires_at)

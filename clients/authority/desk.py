@@ -12,6 +12,7 @@ import os
 import secrets
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
+from hashlib import sha256
 from pathlib import Path
 from types import TracebackType
 from typing import Annotated, Any, Final, Self, TypeVar
@@ -31,12 +32,14 @@ from blindrelay.policies.exchange import (
     DemandReference,
     FetchCall,
     Problem,
+    ReceiptCall,
     RelayIdentity,
     RequestCall,
     StatusCall,
     StreamCall,
     WithdrawCall,
 )
+from blindrelay.policies.leaves import Receipt
 from blindrelay.policies.records import AccessRecord, TrafficRecord
 from blindrelay.policies.request import LawfulRequest
 from blindrelay.policies.stream import EndReason, Gap, StreamEnd, StreamEvent
@@ -81,9 +84,11 @@ class DeskClient:
     Attributes:
         identity: who calls.
         relay: who answers, after `async with`: the relay that the authority has met first, or an error.
+        last_call: SHA-256, in hex, of the last call as it was signed: what the public log has of a request.
     """
 
     relay: RelayIdentity
+    last_call: str
 
     def __init__(
         self,
@@ -143,6 +148,12 @@ class DeskClient:
         async with self._call("/v1/packages", FetchCall(**self._claims(), document=reference)) as response:
             await _keep(response, out, progress)
 
+    async def receipt(self, case_id: UUID, demand_id: str) -> Receipt:
+        """The proof that the public log has a package. Nothing of it is verified: see `clients.authority.receipt`."""
+        reference = DemandReference(case_id=case_id, demand_id=demand_id)
+        async with self._call("/v1/receipts", ReceiptCall(**self._claims(), document=reference)) as response:
+            return _parsed(Receipt, await _body(response))
+
     async def stream(
         self, case_id: UUID, demand_id: str, after: str | None = None
     ) -> AsyncGenerator[StreamEvent, None]:
@@ -186,6 +197,7 @@ class DeskClient:
     @asynccontextmanager
     async def _call(self, path: str, call: Wire) -> AsyncIterator[httpx.Response]:
         content, headers = self.identity.sign(call.model_dump_json().encode()), {"content-type": JOSE}
+        self.last_call = sha256(content).hexdigest()
         with _Translated(self._http):
             async with self._http.stream("POST", path, content=content, headers=headers) as response:
                 if response.status_code == httpx.codes.UNAUTHORIZED:

@@ -11,6 +11,8 @@ from pydantic import ValidationError
 from blindrelay.clients.authority.identity import replace
 from blindrelay.clients.errors import NotEnrolled, StoreError
 from blindrelay.policies.exchange import CaseAnswer
+from blindrelay.policies.leaves import Receipt
+from blindrelay.protocol.transparency.policy import Trust
 
 _CASES, _PACKAGES = "cases", "packages"
 
@@ -48,6 +50,35 @@ class Docket:
         """Where the sealed package of a demand is, or is to be, kept. Raises `StoreError`."""
         self._make(self._packages)
         return self._packages / f"{case_id}-{demand_id}.package"
+
+    def keep_request(self, request_id: UUID, digest: str) -> None:
+        """Remember a request as it was signed, by its SHA-256 (hex). Each time that it is handed in it is signed anew."""
+        self._make(self._cases)
+        signed = self.requests(request_id) | {digest}
+        replace(self._cases / f"{request_id}.signed", "".join(f"{each}\n" for each in sorted(signed)).encode())
+
+    def requests(self, request_id: UUID) -> frozenset[str]:
+        """What `keep_request` kept; nothing, if it was handed in from elsewhere."""
+        try:
+            return frozenset((self._cases / f"{request_id}.signed").read_text("ascii").split())
+        except FileNotFoundError:
+            return frozenset()
+
+    def receipt(self, package: Path) -> Path:
+        """Where the receipt of a package is, or is to be, kept."""
+        return package.with_suffix(".receipt.json")
+
+    def keep_receipt(self, package: Path, receipt: Receipt) -> None:
+        """Keep it beside the package: an auditor wants both. Raises `StoreError`."""
+        replace(self.receipt(package), receipt.model_dump_json(indent=2).encode())
+
+    def trust(self, policy: str) -> Trust:
+        """By what the log `lawful-access` is verified: the first policy that the relay has given, or the one that somebody has
+        put in its place (`log.policy` in the authority's folder). Raises `StoreError`, `Malformed`."""
+        path = self._cases.parent / "log.policy"
+        if not path.exists():
+            replace(path, policy.encode())
+        return Trust.parse(path.read_text("utf-8"))
 
     def _make(self, folder: Path) -> None:
         try:

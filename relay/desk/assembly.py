@@ -74,6 +74,7 @@ async def open_desk(around: Surroundings, settings: Settings, clock: Clock) -> A
             clock=clock,
             settings=settings.desk,
             retention=settings.retention,
+            logs=settings.logs,
         )
     except CaseFileDamaged as error:
         raise Unreadable(str(error)) from error

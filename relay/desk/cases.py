@@ -4,7 +4,7 @@ Rows are written before memory changes, so that memory never knows more than the
 """
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from datetime import datetime
 from uuid import uuid4
 
@@ -14,15 +14,17 @@ from blindrelay.relay.desk import steps
 from blindrelay.relay.desk.case import Case
 from blindrelay.relay.desk.errors import AlreadyRecorded, CaseNotFound, RequestConflict
 from blindrelay.relay.desk.journal import Journal, Row
+from blindrelay.relay.desk.logged import opening_of
 from blindrelay.relay.desk.steps import Step, Work
 from blindrelay.relay.desk.views import VerifiedRequest
 
 
 class Cases:
-    """The cases of a journal. Whoever changes a case holds its lock."""
+    """The cases of a journal. Whoever changes a case holds its lock. `written` is told of each new row's case."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, written: Callable[[Case], Awaitable[None]]) -> None:
         self._journal = journal
+        self._written = written
         self._open: dict[str, Case] = {}
         self._locks: dict[str, asyncio.Lock] = {}
 
@@ -102,6 +104,7 @@ class Cases:
             return case
         case = Case.restore([row])
         self._open[case.case_id] = case
+        await self._written(case)
         return case
 
     async def write(self, case: Case, step: Step, at: datetime, once: str | None = None) -> None:
@@ -114,11 +117,12 @@ class Cases:
         """
         case.check(step)
         case.apply(await self._append(case.case_id, case.authority_id, step, at, once))
+        await self._written(case)
         if case.is_closed:
             self._open.pop(case.case_id, None)
             self._locks.pop(case.case_id, None)
 
     async def _append(self, case_id: str, authority_id: str, step: Step, at: datetime, once: str | None) -> Row:
         return await asyncio.to_thread(
-            self._journal.append, case_id, authority_id, at, step.step, step.model_dump_json(), once
+            self._journal.append, case_id, authority_id, at, step.step, step.model_dump_json(), once, opening_of
         )

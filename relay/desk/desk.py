@@ -12,15 +12,17 @@ from typing import Any, Final, Self, TypeVar
 
 import structlog
 
+from blindrelay.policies.leaves import Receipt
 from blindrelay.policies.request import DataDemand
 from blindrelay.policies.stream import StreamEvent
 from blindrelay.policies.vocabulary import CaseState, EventKind, Outcome
 from blindrelay.protocol.clock import Clock
 from blindrelay.relay.config import Desk as DeskSettings
-from blindrelay.relay.config import Retention
+from blindrelay.relay.config import Logs, Retention
 from blindrelay.relay.desk import lists, plan, showing, steps
 from blindrelay.relay.desk.case import FINAL, Case, grant_digest
 from blindrelay.relay.desk.cases import Cases
+from blindrelay.relay.desk.disclosures import Disclosures
 from blindrelay.relay.desk.errors import AlreadyFetched, AlreadyRecorded, CaseNotFound, NotAllowed, NothingToFetch
 from blindrelay.relay.desk.facts import FactFinder
 from blindrelay.relay.desk.journal import Journal, Subject
@@ -61,11 +63,12 @@ class Desk:
         register: of authorities.
         operators: who may act for the operator.
         cases: all of them, for reports.
+        disclosures: the public log of them.
     """
 
     def __init__(  # noqa: PLR0913, PLR0917 - what it is put together from
-        self, journal: Journal, register: Register, cases: Cases, clerk: Clerk, rules: Rules, ports: Ports, *,
-        clock: Clock, kept: timedelta,
+        self, journal: Journal, register: Register, cases: Cases, clerk: Clerk, rules: Rules, ports: Ports,
+        disclosures: Disclosures, *, clock: Clock, kept: timedelta,
     ) -> None:  # fmt: skip
         self.journal = journal
         self.register = register
@@ -74,6 +77,7 @@ class Desk:
         self._clerk = clerk
         self._rules = rules
         self._ports = ports
+        self.disclosures = disclosures
         self._lists = lists.Lists(journal)
         self._clock = clock
         self._kept = kept
@@ -83,7 +87,7 @@ class Desk:
     @classmethod
     def open(  # noqa: PLR0913 - what it is put together from
         cls, folder: Path, database: Path, rules: Rules, ports: Ports, *,
-        clock: Clock, settings: DeskSettings, retention: Retention,
+        clock: Clock, settings: DeskSettings, retention: Retention, logs: Logs | None = None,
     ) -> Self:  # fmt: skip
         """Open `desk.sqlite` in `folder`, and read the cases that are open.
 
@@ -93,7 +97,7 @@ class Desk:
             rules: what decides.
             ports: through which the desk acts.
             clock: what time it is.
-            settings, retention: the operator's own.
+            settings, retention, logs: the operator's own.
 
         Raises:
             Unreadable, NewerVersion: the file is not one that can be used.
@@ -101,18 +105,20 @@ class Desk:
         """
         journal = Journal.open(folder)
         try:
-            register, cases = Register(journal), Cases(journal)
+            disclosures = Disclosures(journal, folder, logs or Logs(), clock)
+            register, cases = Register(journal), Cases(journal, disclosures.written)
             cases.load()
             finder = FactFinder(database, register, settings, retention)
             clerk = Clerk(folder, journal, cases, register, finder, rules, ports)
             kept = timedelta(days=settings.package_days)
-            return cls(journal, register, cases, clerk, rules, ports, clock=clock, kept=kept)
+            return cls(journal, register, cases, clerk, rules, ports, disclosures, clock=clock, kept=kept)
         except BaseException:
             journal.close()
             raise
 
     async def start(self) -> None:
         """Give the orders that run again, and go on with what was interrupted."""
+        await self.disclosures.open(self.cases.case)
         await self._clerk.tidy()
         for case in self.cases.open_cases():
             await self._clerk.resume(case, self._now())
@@ -121,6 +127,7 @@ class Desk:
     async def close(self) -> None:
         """Finish the steps under way and close the case file."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
+        await self.disclosures.close()
         self.journal.close()
 
     # For the doors.
@@ -169,6 +176,7 @@ class Desk:
         Raises:
             CaseNotFound: no such case of this authority's.
             NothingToFetch: there is no package, not yet, or not any more.
+            NotPublished: the public log does not show it yet.
             AlreadyFetched: this call has been served.
         """
         self.cases.case_of(authority_id, case_id)
@@ -185,12 +193,22 @@ class Desk:
             if await asyncio.to_thread(_size, path) != package.size:
                 _log.error("a package is not the one that was made")
                 raise NothingToFetch("the package is damaged: ask the relay's operator")
+            await self.disclosures.wait_for_package(case_id, demand_id)
             step = steps.Released(demand=demand_id, fetch=fetch_id)
             try:
                 await self.cases.write(case, step, now, once=f"fetch/{authority_id}/{fetch_id}")
             except AlreadyRecorded:
                 raise AlreadyFetched("this call has been served: sign a new one to have the package again") from None
         return path
+
+    async def receipt(self, authority_id: str, case_id: str, demand_id: str) -> Receipt:
+        """That the public log has the request, the decisions and the package of a demand.
+
+        Raises `CaseNotFound`, `NothingToFetch`, `NotPublished`.
+        """
+        if demand_id not in self.cases.case_of(authority_id, case_id).packages:
+            raise NothingToFetch("nothing has been released for this demand")
+        return await self.disclosures.receipt(case_id, demand_id)
 
     def stream(
         self, authority_id: str, case_id: str, demand_id: str, after: str | None = None
@@ -321,6 +339,7 @@ class Desk:
                 if self._lists.unconfirmed(case, now) and case.state in _UNDER_WAY | {CaseState.FULFILLED}:
                     await self._try(self.cases.write(case, lists.not_confirmed(), now))
                 await self._advance(case, now)
+        await self.disclosures.tick(now, self.cases.case)
 
     async def _advance(self, case: Case, now: datetime) -> None:
         """Do everything that is due about a case. What fails is left for the next time, and the rest is done."""

@@ -4,6 +4,7 @@ DeskError
  +- CaseNotFound         no such case, or another authority's: the same words for both
  +- RequestConflict      a request id has come before, with another request
  +- NothingToFetch       no package may be handed over for this demand, now
+ +- NotPublished         the public log does not show it yet: nothing is handed over before
  +- AlreadyFetched       this very signed fetch has been served
  +- NotAllowed           an operator may not do this: a second approval by the same person, a decision that grants nothing
  +- UnknownOperator      no operator has this token
@@ -37,6 +38,10 @@ class RequestConflict(DeskError):
 
 class NothingToFetch(DeskError):
     """There is no package, not yet, or not any more."""
+
+
+class NotPublished(DeskError):
+    """What is to be handed over is not in the published log `lawful-access`; nothing is handed over before it is."""
 
 
 class AlreadyFetched(DeskError):

@@ -6,9 +6,10 @@ This module blocks; the desk calls it from threads.
 import contextlib
 import json
 import os
+import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -17,11 +18,14 @@ from pathlib import Path
 from typing import Final, Self
 
 import sqlalchemy
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 
+from blindrelay.policies.leaves import Commitment, Opening
 from blindrelay.relay.desk.errors import AlreadyRecorded, CaseFileDamaged, NotRecorded
-from blindrelay.relay.desk.tables import SCHEMA_VERSION, case_event, metadata
+from blindrelay.relay.desk.logged import Committed, opening_of
+from blindrelay.relay.desk.tables import SCHEMA_VERSION, case_event, log_entry, log_opening, metadata
 from blindrelay.relay.errors import NewerVersion, Unreadable
+from blindrelay.relay.transparency.entries import AT_ONCE, append, count
 
 FILE_NAME: Final = "desk.sqlite"
 _GENESIS: Final = "0" * 64
@@ -38,6 +42,9 @@ class Subject(StrEnum):
     LISTS = "lists"  #: what is sent at intervals that a statute sets
 
 
+_NO_CASES: Final = frozenset(subject.value for subject in Subject)
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """One row. `body` is JSON."""
@@ -50,6 +57,14 @@ class Row:
     body: str
     once: str | None
     digest: str
+
+
+#: What the log has of a row (its case, its number, its body); None: nothing.
+OpeningOf = Callable[[str, int, str], Opening | None]
+
+
+def _not_logged(_case_id: str, _sequence: int, _body: str) -> None:
+    return None
 
 
 class Journal:
@@ -116,6 +131,10 @@ class Journal:
             version = int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
             _check_version(path, version)
             metadata.create_all(connection)
+            if version == 1:  # without a log
+                for row in map(_row, connection.execute(select(case_event).order_by(case_event.c.id)).all()):
+                    if row.case_id not in _NO_CASES:
+                        _commit(connection, row, opening_of(row.case_id, row.sequence, row.body))
             connection.exec_driver_sql(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
     def close(self) -> None:
@@ -123,9 +142,16 @@ class Journal:
         self._engine.dispose()
 
     def append(  # noqa: PLR0913, PLR0917 - the columns of a row
-        self, case_id: str, authority_id: str, at: datetime, step: str, body: str, once: str | None = None
+        self,
+        case_id: str,
+        authority_id: str,
+        at: datetime,
+        step: str,
+        body: str,
+        once: str | None = None,
+        opening: OpeningOf = _not_logged,
     ) -> Row:
-        """Add a row; it is on stable storage on return.
+        """Add a row; it is on stable storage on return, and with it its commitment in the public log, if it has an `opening`.
 
         Raises:
             AlreadyRecorded: a row has this `once`; nothing was added.
@@ -133,7 +159,9 @@ class Journal:
         """
         try:
             with self._lock, self._engine.begin() as connection:
-                return _add(connection, case_id, authority_id, at, step, body, once)
+                row = _add(connection, case_id, authority_id, at, step, body, once)
+                _commit(connection, row, opening(row.case_id, row.sequence, row.body))
+                return row
         except sqlalchemy.exc.IntegrityError as error:
             raise AlreadyRecorded("this has happened before") from error
         except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
@@ -197,6 +225,63 @@ class Journal:
                     )
                 previous = row["digest"]
         return previous
+
+    # The log `lawful-access`.
+
+    def log_entries(self, start: int) -> list[bytes]:
+        """Its entries from `start` on, `AT_ONCE` at most."""
+        number = log_entry.c.number
+        query = select(log_entry.c.body).where(number.between(start, start + AT_ONCE - 1)).order_by(number)
+        with self._lock, self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def log_size(self) -> int:
+        """How many entries it has."""
+        with self._lock, self._engine.connect() as connection:
+            return count(connection, log_entry)
+
+    def committed(self, case_id: str) -> list[Committed]:
+        """The rows of a case that the log has, in order."""
+        column = log_opening.c
+        query = (
+            select(column.number, column.salt, column.told_at, case_event.c.sequence, case_event.c.body)
+            .join(case_event, (case_event.c.case_id == column.case_id) & (case_event.c.sequence == column.sequence))
+            .where(column.case_id == case_id)
+            .order_by(column.number)
+        )
+        with self._lock, self._engine.connect() as connection:
+            found = connection.execute(query).all()
+        return [
+            Committed(number, salt, opening, told_at is not None)
+            for number, salt, told_at, sequence, body in found
+            if (opening := opening_of(case_id, sequence, body)) is not None
+        ]
+
+    def untold(self) -> list[str]:
+        """The cases of which something has not been told."""
+        query = select(log_opening.c.case_id).where(log_opening.c.told_at.is_(None)).distinct()
+        with self._lock, self._engine.connect() as connection:
+            return list(connection.execute(query).scalars())
+
+    def tell(self, number: int, entry: bytes) -> None:
+        """Add the entry that tells of the commitment `number`, once. Raises `NotRecorded`."""
+        told = log_opening.c.told_at
+        try:
+            with self._lock, self._engine.begin() as connection:
+                this = (log_opening.c.number == number, told.is_(None))
+                if connection.execute(select(log_opening.c.number).where(*this)).first() is not None:
+                    index = append(connection, log_entry, entry)
+                    connection.execute(update(log_opening).where(*this).values(told_at=index))
+        except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
+            raise NotRecorded("the log cannot be written") from error
+
+    def decoy(self) -> None:
+        """Add a commitment to nothing. Raises `NotRecorded`."""
+        try:
+            with self._lock, self._engine.begin() as connection:
+                append(connection, log_entry, Commitment(commitment=secrets.token_hex(32)).encode())
+        except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
+            raise NotRecorded("the log cannot be written") from error
 
     def _read(self, query: sqlalchemy.Select[tuple[object, ...]]) -> list[Row]:
         with self._lock, self._engine.connect() as connection:
@@ -262,6 +347,15 @@ def _add(  # noqa: PLR0913, PLR0917 - the columns of a row
     digest = _digest(previous, list(values.values()))
     connection.execute(insert(case_event).values(**values, previous=previous, digest=digest))
     return Row(case_id, sequence, authority_id, at, step, body, once, digest)
+
+
+def _commit(connection: sqlalchemy.Connection, row: Row, opening: Opening | None) -> None:
+    """Enter a row into the log, if the log has such rows."""
+    if opening is not None:
+        salt = secrets.token_bytes(32)
+        number = append(connection, log_entry, opening.commitment(salt).encode())
+        values = {"number": number, "case_id": row.case_id, "sequence": row.sequence, "salt": salt}
+        connection.execute(insert(log_opening).values(values))
 
 
 _SEALED: Final = ("case_id", "sequence", "authority_id", "at", "step", "body", "once")

@@ -20,6 +20,7 @@ from pathlib import Path
 from statistics import median
 from typing import Final, Self
 
+from blindrelay.policies.decision import DemandDecision
 from blindrelay.policies.request import CapabilityDemand, DataDemand, LawfulRequest, ServiceDemand
 from blindrelay.policies.vocabulary import DataClass, Ground, Outcome, Scope, Urgency
 from blindrelay.relay.desk.case import Case
@@ -172,10 +173,10 @@ def entry(case: Case, now: datetime) -> Entry:
         instrument=authorisation.instrument,
         is_emergency=authorisation.urgency is Urgency.EMERGENCY,
         is_silent=is_silent(case, now),
-        asked=tuple(_asked(case)),
+        asked=tuple(item for verdict in verdicts for item in asked(case, verdict)),
         demands=tuple((verdict.outcome, verdict.ground) for verdict in verdicts),
-        specified=_specified(case.request),
-        disclosed=_disclosed(case),
+        specified=specified(case.request),
+        disclosed=disclosed(case),
         hours=None if settled is None else (settled - case.received_at).total_seconds() / 3_600,
     )
 
@@ -201,18 +202,19 @@ def make(  # noqa: PLR0913 - whose report, of what, of when
     )
 
 
-def _asked(case: Case) -> Iterable[tuple[str, Outcome]]:
-    for verdict in case.verdicts():
-        match case.demand(verdict.demand_id):
-            case DataDemand():
-                yield from ((item.data_class.value, item.outcome) for item in verdict.classes)
-            case CapabilityDemand():
-                yield CAPABILITY, verdict.outcome
-            case ServiceDemand():
-                yield SERVICE, verdict.outcome
+def asked(case: Case, verdict: DemandDecision) -> Iterable[tuple[str, Outcome]]:
+    """What a demand asked for, each thing with what came of it."""
+    match case.demand(verdict.demand_id):
+        case DataDemand():
+            yield from ((item.data_class.value, item.outcome) for item in verdict.classes)
+        case CapabilityDemand():
+            yield CAPABILITY, verdict.outcome
+        case ServiceDemand():
+            yield SERVICE, verdict.outcome
 
 
-def _specified(request: LawfulRequest) -> frozenset[str]:
+def specified(request: LawfulRequest) -> frozenset[str]:
+    """The accounts that a request names."""
     return frozenset(
         target.value
         for demand in request.demands
@@ -221,7 +223,7 @@ def _specified(request: LawfulRequest) -> frozenset[str]:
     )
 
 
-def _disclosed(case: Case) -> frozenset[str]:
+def disclosed(case: Case) -> frozenset[str]:
     """The targets of what was carried out: made into a package that was handed over, or streamed."""
     carried = [
         verdict

@@ -1,4 +1,4 @@
-"""The desk's own database: one table that only grows.
+"""The desk's own database: tables that only grow.
 
 `case_event` holds everything that happened to a case, to the register, at the door. Each row carries the digest of the one
 before it, whatever case that belongs to: a row that is changed, taken out or put in breaks the chain from there on. SQLite
@@ -7,10 +7,24 @@ itself refuses UPDATE and DELETE.
 
 from typing import Final
 
-from sqlalchemy import DDL, Column, Index, Integer, MetaData, Table, Text, UniqueConstraint, event
+from sqlalchemy import (
+    DDL,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+    UniqueConstraint,
+    event,
+)
+
+from blindrelay.relay.transparency.entries import log_table
 
 #: Raised by one with every change that an older relay could not read. Kept in SQLite's `user_version`.
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 
 metadata = MetaData()
 
@@ -42,6 +56,22 @@ for _action in ("UPDATE", "DELETE"):
             "BEGIN SELECT RAISE(ABORT, 'a case file is only added to'); END"
         ),
     )
+
+#: The log `lawful-access`: see `blindrelay.relay.transparency`.
+log_entry = log_table("log_entry", metadata)
+
+#: Of the commitments in it that are no decoys: which row each is of, its salt, and where it was told of.
+log_opening = Table(
+    "log_opening",
+    metadata,
+    Column("number", Integer, ForeignKey("log_entry.number"), primary_key=True),
+    Column("case_id", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("salt", LargeBinary, nullable=False),
+    Column("told_at", Integer),  # the index of the entry that tells of it; null: none does
+    UniqueConstraint("case_id", "sequence"),
+    sqlite_strict=True,
+)
 
 #: The calls that have been made at the door, so that none is made twice. Rows go when a call of that age is stale anyway.
 seen_call = Table(

@@ -94,7 +94,9 @@ def _wire(name: str, data_class: DataClass, purpose: str, sealed: Presence = _SE
 
 
 def _desk(where: str, name: str, purpose: str, granularity: str, lifetime: Lifetime = Lifetime.PERMANENT) -> Field:
-    record = {"case_event": "CaseFile", "seen_call": "SeenCall"}[where.partition(".")[0]]
+    record = {"case_event": "CaseFile", "log_entry": "CaseLog", "log_opening": "CaseLog", "seen_call": "SeenCall"}[
+        where.partition(".")[0]
+    ]
     return Field(
         record, name, Place.DESK, where, DataClass.OPERATIONAL, purpose, granularity, lifetime, _KEPT, _KEPT
     )  # fmt: skip
@@ -218,6 +220,13 @@ FIELDS: Final[tuple[Field, ...]] = (
     _desk("case_event.once", "what may happen once", "open no case twice, serve no signed fetch twice", "exact"),
     _desk("case_event.previous", "digest of the row before", "notice a file that was altered", "SHA-256"),
     _desk("case_event.digest", "digest of the row", "notice a file that was altered", "SHA-256"),
+    _desk("log_entry.number", "place in the public log of requests", "order", "exact"),
+    _desk("log_entry.body", "entry of the public log of requests", "let everybody count what was disclosed", "public"),
+    _desk("log_opening.number", "which commitment of the public log", "open it to the authority", "exact"),
+    _desk("log_opening.case_id", "case of a commitment", "know whose it is", "exact"),
+    _desk("log_opening.sequence", "row of a commitment", "know what it says", "exact"),
+    _desk("log_opening.salt", "salt of a commitment", "keep it closed to others", "random, 32 bytes"),
+    _desk("log_opening.told_at", "where it was told of", "tell once", "exact"),
     _desk("seen_call.authority_id", "authority that called", "whose call", "exact", Lifetime.DAY),
     _desk(
         "seen_call.call_id", "number of the call", "refuse a call that has been made", "random, 16 bytes", Lifetime.DAY

@@ -9,7 +9,7 @@ from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.errors import Malformed
 from blindrelay.protocol.transparency.policy import Trust, parse_witness
 from blindrelay.relay import files
-from blindrelay.relay.config import Settings
+from blindrelay.relay.config import Logs, Settings
 from blindrelay.relay.datadir import DataDirectory
 from blindrelay.relay.errors import BadConfiguration
 from blindrelay.relay.transparency.entries import Source
@@ -21,18 +21,16 @@ FOLDER: Final = "logs"
 
 
 @asynccontextmanager
-async def open_log(
-    name: str, directory: DataDirectory, source: Source, settings: Settings, clock: Clock
-) -> AsyncIterator[Log]:
+async def open_log(name: str, data_directory: Path, source: Source, logs: Logs, clock: Clock) -> AsyncIterator[Log]:
     """One of the logs, open and publishing. `logs/<name>.policy` says by what it is to be verified.
 
     Raises:
         StartupError: keys, witnesses or files cannot be used.
     """
-    folder = directory.path / FOLDER
+    folder = data_directory / FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
-    log_settings = _settings(name, directory.path, settings)
-    files.write_durably(policy_file(directory.path, name), str(log_settings.trust).encode())
+    log_settings = _settings(name, data_directory, logs)
+    files.write_durably(policy_file(data_directory, name), str(log_settings.trust).encode())
     log = await Log.open(folder / name, source, log_settings, clock)
     try:
         yield log
@@ -45,8 +43,7 @@ def policy_file(data_directory: Path, name: str) -> Path:
     return data_directory / FOLDER / f"{name}.policy"
 
 
-def _settings(name: str, path: Path, settings: Settings) -> LogSettings:
-    logs = settings.logs
+def _settings(name: str, path: Path, logs: Logs) -> LogSettings:
     keys = open_keys(path / KEYS, name, logs.origin)
     try:
         witnesses = tuple(map(parse_witness, logs.witnesses))

@@ -158,6 +158,7 @@ async def tell(story: Story, guillotine: Guillotine) -> None:
                 await steps[number](desk)
                 number += 1
             except Killed:
+                await desk.disclosures.close()
                 desk.journal.close()
                 desk, started = story.office.desk(), False
     finally:

@@ -25,6 +25,7 @@ PROBLEMS: dict[type[errors.DeskError], ProblemKind] = {
     errors.CaseNotFound: ProblemKind.NOT_FOUND,
     errors.RequestConflict: ProblemKind.CONFLICT,
     errors.NothingToFetch: ProblemKind.NO_PACKAGE,
+    errors.NotPublished: ProblemKind.UNAVAILABLE,
     errors.AlreadyFetched: ProblemKind.REPLAYED,
     errors.NotAllowed: ProblemKind.FORBIDDEN,
     errors.UnknownOperator: ProblemKind.UNAUTHENTICATED,

@@ -16,12 +16,14 @@ from blindrelay.policies.exchange import (
     CallPurpose,
     CaseAnswer,
     FetchCall,
+    ReceiptCall,
     RelayIdentity,
     RequestCall,
     StatusCall,
     StreamCall,
     WithdrawCall,
 )
+from blindrelay.policies.leaves import Receipt
 from blindrelay.policies.stream import StreamEvent
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.statements import Wire
@@ -107,6 +109,13 @@ def authority_routes(
         path = await desk.fetch(caller.authority_id, str(document.case_id), document.demand_id, str(call.jti))
         size = (await asyncio.to_thread(path.stat)).st_size
         return StreamingResponse(_pieces(path), media_type=PACKAGE, headers={"content-length": str(size)})
+
+    @router.post("/receipts", operation_id="receipt", responses=refused_package, openapi_extra=_call(ReceiptCall))
+    async def receipt(request: Request) -> Receipt:
+        """The proof that the public log has a package, and the request and the decisions before it."""
+        caller, call, _ = await door.admit(request, ReceiptCall, CallPurpose.RECEIPT)
+        document = call.document
+        return await desk.receipt(caller.authority_id, str(document.case_id), document.demand_id)
 
     @router.post(
         "/streams",

@@ -9,11 +9,19 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from pydantic.json_schema import models_json_schema
 
-from blindrelay.policies.exchange import FetchCall, Problem, RequestCall, StatusCall, StreamCall, WithdrawCall
+from blindrelay.policies.exchange import (
+    FetchCall,
+    Problem,
+    ReceiptCall,
+    RequestCall,
+    StatusCall,
+    StreamCall,
+    WithdrawCall,
+)
 from blindrelay.relay.desk.problems import PREFIX, PROBLEM_JSON, ProblemKind
 
 _REFERENCE: Final = "#/components/schemas/{model}"
-_CALLS: Final = (RequestCall, StatusCall, WithdrawCall, FetchCall, StreamCall, Problem)
+_CALLS: Final = (RequestCall, StatusCall, WithdrawCall, FetchCall, ReceiptCall, StreamCall, Problem)
 _DESCRIPTION: Final = """\
 How authorities hand in lawful requests, see how they stand, and fetch what was granted; and how the relay's own people work on
 the cases.

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Protocol
 
+from blindrelay.policies.leaves import Receipt
 from blindrelay.policies.stream import StreamEvent
 from blindrelay.relay.desk.views import CaseView, VerifiedRequest
 
@@ -20,6 +21,8 @@ class AuthorityDesk(Protocol):
     async def withdraw(self, authority_id: str, case_id: str) -> CaseView: ...
 
     async def fetch(self, authority_id: str, case_id: str, demand_id: str, fetch_id: str) -> Path: ...
+
+    async def receipt(self, authority_id: str, case_id: str, demand_id: str) -> Receipt: ...
 
     def stream(
         self, authority_id: str, case_id: str, demand_id: str, after: str | None = None

@@ -59,7 +59,7 @@ def test_authorities_send_signed_calls_alone() -> None:
         if "operator" not in path and "post" in operations
     ]
 
-    assert len(posts) == 5
+    assert len(posts) == 6
     for operation in posts:
         ((media_type, body),) = operation["requestBody"]["content"].items()
         assert media_type == JOSE
