@@ -126,7 +126,6 @@ def open_(
     """Fetch, verify and open what was disclosed for DEMAND of CASE. Without them, the last case's package."""
     identity = office.identity()
     path = package or asyncio.run(_fetch(office, case or office.docket.latest(), demand))
-    accounted = None if no_receipt else _receipt(office, path, receipt)
     relay = identity.relay()
     if relay is None:
         raise NotEnrolled("no relay is known whose signature could be checked: ask for a status first")
@@ -137,7 +136,7 @@ def open_(
     except PackageRejected as error:
         raise PackageRejected(error.check, f"{error.reason}: {path}") from error
     with opened:
-        checkpoint = None if accounted is None else _check_receipt(office, accounted, opened)
+        checkpoint = None if no_receipt else _check_receipt(office, _receipt(office, path, receipt), opened)
         if as_json:
             manifest = opened.manifest.model_dump(mode="json")
             emit({"package": path, "sha256": opened.digest, "log": _log(checkpoint), "manifest": manifest})

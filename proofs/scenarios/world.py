@@ -134,6 +134,7 @@ class World:
                 "data_dir": self.data,
                 "port": 0,  # and so a free one for everything else that listens
                 "retention": operator.retention.model_dump(),
+                "logs": {"https_port": 0},
                 "desk": {
                     "approvals": operator.approvals,
                     "emergency_hours": operator.emergency_hours,
