@@ -272,6 +272,9 @@ async def test_https_with_a_certificate_of_ones_own(
         assert witness.url == f"https://127.0.0.1:{witness.port}"
         async with httpx.AsyncClient(base_url=witness.url, verify=context) as http:
             assert (await http.get("/key")).text == f"{witness.key}\n"
+        context.maximum_version = ssl.TLSVersion.TLSv1_2
+        with pytest.raises(ssl.SSLError):
+            await asyncio.open_connection("127.0.0.1", witness.port, ssl=context)
     with pytest.raises(Unreadable, match="certificate"):
         await Witness(tmp_path / "w", clock=clock, tls=(certificate[1], certificate[0])).start()
 
@@ -323,7 +326,8 @@ async def test_connections_are_bounded(witness: Witness, monkeypatch: pytest.Mon
         for reader, writer in (one, other):
             writer.write(request)
             assert b" 200 " in await reader.readline()
-        async with connected(witness) as (reader, _):
+        async with connected(witness) as (reader, writer):
+            writer.write(request)
             with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
                 await reader.readexactly(1)
     async with httpx.AsyncClient(base_url=witness.url) as http:
