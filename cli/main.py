@@ -35,6 +35,9 @@ COMMANDS = {
     "witness": Entry(
         f"{_CLI}.witness", "witness", "Watch public logs for others: cosign what continues them.", "Transparency"
     ),
+    "auditor": Entry(
+        f"{_CLI}.auditor", "auditor", "Re-verify what a relay claims, from what it shows to all.", "Transparency"
+    ),
     "simulate": Entry(f"{_CLI}.simulate", "simulate", "Drive a modelled enterprise through a relay.", "Load"),
     "replay": Entry(f"{_CLI}.simulate", "replay", "Drive a real trace of e-mail through a relay.", "Load"),
     "scenario": Entry(f"{_CLI}.scenario", "scenario", "Test policies with scenarios.", "Lawful access"),

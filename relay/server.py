@@ -60,6 +60,8 @@ from blindrelay.relay.transparency.directory import DirectoryLog, enter_older
 from blindrelay.relay.transparency.entries import StoredEntries
 
 if TYPE_CHECKING:
+    from starlette.routing import Route
+
     from blindrelay.relay.desk.desk import Desk
 
 # How late the end of a certificate may be noticed on a connection that is silent. Seconds.
@@ -238,10 +240,11 @@ class Relay:
             raise AddressInUse(
                 f"{self.address} cannot be listened on ({error.strerror}): stop what uses it, or choose another address"
             ) from error
-        logs = {directory_entries.NAME: self.directory_log.log}
+        logs, others = {directory_entries.NAME: self.directory_log.log}, list["Route"]()
         if self.desk is not None:
             logs[lawful_access.NAME] = self.desk.disclosures.log
-        self.logs_port = await stack.enter_async_context(open_to_all(logs, self._directory, settings))
+            others.append(self._public_report(self.desk))
+        self.logs_port = await stack.enter_async_context(open_to_all(logs, others, self._directory, settings))
         for work in (self._guard(), self._sweep(), self._purge()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
 
@@ -279,6 +282,12 @@ class Relay:
             tenants=self.tenants,
         )
         self.desk, self.desk_port = await stack.enter_async_context(open_desk(around, self.settings, self._clock))
+
+    def _public_report(self, desk: "Desk") -> "Route":
+        from blindrelay.relay.desk.public import PublicReport  # noqa: PLC0415 - as the desk
+
+        relay = "" if self.desk_identity is None else self.desk_identity.id
+        return PublicReport(desk.journal, relay, self._clock).route()
 
     def _handlers(self, limits: Limits, trust: Callable[[bytes], None]) -> dict[str, Handler]:
         directory = Directory(self.accounts, self.committer, limits, self.directory_log, self.eject)

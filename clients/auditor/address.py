@@ -32,10 +32,15 @@ class LogsAddress:
     ca: bytes = field(repr=False)
     policies: Mapping[str, str] = field(default_factory=dict, repr=False)
 
+    @property
+    def origin(self) -> str:
+        """What is before everything that the relay shows to everybody."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"https://{host}:{self.port}/"
+
     def url(self, log: str) -> str:
         """What is before the paths of a log's files."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"https://{host}:{self.port}/logs/{log}/"
+        return f"{self.origin}logs/{log}/"
 
     @classmethod
     def from_url(cls, url: str, ca: Path, policy: Path | None = None) -> Self:

@@ -75,7 +75,7 @@ async def open_log(
         RelayUnreachable, ConnectionLost, TimedOut, StoreError
     """
     wanted, own_clock = wants or Wants(), clock or SystemClock()
-    async with HttpSource(address, name) as source:
+    async with HttpSource(address, address.url(name)) as source:
         known = policy or (Trust.parse(address.policies[name]) if name in address.policies else None)
         said = await _said(source) if known is None else None
         trust = known or said

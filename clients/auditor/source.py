@@ -27,10 +27,10 @@ class Source(Protocol):
 
 
 class HttpSource:
-    """A log's files on a web server. An async context manager."""
+    """What is below `url` on a relay's public web server. An async context manager."""
 
-    def __init__(self, address: LogsAddress, log: str) -> None:
-        self.url = address.url(log)
+    def __init__(self, address: LogsAddress, url: str) -> None:
+        self.url = url
         self._http = httpx.AsyncClient(
             base_url=self.url,
             verify=anonymous_context(address.ca),

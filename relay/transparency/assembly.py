@@ -1,9 +1,9 @@
 """The public logs, put together: keys, policies, files, and the door through which everybody may read them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.errors import Malformed
@@ -16,6 +16,9 @@ from blindrelay.relay.transparency.entries import Source
 from blindrelay.relay.transparency.keys import FOLDER as KEYS
 from blindrelay.relay.transparency.keys import open_keys
 from blindrelay.relay.transparency.log import Log, LogSettings
+
+if TYPE_CHECKING:
+    from starlette.routing import Route
 
 FOLDER: Final = "logs"
 
@@ -54,13 +57,15 @@ def _settings(name: str, path: Path, logs: Logs) -> LogSettings:
 
 
 @asynccontextmanager
-async def open_to_all(logs: Mapping[str, Log], directory: DataDirectory, settings: Settings) -> AsyncIterator[int]:
-    """Serve the logs; yields the port. Raises `AddressInUse`."""
+async def open_to_all(
+    logs: Mapping[str, Log], others: "Sequence[Route]", directory: DataDirectory, settings: Settings
+) -> AsyncIterator[int]:
+    """Serve the logs, and the routes of what else is public; yields the port. Raises `AddressInUse`."""
     # Half a second of imports that a relay's other parts do not need.
     from blindrelay.relay.https import HttpsServer, ServerLimits  # noqa: PLC0415
     from blindrelay.relay.transparency.http import application  # noqa: PLC0415
 
-    server = HttpsServer(application(logs), ServerLimits(), "the public logs", "https_port below [logs]")
+    server = HttpsServer(application(logs, others), ServerLimits(), "the public logs", "https_port below [logs]")
     port = await server.start(settings.host, settings.logs_port, directory.certificate, directory.key)
     try:
         yield port

@@ -4,7 +4,7 @@ What is below a checkpoint never changes, and says so to caches. Answers come fr
 the one way to name a tile or bundle that exists.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -76,6 +76,6 @@ def _parse(path: str) -> Tile | Bundle | None:
     return None
 
 
-def application(logs: Mapping[str, Log]) -> Starlette:
-    """The web application of the logs."""
-    return Starlette(routes=Reading(logs).routes())
+def application(logs: Mapping[str, Log], others: Sequence[Route]) -> Starlette:
+    """The web application of the logs, and what else is public."""
+    return Starlette(routes=[*Reading(logs).routes(), *others])
