@@ -9,6 +9,9 @@ from rich.table import Table
 from blindrelay.cli.output import console, emit, foreign, printable
 from blindrelay.policies.exchange import CaseAnswer, ClassAnswer, DemandAnswer
 from blindrelay.policies.request import Timespan
+from blindrelay.policies.vocabulary import TaskStatus
+
+_STREAMS = {TaskStatus.ACTIVE: "runs {}", TaskStatus.EXPIRED: "ran {}, and can be read again"}
 
 
 def show(answer: CaseAnswer, *, as_json: bool, letter: bool = True) -> None:
@@ -56,8 +59,10 @@ def _next(demand: DemandAnswer) -> list[str]:
         said.append(f"{demand.demand_id} is not released before {moment(demand.release_not_before)}")
     if demand.preserved_until:
         said.append(f"{demand.demand_id} is preserved until {moment(demand.preserved_until)}")
-    if demand.stream:
-        said.append(f"{demand.demand_id} runs {span(demand.stream)}: blindrelay authority watch")
+    if demand.stream and demand.status in _STREAMS:
+        said.append(
+            f"{demand.demand_id} {_STREAMS[demand.status].format(span(demand.stream))}: blindrelay authority watch"
+        )
     if demand.follow_up_due:
         said.append(f"{demand.demand_id} needs the ordinary process by {moment(demand.follow_up_due)}")
     if demand.redirect_to:

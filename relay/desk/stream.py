@@ -205,6 +205,8 @@ class RealTimeOrders:
         if follower.cursor.at < edge:
             follower.passed(follower.cursor.traffic, edge)
             follower.gap(Gap(data_class=DataClass.TRAFFIC, reason=GapReason.RETENTION))
+        if follower.cursor.traffic == 0:  # what was there before the order began is not gone through
+            follower.passed(await self._tail.before(order.since), follower.cursor.at)
         newest = (await self._tail.newest()).message
         if follower.ended is not None:
             return

@@ -13,7 +13,7 @@ import sqlalchemy
 from sqlalchemy import func, select, text
 
 from blindrelay.policies.request import Target
-from blindrelay.relay.desk.selection import Reader, accounts_of
+from blindrelay.relay.desk.selection import PIECE, Reader, accounts_of
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.metadata import open_metadata_reader
 
@@ -21,6 +21,9 @@ T = TypeVar("T")
 
 # What one look gives at most: some 5 ms on the event loop for those who get it.
 MAX_ROWS: Final = 512
+
+# Numbers grow with time, but for what a commit gathers and a clock that is set back. Seconds.
+CLOCK_SLACK: Final = 3_600
 
 _traffic, _device = tables.traffic.c, tables.device.c
 
@@ -63,6 +66,25 @@ class Tail:
             return Newest(message or 0, device or 0)
 
         return await self._call(look)
+
+    async def before(self, moment: int) -> int:
+        """The number of a traffic record up to which none was accepted at `moment` (epoch seconds) or later; 0 for none.
+
+        From the end of the table backwards, a piece at a time, for what is asked about has mostly just begun.
+        """
+        upper = (await self.newest()).message
+        while upper > 0:
+            lower = max(0, upper - PIECE)
+            latest = await self._call(lambda lower=lower, upper=upper: self._latest(lower, upper))  # type: ignore[misc]
+            if latest is not None and latest < moment - CLOCK_SLACK:
+                return upper
+            upper = lower
+        return 0
+
+    def _latest(self, after: int, upto: int) -> int | None:
+        query = select(func.max(_traffic.accepted_at)).where(_traffic.id > after, _traffic.id <= upto)
+        ((latest,),) = self._reader.select(query)
+        return None if latest is None else int(latest)
 
     async def accounts(self, orders: Collection[tuple[Target, ...]]) -> list[tuple[int, ...]]:
         """The accounts of each order's targets; raise `NotSelectable` for targets that are none."""

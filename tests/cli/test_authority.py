@@ -138,7 +138,11 @@ def test_a_request_is_answered_with_a_letter(court: Run) -> None:
 def test_a_released_package_is_opened(court: Run, relay: Path, client: Callable[..., Ran], tmp_path: Path) -> None:
     """A message was sent; the court gets who, whom, when and how large, verified, as a table and as files, and no text."""
     assert client("alice/laptop", "send", "bob@acme.example", "meet me at noon").code == 0
+    assert "AwaitingApproval" in court("request", *ORDER, *TRAFFIC).out
     released(court, relay)
+    stands = court("status").out
+    assert "Disclosed" in stands
+    assert "AwaitingApproval" not in stands
 
     opened = court("open", "--out", tmp_path / "evidence")
 
@@ -248,6 +252,7 @@ def test_a_real_time_order_is_watched(court: Run, relay: Path, client: Callable[
     case = json.loads(asked.out)
     for line in lines_of_operators(relay):
         line.post(f"/cases/{case['case_id']}/approvals", {"demand_id": "d1"})
+    assert "d1 runs" in court("status").out
     # What is accepted in the second in which the order came is not in it: it may have been there before the order was.
     first_second = datetime.fromisoformat(case["demands"][0]["stream"]["start"]) + timedelta(seconds=1)
     is_in_it = False

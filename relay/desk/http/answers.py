@@ -34,7 +34,7 @@ def _demand(view: DemandView) -> DemandAnswer:
         outcome=decision.outcome,
         ground=_ground(decision.ground),
         status=view.status,
-        classes=tuple(_class(item) for item in decision.classes),
+        classes=tuple(_class(item, view.status) for item in decision.classes),
         reasons=_reasons(decision.reasons),
         law=decision.law,
         redirect_to=decision.redirect_to,
@@ -72,12 +72,14 @@ def _undecided(view: DemandView) -> DemandAnswer:
     )
 
 
-def _class(decision: ClassDecision) -> ClassAnswer:
+def _class(decision: ClassDecision, carried: TaskStatus) -> ClassAnswer:
+    """`carried`: how far the demand is, and with it every class of which something was granted."""
+    is_given = decision.outcome.discloses or decision.outcome is Outcome.PRESERVED
     return ClassAnswer(
         data_class=decision.data_class,
         outcome=decision.outcome,
         ground=_ground(decision.ground),
-        status=decision.status,
+        status=carried if is_given else decision.status,
         targets=decision.targets,
         window=decision.window,
         reasons=_reasons(decision.reasons),

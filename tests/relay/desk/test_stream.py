@@ -22,7 +22,18 @@ from blindrelay.relay.desk.stream import Pace, RealTimeOrders
 from blindrelay.relay.ledger import DAY, HOUR, Ledger
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.sqlite import SqliteStore
-from support.disclosure import AUTHORISATION, NOW, TENANT, add_traffic, decision, device, enrol, span, user
+from support.disclosure import (
+    AUTHORISATION,
+    NOW,
+    TENANT,
+    add_traffic,
+    decision,
+    device,
+    enrol,
+    many_messages,
+    span,
+    user,
+)
 from support.ledgered import Calendar, Direct
 
 TRAFFIC, ACCESS = frozenset({DataClass.TRAFFIC}), frozenset({DataClass.ACCESS})
@@ -251,6 +262,33 @@ async def test_more_than_one_look_gives_comes_with_the_next(stage: Stage) -> Non
         assert len(times(await events.take(3 * tail.MAX_ROWS))) == 3 * tail.MAX_ROWS
 
     assert len(times(await stage.rest())) == 3 * tail.MAX_ROWS + 1
+
+
+async def test_what_was_there_before_an_order_is_not_gone_through(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Approvals come after an order's beginning, so that its first reader looks back: to its beginning, however much there is.
+
+    A clock that was set back by less than an hour hides nothing.
+    """
+    many_messages(stage.store.path, 100_000, since=NOW - 10 * DAY)
+    stage.accept((1, 2, NOW - 60), (1, 2, NOW), (1, 2, NOW - 1_800), (2, 1, NOW + 5))
+    looks: list[int] = []
+    read = tail.Tail.messages
+
+    async def counted(self: tail.Tail, accounts: Any, after: int, upto: int) -> Any:
+        looks.append(after)
+        return await read(self, accounts, after, upto)
+
+    monkeypatch.setattr(tail.Tail, "messages", counted)
+    stage.clock.at = NOW + 60
+    await stage.begin(user("bob"))
+    async with stage.follow() as events:
+        found = [event.record.accepted.timestamp() for event in await events.take(2)]
+
+    assert found == [NOW, NOW + 5]
+    assert min(looks) >= 80_000
+    assert len(looks) < 100
 
 
 async def test_a_reader_who_was_away_for_too_long_is_told(stage: Stage) -> None:

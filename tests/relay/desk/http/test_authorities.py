@@ -111,6 +111,7 @@ async def test_a_package_is_handed_over_once_for_each_signed_call(site: DeskSite
     """Released by two persons, it is fetched; the same call gets nothing more, a new one gets it again."""
     case = await released(site, http)
     assert case.demands[0].status is TaskStatus.DISCLOSED
+    assert [item.status for item in case.demands[0].classes] == [TaskStatus.DISCLOSED]
     assert case.demands[0].package_is_ready
     token = fetch(site.court, case.case_id)
 
