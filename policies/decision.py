@@ -78,9 +78,6 @@ class CaseEvent:
 class OperatorPolicy:
     """What the operator decides for itself, within the law."""
 
-    release_ciphertext: bool = (
-        False  #: always False in effect: nothing extracts an envelope; kept to show that it changes nothing
-    )
     emergency_hours: int = 48
     approvals: int = 2  #: different persons, before anything leaves
     max_requests_a_day: int = 20

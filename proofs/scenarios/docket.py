@@ -248,17 +248,18 @@ class Docket:
 
     # --- what the operator's people do
 
-    async def approve(self, approve: steps.Approve) -> str | None:
-        """People approve, one after the other. Returns why the last of them was not allowed to, if so."""
+    async def approve(self, approve: steps.Approve) -> list[str | None]:
+        """People approve, one after the other. Returns for each why they were not allowed to, if so."""
         case, _, demand = approve.demand.partition("/")
-        for number, person in enumerate(approve.by):
+        refusals: list[str | None] = []
+        for person in approve.by:
             try:
                 await self.desk.approve(person, str(_case_id(self.cases[case])), demand)
             except NotAllowed as refused:
-                if number + 1 < len(approve.by):
-                    raise
-                return str(refused)
-        return None
+                refusals.append(str(refused))
+            else:
+                refusals.append(None)
+        return refusals
 
     async def reject(self, reject: steps.Reject) -> None:
         """A person refuses."""

@@ -46,7 +46,7 @@ class Look:
         """Everything that is expected, in the order in which a reader would look."""
         whole = Comparison("expect")
         for name, demand in expected.decisions.items():
-            part = self._comparison("decisions", name)
+            part = self.comparison("decisions", name)
             found = self._decision(name)
             if found is None:
                 part.absent("a decision", self._refusal(name))
@@ -73,7 +73,8 @@ class Look:
 
     # --- decisions and cases
 
-    def _comparison(self, kind: str, name: str) -> Comparison:
+    def comparison(self, kind: str, name: str) -> Comparison:
+        """A comparison about a case or a demand; its first finding tells how that was decided."""
         return Comparison(f"{kind}.{name}", lambda: self._trace(name))
 
     def _decision(self, name: str) -> DemandDecision | None:
@@ -95,7 +96,7 @@ class Look:
         return trace(detail.request, detail.decision, facts, demand)
 
     async def _case(self, name: str, expected: CaseExpectation) -> Comparison:
-        part = self._comparison("cases", name)
+        part = self.comparison("cases", name)
         detail = self._docket.detail(name)
         part.same("admitted", expected.admitted, detail is not None)
         if detail is None:
@@ -148,7 +149,7 @@ class Look:
     # --- what is given
 
     async def _package(self, name: str, expected: PackageExpectation) -> Comparison:
-        part = self._comparison("packages", name)
+        part = self.comparison("packages", name)
         opened = await self._docket.fetch(name)
         part.same("released", expected.released, opened is not None)
         if opened is not None:
@@ -158,7 +159,7 @@ class Look:
         return part
 
     async def _stream(self, name: str, expected: StreamExpectation) -> Comparison:
-        part = self._comparison("streams", name)
+        part = self.comparison("streams", name)
         fewest = sum(_fewest(count) for count in expected.records.values())
         streamed = await self._docket.follow(name, fewest, to_the_end=expected.ended)
         for record in streamed.records:

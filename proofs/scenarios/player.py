@@ -9,7 +9,7 @@ import structlog
 
 from blindrelay.policies.findings import PacksRejected
 from blindrelay.policies.scenarios.document import Source
-from blindrelay.policies.scenarios.steps import Send, Step
+from blindrelay.policies.scenarios.steps import Approve, Send, Step
 from blindrelay.proofs.scenarios import invariants, narration
 from blindrelay.proofs.scenarios.comparison import Comparison
 from blindrelay.proofs.scenarios.docket import Docket
@@ -164,9 +164,7 @@ class Player:
             await docket.withdraw(step.withdraw)
             return narration.of_state(docket.detail(step.withdraw))
         if step.approve:
-            refusal = await docket.approve(step.approve)
-            comparison.same("approve.refused", step.approve.refused, refusal is not None)
-            return [f"not allowed: {refusal}"] if refusal else []
+            return await self._approve(step.approve, comparison)
         if step.reject:
             await docket.reject(step.reject)
         if step.event:
@@ -177,6 +175,17 @@ class Player:
         if step.restart:
             await self._world.restart()
         return []
+
+    async def _approve(self, approve: Approve, comparison: Comparison) -> list[str]:
+        refusals = await self._docket.approve(approve)
+        part = self._look.comparison("approve", approve.demand)
+        for person, refusal in zip(approve.by[:-1], refusals[:-1], strict=True):
+            part.same(person, "allowed to", refusal or "allowed to")
+        if approve.refused != (refusals[-1] is not None):
+            part.differs("refused", approve.refused, refusals[-1] or "no")
+        part.checked += 1
+        comparison.take(part)
+        return [f"not allowed: {refusal}" for refusal in refusals if refusal]
 
     async def _end(self) -> Entry:
         """What holds at the end of every scenario."""

@@ -108,14 +108,6 @@ ROWS = [
         Ground.NOT_HELD,
         {**all_of(GRANTED, None), **NOT_HELD},
     ),
-    Row(
-        "S2 with an operator who would release ciphertext, if there were anything to release",
-        asked("us/search-warrant", *DataClass),
-        NARROWED,
-        Ground.NOT_HELD,
-        {**all_of(GRANTED, None), **NOT_HELD},
-        {"operator": {"release_ciphertext": True}},
-    ),
     Row("S3 a pen register is a stream of records", request(PEN, LIVE), GRANTED, None, all_of(GRANTED, None, TRAFFIC)),
     *(
         Row(

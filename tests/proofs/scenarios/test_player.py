@@ -98,6 +98,7 @@ async def test_every_expectation_has_been_seen_to_fail() -> None:
           signals: [fraud]
           notify_not_before: 2027-01-01
           notice_is_open: true
+          listed: true
       notices: {alice@acme.example: {count: 9, mentions: [globex]}}
       service: {us: {state: suspended, effective: 2026-03-09, overdue: true}}
       mail: {offer: {state: waiting, reason: full}}
@@ -155,10 +156,22 @@ async def test_an_authority_that_nobody_knows_is_told_nothing() -> None:
 
 
 async def test_an_approval_that_should_not_be_allowed_is_found_when_it_is() -> None:
-    """And the other way round."""
-    steps = f"{DEMAND}  - {{after: PT1M, approve: {{demand: first/alice, by: [anna], refused: true}}}}\n"
+    """And the other way round: of each person, with how the demand was decided, and what comes afterwards is looked at, too."""
+    allowed = f"{DEMAND}  - {{after: PT1M, approve: {{demand: first/alice, by: [anna], refused: true}}}}\n"
+    refused = f"""{DEMAND.replace("SUBSCRIBER, TRAFFIC", "TRAFFIC")}\
+  - {{after: PT1M, approve: {{demand: first/alice, by: [anna, boris]}},
+      expect: {{decisions: {{first/alice: granted}}}}}}
+"""
+    result = await played(refused)
 
-    assert where(await played(steps)) == {"step.approve.refused"}
+    assert where(await played(allowed)) == {"approve.first/alice.refused"}
+    assert where(result) == {
+        "approve.first/alice.anna",
+        "approve.first/alice.refused",
+        "decisions.first/alice.outcome",
+    }
+    assert "does not wait for an approval" in result.failure()
+    assert "would change it: An instrument that reaches traffic records" in result.failure()
 
 
 async def test_what_cannot_be_done_ends_the_run_with_a_sentence() -> None:
