@@ -1,0 +1,59 @@
+"""The relay gives an enterprise another root, and a user another device below it: all of it fits together, and is its own."""
+
+from collections.abc import Awaitable, Callable
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from blindrelay.clients.enterprise.ca import Authority
+from blindrelay.proofs.attacks.model import Attack, Noticed, Variant
+from blindrelay.proofs.attacks.stage import Stage
+from blindrelay.proofs.attacks.thief import Thief
+from blindrelay.protocol.rpc import LOOK_UP_USER, LookUpUser, UserEntry
+
+
+async def _swap(stage: Stage) -> Noticed | None:
+    stage.begin()
+    stage.leap(1)
+    forged = Authority.create("globex.example", stage.clock)
+    impostor = Thief.of_new_device(stage.bob.address, forged, stage.clock)
+    stage.thieves.append(impostor)
+
+    async def swapped(request: LookUpUser, honest: Callable[[LookUpUser], Awaitable[UserEntry]]) -> UserEntry:
+        entry = await honest(request)
+        if request.user != stage.bob.user:
+            return entry
+        root = forged.root.public_bytes(Encoding.DER)
+        return entry.model_copy(update={"root": root, "devices": [impostor.entry(entry.devices[0].included)]})
+
+    stage.insider.answer(LOOK_UP_USER, swapped)
+    stage.insider.hand_out(stage.bob.address, impostor.prekey)
+    stage.tell("the relay", "answers with a root for globex.example that it has made, and with a device of its own")
+    return await stage.write()
+
+
+async def _of_an_enterprise_that_is_known(stage: Stage) -> Noticed | None:
+    await stage.converse(stage.alice, stage.bob)
+    return await _swap(stage)
+
+
+ATTACK = Attack(
+    name="tenant-root-swapped",
+    title="An enterprise's root certificate is swapped",
+    gain="speaks for a whole enterprise: every user, every device",
+    variants=(
+        Variant(
+            name="known",
+            does="The victim has met the enterprise before.",
+            party="alice's client",
+            check="root-changed",
+            play=_of_an_enterprise_that_is_known,
+        ),
+        Variant(
+            name="first-contact",
+            does="The victim has never met anybody of the enterprise. The relay does not write the root into its log.",
+            party="alice's client",
+            check="inclusion",
+            play=_swap,
+        ),
+    ),
+)
