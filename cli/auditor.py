@@ -50,7 +50,7 @@ What is checked:
   package        a disclosed package (--package) is the one that the log has, after its request and its decision
 
 \b
-Exit code 6 when anything does not hold. What the law forbids to tell is in the log as commitments that nobody can count: the
+Exit code 15 when anything does not hold. What the law forbids to tell is in the log as commitments that nobody can count: the
 receipt of a package opens those of its own case.
 """,
 )
@@ -114,7 +114,7 @@ def check(
         emit({"holds": holds, "findings": [_record(finding) for finding in findings]})
     else:
         click.echo("everything holds" if holds else "NOT everything holds")
-    return ExitCode.OK if holds else ExitCode.IDENTITY_REJECTED
+    return ExitCode.OK if holds else ExitCode.LOG_REJECTED
 
 
 def _receipt_of(package: Path) -> Path:

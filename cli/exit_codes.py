@@ -27,6 +27,7 @@ class ExitCode(IntEnum):
     ADDRESS_IN_USE = 12
     MALFORMED = 13
     NOT_INSTALLED = 14
+    LOG_REJECTED = 15
     DATA_DIRECTORY_UNREADABLE = 66
     STORE_FAILED = 74
     BAD_CONFIGURATION = 78
@@ -49,6 +50,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.ADDRESS_IN_USE: "the listening address is taken",
     ExitCode.MALFORMED: "a file or value is not of the form that is expected",
     ExitCode.NOT_INSTALLED: "the command needs packages that are not installed",
+    ExitCode.LOG_REJECTED: "a public log or a proof does not hold, or the log has something in your name that is not yours",
     ExitCode.DATA_DIRECTORY_UNREADABLE: "a file of the relay's data directory or a witness's folder cannot be used",
     ExitCode.STORE_FAILED: "the relay's store failed while running, and the relay left",
     ExitCode.BAD_CONFIGURATION: "the relay's configuration is wrong",
@@ -65,6 +67,8 @@ BY_CLASS: dict[str, ExitCode] = {
     "blindrelay.clients.errors.RequestRefused": ExitCode.REFUSED,
     "blindrelay.clients.errors.DeliveryRefused": ExitCode.REFUSED,
     "blindrelay.clients.errors.IdentityRejected": ExitCode.IDENTITY_REJECTED,
+    "blindrelay.clients.errors.LogRejected": ExitCode.LOG_REJECTED,
+    "blindrelay.clients.authority.receipt.ReceiptRejected": ExitCode.LOG_REJECTED,
     "blindrelay.clients.errors.NoDeliveryToken": ExitCode.REFUSED,
     "blindrelay.clients.errors.Expired": ExitCode.TIMED_OUT,
     "blindrelay.clients.errors.TimedOut": ExitCode.TIMED_OUT,

@@ -4,6 +4,7 @@
 """
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
 from typing import Final
 
@@ -25,6 +26,15 @@ _FORM: Final = "expected ?from=YYYY-MM-DD&to=YYYY-MM-DD, the first day and the d
 Period = tuple[date, date]
 
 
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A report, when it was made, and how many entries the log of requests had: it is not to say less than that."""
+
+    at: float
+    log_size: int
+    report: report.Report
+
+
 class PublicReport:
     """Makes it, one at a time, and keeps it for a moment. `relay` is the relay's id."""
 
@@ -32,7 +42,7 @@ class PublicReport:
         self._journal = journal
         self._relay = relay
         self._clock = clock
-        self._made: dict[Period, tuple[float, report.Report]] = {}
+        self._made: dict[Period, _Made] = {}
         self._making = asyncio.Lock()
 
     def route(self) -> Route:
@@ -53,13 +63,14 @@ class PublicReport:
         return JSONResponse(pages.as_json(made), headers={"cache-control": "no-cache"})
 
     async def _report(self, period: Period) -> report.Report:
-        now = self._clock.now()
-        self._made = {each: kept for each, kept in self._made.items() if 0 <= now - kept[0] < _FRESH_FOR}
-        if period not in self._made:
+        now, size = self._clock.now(), await asyncio.to_thread(self._journal.log_size)
+        kept = self._made.get(period)
+        if kept is None or kept.log_size != size or not 0 <= now - kept.at < _FRESH_FOR:
             if len(self._made) >= _MAX_PERIODS:
                 self._made.clear()
-            self._made[period] = (now, await asyncio.to_thread(self._make, period, now))
-        return self._made[period][1]
+            made = await asyncio.to_thread(self._make, period, now)
+            kept = self._made[period] = _Made(now, size, made)
+        return kept.report
 
     def _make(self, period: Period, now: float) -> report.Report:
         since, until = (datetime.combine(day, time(), UTC) for day in period)

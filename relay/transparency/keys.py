@@ -26,7 +26,8 @@ def open_keys(folder: Path, name: str, origin: str | None) -> tuple[SigningKey, 
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         if not path.exists():
-            write_keys(path, (SigningKey.generate(f"{origin or f'relay-{secrets.token_hex(4)}'}/{name}"),))
+            first = origin or _origin_of(folder) or f"relay-{secrets.token_hex(4)}"
+            write_keys(path, (SigningKey.generate(f"{first}/{name}"),))
         keys = tuple(map(SigningKey.parse, path.read_text("ascii").split()))
     except OSError as error:
         raise Unreadable(f"{path} cannot be read or written: {error.strerror}") from error
@@ -35,6 +36,13 @@ def open_keys(folder: Path, name: str, origin: str | None) -> tuple[SigningKey, 
     if not 0 < len(keys) <= _MAX_KEYS or len({key.name for key in keys}) != 1:
         raise Unreadable(f"{path} is damaged: expected one key, or two of the same name while one is being replaced")
     return keys
+
+
+def _origin_of(folder: Path) -> str | None:
+    """What the relay's other log is called: both begin with the same."""
+    for path in sorted(folder.glob("*.key")):
+        return SigningKey.parse(path.read_text("ascii").split()[0]).name.rpartition("/")[0]
+    return None
 
 
 def write_keys(path: Path, keys: tuple[SigningKey, ...]) -> None:

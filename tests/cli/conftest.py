@@ -11,6 +11,7 @@ import pytest
 
 from blindrelay.cli.main import run
 from support.commands import Ran
+from support.court import COURT, Run, enter, lines_of_operators
 
 
 @pytest.fixture
@@ -85,5 +86,24 @@ def client(office: Path, blindrelay: Callable[..., Ran]) -> Callable[..., Ran]:
 
     def call(device: str, command: str, *arguments: object) -> Ran:
         return blindrelay("client", *command.split(), "--home", office, "--as", f"acme.example/{device}", *arguments)
+
+    return call
+
+
+@pytest.fixture
+def card(tmp_path: Path) -> Path:
+    """Where the card is written."""
+    return tmp_path / "card.json"
+
+
+@pytest.fixture
+def court(relay: Path, office: Path, home: Path, blindrelay: Run, card: Path) -> Run:
+    """A court of this test's own that is registered with the module's relay: `court("status")`."""
+    assert blindrelay("authority", "init", "us-court", *COURT, "--card", card).code == 0
+    enter(relay, card)
+    lines_of_operators(relay)[0].post("/tenants/acme.example/jurisdiction", {"jurisdiction": "us"})
+
+    def call(command: str, *arguments: object) -> Ran:
+        return blindrelay("authority", command, "--relay", relay, *arguments)
 
     return call
