@@ -31,6 +31,13 @@ def bar_of_bytes(what: str) -> Iterator[Told]:
 
 
 @contextmanager
+def bar_of_items(what: str) -> Iterator[Told]:
+    """A bar for so many things of so many."""
+    with _bar(what, MofNCompleteColumn()) as told:
+        yield told
+
+
+@contextmanager
 def bar_of(what: str, look: Callable[[], tuple[int, int] | None]) -> Iterator[None]:
     """A bar for what somebody else does meanwhile, who is asked now and then how far it is; None: it is not under way."""
     over = threading.Event()

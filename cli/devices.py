@@ -13,6 +13,8 @@ from blindrelay.cli import passphrase, relays
 from blindrelay.cli.places import DeviceType, device_directory, home_option
 from blindrelay.clients.device import STORE_FILE, Device
 from blindrelay.clients.errors import NotEnrolled, StoreFailed
+from blindrelay.clients.identity import OwnIdentity
+from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.options import Options
 from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.protocol.address import DeviceAddress
@@ -92,6 +94,12 @@ class Speaker:
             yield device
         finally:
             device.close()
+
+    def identity(self) -> OwnIdentity:
+        """What the device is; its key store is closed again. Raises what `read` raises."""
+        self._check_is_there()
+        with KeyStore.open(self.folder / STORE_FILE, self._words()) as store:
+            return OwnIdentity.load(store)
 
     def _check_is_there(self) -> None:
         if not (self.folder / STORE_FILE).exists():

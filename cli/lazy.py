@@ -14,7 +14,7 @@ from click.shell_completion import CompletionItem
 from blindrelay.cli.exit_codes import ExitCode
 
 # What the extra `clients` brings, by the names under which they are imported.
-CLIENT_PACKAGES = frozenset({"aiomqtt", "paho", "prompt_toolkit", "vodozemac", "blindrelay.clients"})
+CLIENT_PACKAGES = frozenset({"aiomqtt", "httpx", "paho", "prompt_toolkit", "vodozemac", "blindrelay.clients"})
 
 
 @dataclass(frozen=True, slots=True)

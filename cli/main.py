@@ -35,6 +35,7 @@ COMMANDS = {
     "witness": Entry(
         f"{_CLI}.witness", "witness", "Watch public logs for others: cosign what continues them.", "Transparency"
     ),
+    "log": Entry(f"{_CLI}.log", "log", "Read public logs: show, prove, verify, monitor.", "Transparency"),
     "auditor": Entry(
         f"{_CLI}.auditor", "auditor", "Re-verify what a relay claims, from what it shows to all.", "Transparency"
     ),

@@ -35,18 +35,21 @@ class Memory:
         self.origin = origin
 
     @asynccontextmanager
-    async def locked(self) -> AsyncIterator[None]:
-        """Nobody else looks at the log and remembers meanwhile: an answer that came late would look like a rollback."""
-        descriptor = await asyncio.to_thread(self._lock)
+    async def locked(self, name: str = "lock") -> AsyncIterator[None]:
+        """Nobody else looks at the log and remembers meanwhile: an answer that came late would look like a rollback.
+
+        Another `name` is for what else takes one at a time.
+        """
+        descriptor = await asyncio.to_thread(self._lock, name)
         try:
             yield
         finally:
             os.close(descriptor)
 
-    def _lock(self) -> int:
+    def _lock(self, name: str) -> int:
         with self._usable():
             self.path.mkdir(_FOLDER_MODE, parents=True, exist_ok=True)
-            descriptor = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+            descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
             fcntl.flock(descriptor, fcntl.LOCK_EX)
         return descriptor
 

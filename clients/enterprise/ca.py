@@ -270,6 +270,11 @@ class Certificates:
     issued: tuple[x509.Certificate, ...]
     revoked: frozenset[bytes]
 
+    @property
+    def tenant(self) -> str:
+        """Whose they are. Raises `Malformed` if the root is no tenant's."""
+        return _common_name(self.root)
+
 
 def read_certificates(directory: Path) -> Certificates:
     """What the authority in `directory` has signed. Its secrets are not opened for it.

@@ -159,10 +159,17 @@ class Log:
     def _is_current(self) -> bool:
         since = self._cosigned_at
         return (
-            bool(self.published.note)
-            and self.published.checkpoint.size == self._edge.size
+            self.published.checkpoint.size == self._edge.size
+            and self._is_signed()
             and (since is None or self._clock.now() - since < self.settings.refresh_seconds)
         )
+
+    def _is_signed(self) -> bool:
+        """Whether every key of ours has signed what is published: a new one has not, when the log is opened with it."""
+        if not self.published.note:
+            return False
+        note = Note.parse(self.published.note)
+        return all(note.is_signed_by(key.verifier) for key in self.settings.keys)
 
     def _write(self, entries: Sequence[bytes]) -> None:
         """Bring entries into tiles and bundles, durably."""

@@ -102,7 +102,7 @@ async def log_site(folder: Path, clock: HandClock) -> AsyncIterator[LogSite]:
     async with contextlib.AsyncExitStack() as stack:
         with DataDirectory.open(folder / "relay", now=time.time()) as directory:
             shown: dict[str, Log] = {}
-            server = HttpsServer(application(shown), ServerLimits(), "the log", "nothing")
+            server = HttpsServer(application(shown, ()), ServerLimits(), "the log", "nothing")
             port = await server.start("127.0.0.1", 0, directory.certificate, directory.key)
             stack.push_async_callback(server.stop)
             address = LogsAddress("127.0.0.1", port, directory.certificate.read_bytes())

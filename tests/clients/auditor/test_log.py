@@ -312,10 +312,12 @@ async def test_another_server_is_not_asked(site: LogSite, tmp_path: Path) -> Non
 async def test_more_than_a_checkpoint_is_none(site: LogSite, audit: Audit) -> None:
     """A server that sends without an end is not listened to without an end."""
     log = await site.show(ENTRIES[:3])
-    log.published = replace(log.published, note=b"x" * 1_000_000)
+    honest = log.published
+    log.published = replace(honest, note=b"x" * 1_000_000)
     async with audit() as reader:
         with pytest.raises(ConnectionLost, match="more than 65,536 bytes"):
             await reader.newest()
+    log.published = honest
 
 
 @pytest.mark.parametrize(
@@ -347,9 +349,9 @@ async def test_one_who_was_shown_less_and_comes_to_the_memory_later_sees_no_roll
     at_the_lock, second = asyncio.Event(), asyncio.Event()
     loop, lock = asyncio.get_running_loop(), Memory._lock
 
-    def waiting(memory: Memory) -> int:
+    def waiting(memory: Memory, name: str) -> int:
         loop.call_soon_threadsafe(at_the_lock.set)
-        return lock(memory)
+        return lock(memory, name)
 
     async def look() -> int:
         size = await seen(audit)

@@ -1,0 +1,121 @@
+"""What in the log `directory` is not as it should be, for whoever knows what should be: an enterprise its certificates, its
+roots and its revocations; a person their own devices.
+
+| check        | what it finds                                                                                        |
+|--------------|------------------------------------------------------------------------------------------------------|
+| `root`       | a root is entered for the enterprise that is not its own: everybody would be shown devices of another CA |
+| `device`     | a device that the enterprise did not enrol, or that is not the person's                              |
+| `account`    | a device of the enterprise, entered in the name of another account                                   |
+| `revocation` | a revocation that the enterprise did not make                                                        |
+| `revoked`    | a device states something after it was revoked                                                       |
+| `sequence`   | a device states something with a number that is not higher than the one before: it may be old          |
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Self
+
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from blindrelay.clients.enterprise.ca import Certificates
+from blindrelay.protocol.address import DeviceAddress, UserAddress
+from blindrelay.protocol.certificates import fingerprint, subject_of
+from blindrelay.protocol.transparency.directory import (
+    DeviceRevoked,
+    DeviceStated,
+    Entry,
+    TenantEntered,
+    account_label,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """What is known to be right.
+
+    Attributes:
+        tenant: whose enterprise it is about.
+        root: SHA-256 of its root certificate (DER), hexadecimal.
+        account: the label of the one account that it is about; None: all of the enterprise's.
+        devices: by the SHA-256 of their certificates: the labels of their accounts.
+        revoked: SHA-256 of the certificates that the enterprise has withdrawn; None where that is not known.
+    """
+
+    tenant: str
+    root: str
+    account: str | None
+    devices: Mapping[str, str]
+    revoked: frozenset[str] | None
+
+    @classmethod
+    def of_enterprise(cls, certificates: Certificates) -> Self:
+        """All that its CA has signed counts, and nothing else."""
+        subjects = {fingerprint(each).hex(): subject_of(each) for each in certificates.issued}
+        root = certificates.root.public_bytes(Encoding.DER)
+        devices = {
+            digest: account_label(subject.owner, root)
+            for digest, subject in subjects.items()
+            if isinstance(subject, DeviceAddress)
+        }
+        revoked = frozenset(each.hex() for each in certificates.revoked)
+        return cls(certificates.tenant, fingerprint(certificates.root).hex(), None, devices, revoked)
+
+    @classmethod
+    def of_account(cls, user: UserAddress, root: x509.Certificate, devices: Iterable[str]) -> Self:
+        """The user's own devices count, by the SHA-256 of their certificates: also against what their enterprise has signed."""
+        label = account_label(user, root.public_bytes(Encoding.DER))
+        return cls(user.tenant, fingerprint(root).hex(), label, dict.fromkeys(devices, label), None)
+
+    def is_about(self, entry: Entry) -> bool:
+        """Whether the entry is about this enterprise, or this account."""
+        if entry.tenant != self.tenant:
+            return False
+        return self.account is None or isinstance(entry, TenantEntered) or entry.account == self.account
+
+    def objection(self, entry: Entry) -> tuple[str, str] | None:
+        """What is wrong with an entry that `is_about` us, whatever came before it: the check, and a sentence."""
+        match entry:
+            case TenantEntered() if entry.root != self.root:
+                return (
+                    "root",
+                    f"a root is entered for {self.tenant} that is not its own: its certificate is {entry.root}",
+                )
+            case DeviceStated() if entry.certificate not in self.devices:
+                whose = "that it did not enrol" if self.account is None else "that is none of this account's own"
+                return "device", f"a device of {self.tenant} is entered {whose}: its certificate is {entry.certificate}"
+            case DeviceStated() if entry.account != self.devices[entry.certificate]:
+                return "account", f"the device with the certificate {entry.certificate} is entered for another account"
+            case DeviceRevoked() if self.revoked is not None and entry.certificate not in self.revoked:
+                return "revocation", f"{self.tenant} did not revoke the device with the certificate {entry.certificate}"
+        return None
+
+
+@dataclass(slots=True)
+class History:
+    """What the log has said before about devices that we watch, by the SHA-256 of their certificates.
+
+    Attributes:
+        sequences: the last statement: the index of its entry, and its number.
+        revoked: the index of the revocation.
+    """
+
+    sequences: dict[str, tuple[int, int]] = field(default_factory=dict)
+    revoked: dict[str, int] = field(default_factory=dict)
+
+    def follow(self, index: int, entry: Entry) -> tuple[str, str] | None:
+        """Take an entry in; what is wrong with it after those before it."""
+        match entry:
+            case DeviceRevoked():
+                self.revoked.setdefault(entry.certificate, index)
+            case DeviceStated():
+                before = self.sequences.get(entry.certificate)
+                self.sequences[entry.certificate] = (index, entry.sequence)
+                if (revoked := self.revoked.get(entry.certificate)) is not None:
+                    what = f"states something, and entry {revoked} revoked it"
+                    return "revoked", f"the device with the certificate {entry.certificate} {what}"
+                if before is not None and entry.sequence <= before[1]:
+                    old, number = before
+                    what = f"states number {entry.sequence} after number {number} in entry {old}"
+                    return "sequence", f"the device with the certificate {entry.certificate} {what}"
+        return None
