@@ -87,9 +87,12 @@ Examples:
 @click.option(
     "--all-checks/--own-checks", default=True, show_default=True, help="Every check, or those that must find it."
 )
+@click.option("--jobs", "-j", type=click.IntRange(1, 64), default=2, show_default=True, help="So many at once.")
 @click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the table as JSON to this file.")
 @JSON_OPTION
-def matrix_(*, names: tuple[str, ...], honest: bool, all_checks: bool, out: Path | None, as_json: bool) -> int:
+def matrix_(
+    *, names: tuple[str, ...], honest: bool, all_checks: bool, jobs: int, out: Path | None, as_json: bool
+) -> int:
     """Run saboteurs, and fail unless each is found for the right reason, and the honest system passes."""
     chosen = list(names) or catalogue.names()
     _known(chosen)
@@ -104,15 +107,18 @@ def matrix_(*, names: tuple[str, ...], honest: bool, all_checks: bool, out: Path
                 output.print(
                     f"{_mark(is_clean)} the honest system: {'nothing found' if is_clean else 'FOUND SOMETHING'}"
                 )
-        for name in chosen:
-            row = asyncio.run(matrix.run(name, checks.NAMES if all_checks else (), say))
+
+        def done(row: Row) -> None:
             rows.append(row)
             if as_json:
                 emit(row.record())
             else:
                 _show(output, row)
+
+        asyncio.run(matrix.run_all(chosen, checks.NAMES if all_checks else (), jobs, done, say))
     if out is not None:
-        out.write_text(json.dumps([row.record() for row in rows], indent=1) + "\n", encoding="utf-8")
+        found = sorted((row.record() for row in rows), key=lambda record: str(record["saboteur"]))
+        out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
     caught = sum(row.is_caught for row in rows)
     if not as_json:
         output.print(f"{caught} of {len(rows)} saboteurs found, each for the right reason")

@@ -96,8 +96,11 @@ class Desk:
             case Read() as receipt:
                 self._handle_receipt(receipt.letters, sender, Stage.READ)
             case Retract() as retraction:
-                self._handle_retraction(retraction.letter, sender)
-                self._acknowledge(retraction, sender, debts)
+                is_known = self._handle_retraction(retraction.letter, sender)
+                # To a stranger a receipt for what nobody sees says when this device is there (Gegenhuber et al.: Careless
+                # Whisper, 2024). Whom this user has written to learns that from every letter.
+                if is_known or arrival.sender.listed:
+                    self._acknowledge(retraction, sender, debts)
             case Profile() as profile:
                 if profile.token is not None:
                     self._contacts.learn_token(sender.owner, profile.token)
@@ -165,7 +168,8 @@ class Desk:
             if self.mark(letter, sender, stage) or is_party:
                 self._tell(Update(_NEWS[stage], letter, sender))
 
-    def _handle_retraction(self, letter: bytes, sender: DeviceAddress) -> None:
+    def _handle_retraction(self, letter: bytes, sender: DeviceAddress) -> bool:
+        """Forget the words of a letter; returns whether there was one."""
         theirs = [entry for entry in self._store.find_letter(letter) if entry.sender.owner == sender.owner]
         for entry in theirs:
             self.blank(entry)
@@ -175,7 +179,9 @@ class Desk:
         for number, message in waiting:
             self._queue.remove((number, message))
             self._store.delete(Space.ARRIVED, f"{number:020}")
-        self._tell(Update(News.RETRACTED, letter, sender))
+        if theirs or waiting:
+            self._tell(Update(News.RETRACTED, letter, sender))
+        return bool(theirs or waiting)
 
     # --- history
 

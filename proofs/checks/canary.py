@@ -87,7 +87,7 @@ def _with_the_relays_keys(evidence: Evidence, sweep: Sweep, report: Report) -> N
     for where, value in _sealed(evidence):
         report.examined("values tried with the relay's keys")
         for name, opened in keyring.open(value):
-            for hit in sweep.data(opened, where, depth=1):
+            for hit in sweep.data(opened, where, depth=0):
                 report.find("decrypted", f"{hit}, after it was opened with the relay's own {name}")
 
 

@@ -142,8 +142,11 @@ class Cast:
 
 def _facts(device: Device) -> DeviceFacts:
     identity = device._running.identity
+    # One that was never looked up is known by its own introduction, and written to with nothing but receipts.
     shown = {
-        str(each.address): each in contact.archives for contact in device.contacts() for each in contact.recipients
+        str(each.address): each in contact.archives or (each.archive and not each.listed)
+        for contact in device.contacts()
+        for each in contact.devices
     }
     return DeviceFacts(
         sealing_seeds=[pair.seeds for pair in identity.sealing_keys],

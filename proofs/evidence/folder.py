@@ -113,8 +113,10 @@ class Evidence:
         """Everything that the relay holds or emits. A file that is at two moments the same comes once."""
         seen: set[bytes] = set()
         for artefact in self._artefacts():
+            # Its name counts, too: it is searched.
+            name = "" if artefact.path is None else artefact.path.name
             content = artefact.data if artefact.path is None else _digest(artefact.path)
-            key = sha256(content or b"").digest() + artefact.source.encode()
+            key = sha256(content or b"").digest() + f"{artefact.source}/{name}".encode("utf-8", "surrogateescape")
             if key not in seen:
                 seen.add(key)
                 yield artefact

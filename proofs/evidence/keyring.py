@@ -18,6 +18,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM, ChaCha20Poly1305
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 _MAX_KEY_FILE: Final = 8_192
+#: A file that is a passphrase, or a key in text, has no more.
+_MAX_PASSPHRASE: Final = 512
 _NONCE: Final = 12
 _TAG: Final = 16
 _KEY_LENGTHS: Final = frozenset({16, 24, 32})
@@ -28,18 +30,20 @@ class Keyring:
     """The keys that were found in `files`. `tried` counts attempts."""
 
     def __init__(self, files: Iterable[Path]) -> None:
-        found: dict[bytes, str] = {}
+        #: Secret -> the file that it is in.
+        self.secrets: dict[bytes, str] = {}
+        derived: dict[bytes, str] = {}
         for path in files:
             if path.is_file() and path.stat().st_size <= _MAX_KEY_FILE:
                 for secret in _secrets(path.read_bytes()):
-                    found.setdefault(secret, path.name)
-                    found.setdefault(sha256(secret).digest(), path.name)
-        #: Secret -> the file that it is in.
-        self.secrets = {secret: name for secret, name in found.items() if secret}
+                    if len(secret) in _KEY_LENGTHS | {_SEALING_SEEDS}:
+                        self.secrets.setdefault(secret, path.name)
+                    if len(secret) <= _MAX_PASSPHRASE:
+                        derived.setdefault(sha256(secret).digest(), path.name)
         self.tried = 0
         self._ciphers = [
             (name, cipher)
-            for secret, name in self.secrets.items()
+            for secret, name in (derived | self.secrets).items()
             if len(secret) in _KEY_LENGTHS
             for cipher in _ciphers(secret)
         ]

@@ -20,7 +20,7 @@ from blindrelay.policies.locations import pack_folders
 from blindrelay.policies.manifest import Instrument
 from blindrelay.policies.packs import Policies
 from blindrelay.policies.request import LawfulRequest
-from blindrelay.policies.vocabulary import AuthorityKind
+from blindrelay.policies.vocabulary import METADATA, AuthorityKind, Mode
 from blindrelay.proofs.evidence import keys
 from blindrelay.proofs.evidence.canaries import Kind, Registry
 from blindrelay.proofs.evidence.cast import PEOPLE
@@ -61,6 +61,20 @@ def uses(policies: Policies) -> list[Use]:
     ]
 
 
+def main_uses(every: list[Use]) -> list[Use]:
+    """Of each pack the instrument with the widest reach for what is stored."""
+    found: dict[str, Use] = {}
+    for use in every:
+        best = found.get(use.jurisdiction)
+        if Mode.STORED in use.instrument.modes and (best is None or _width(use) > _width(best)):
+            found[use.jurisdiction] = use
+    return list(found.values())
+
+
+def _width(use: Use) -> int:
+    return len(set(use.instrument.reach) & METADATA)
+
+
 def shipped() -> Policies:
     """The packs that come along."""
     return Policies.load(list(pack_folders()))
@@ -83,7 +97,7 @@ class Bench:
         self._began = began
         self._identities: dict[str, AuthorityIdentity] = {}
         self._tokens: dict[str, str] = {}
-        self._address: DeskAddress
+        self.address: DeskAddress
 
     def enter(self, chosen: list[Use]) -> None:
         """Make the authorities' keys and enter them, and the operator's people, into the register."""
@@ -93,7 +107,7 @@ class Bench:
             operators, register = Operators(journal), Register(journal)
             self._tokens = {person: operators.add(person, at=now) for person in PERSONS}
             for use in {use.authority: use for use in chosen}.values():
-                identity = self._identity(use)
+                identity = self._found(use)
                 register.enter(
                     identity.card,
                     jurisdiction=use.jurisdiction,
@@ -105,7 +119,7 @@ class Bench:
         finally:
             journal.close()
 
-    def _identity(self, use: Use) -> AuthorityIdentity:
+    def _found(self, use: Use) -> AuthorityIdentity:
         name = OfficerName(use.authority, _OFFICER)
         place = self._folder / "authorities" / use.authority
         identity = AuthorityIdentity.create(
@@ -119,7 +133,11 @@ class Bench:
 
     def meet(self, address: DeskAddress) -> None:
         """The desk is here from now on."""
-        self._address = address
+        self.address = address
+
+    def identity(self, use: Use) -> AuthorityIdentity:
+        """Who asks."""
+        return self._identities[use.authority]
 
     def package_keys(self) -> dict[str, bytes]:
         """What each authority opens its packages with."""
@@ -130,13 +148,13 @@ class Bench:
     async def petition(self, use: Use) -> None:
         """Ask for everything under an instrument; have approved what waits for it; fetch what is released."""
         async with self._client(use) as client:
-            for document in petitions(use.instrument, use.issuer, self._situation(use, client)):
+            for document in petitions(use.instrument, use.issuer, self.situation(use, client.relay.id)):
                 await self._carry(use, client, document)
 
     async def urge(self, use: Use) -> None:
         """The same in an emergency: somebody calls back first."""
         async with self._client(use) as client:
-            document = emergency(use.instrument, use.issuer, self._situation(use, client))
+            document = emergency(use.instrument, use.issuer, self.situation(use, client.relay.id))
             await self._carry(use, client, document, call_back=True)
 
     async def _carry(self, use: Use, client: DeskClient, document: LawfulRequest, *, call_back: bool = False) -> Case:
@@ -181,7 +199,7 @@ class Bench:
         """Read what a real-time order has, for so long, or to its end. `ended`: its time is over."""
         use = self._identities[case.authority]
         into = case.after_end if ended else case.streams
-        async with DeskClient(use, self._address, self._clock) as client:
+        async with DeskClient(use, self.address, self._clock) as client:
             with contextlib.suppress(TimeoutError, DeskRefused):
                 async with asyncio.timeout(seconds):
                     async for event in client.stream(UUID(case.case_id), demand):
@@ -189,15 +207,16 @@ class Bench:
 
     @contextlib.asynccontextmanager
     async def _client(self, use: Use) -> Any:
-        async with DeskClient(self._identities[use.authority], self._address, self._clock) as client:
+        async with DeskClient(self._identities[use.authority], self.address, self._clock) as client:
             yield client
 
-    def _situation(self, use: Use, client: DeskClient) -> Situation:
+    def situation(self, use: Use, relay: str) -> Situation:
+        """Whom it asks about, now. `relay`: its id."""
         tenant, people = PEOPLE[use.jurisdiction]
         return Situation(
             authority=use.authority,
             officer=_OFFICER,
-            relay=client.relay.id,
+            relay=relay,
             target=f"{next(iter(people))}@{tenant}",
             tenant=tenant,
             since=self._began,
@@ -211,7 +230,7 @@ class Bench:
     ) -> Any:
         """A call of somebody at the desk; None when it was refused."""
         headers = {"authorization": f"Bearer {self._tokens[person]}"}
-        async with http_client(self._address) as http:
+        async with http_client(self.address) as http:
             answer = await http.request(method, f"/v1/operator{path}", json=body, headers=headers)
             return answer.json() if answer.status_code == httpx.codes.OK else None
 

@@ -30,7 +30,7 @@ class DeviceFacts(Part):
         sealing_seeds: of its X-Wing keys, the current one first.
         identity_key: public, of its ratchet.
         certificate_sha256: of the certificate that it connects with.
-        view: the devices that its verified directory names, each with its archive mark as it is shown to the person.
+        view: the devices that it knows and has verified, each with its archive mark as it is shown to the person.
     """
 
     sealing_seeds: Annotated[list[bytes], Field(repr=False)]
@@ -75,9 +75,10 @@ class Case(Part):
 
 
 class Probe(Part):
-    """Something was tried that must not work, and what came of it."""
+    """Something was tried that must not work, and what came of it. `about`: whom it was tried on, `client` or `desk`."""
 
     name: str
+    about: Literal["client", "desk"]
     tried: str
     refused: bool
     answer: str

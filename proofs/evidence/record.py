@@ -30,9 +30,10 @@ from blindrelay.proofs.evidence import keylog
 from blindrelay.proofs.evidence.canaries import Registry
 from blindrelay.proofs.evidence.cast import Cast
 from blindrelay.proofs.evidence.clock import TurnedClock
-from blindrelay.proofs.evidence.lawful import Bench, Use, running_streams, shipped, uses
+from blindrelay.proofs.evidence.lawful import Bench, Use, main_uses, running_streams, shipped, uses
 from blindrelay.proofs.evidence.manifest import FILE, Manifest, Moment, Trouble
 from blindrelay.proofs.evidence.memory import can_dump
+from blindrelay.proofs.evidence.probes import ClientProbes, DeskProbes
 from blindrelay.proofs.evidence.relay import RelayUnderProof
 from blindrelay.proofs.evidence.tap import Tap
 from blindrelay.proofs.evidence.workload import LARGE, Workload
@@ -160,12 +161,20 @@ async def wait(run: Recording) -> None:
     await run.look("waiting", memory=True)
 
 
+async def try_clients(run: Recording) -> None:
+    """What a relay could try on clients."""
+    probes = ClientProbes(run.cast, run.workload, run.relay.data / "relay.db", run.clock)
+    run.manifest.probes += await probes.carry_out()
+
+
 async def ask(run: Recording) -> None:
     """Authorities ask for everything under every instrument."""
     for use in run.uses:
         await run.bench.petition(use)
-    for use in {use.jurisdiction: use for use in run.uses}.values():
+    urgent = main_uses(run.uses)
+    for use in urgent if run.quick else run.uses:
         await run.bench.urge(use)
+    run.manifest.probes += await DeskProbes(run.bench, run.folder, run.clock).carry_out(urgent[0])
     streams = list(running_streams(run.bench.cases))[: 3 if run.quick else None]
     following = [asyncio.create_task(run.bench.follow(case, demand, 3.0, ended=False)) for case, demand in streams]
     async with run.connected():
@@ -206,6 +215,7 @@ async def end(run: Recording) -> None:
 STAGES: Final[tuple[tuple[str, Stage], ...]] = (
     ("people write in both postures, under load", talk),
     ("letters wait, and one expires", wait),
+    ("the relay tries what it could", try_clients),
     ("authorities ask for everything under every pack", ask),
     ("time passes, records go", age),
     ("the relay leaves", end),
@@ -223,7 +233,7 @@ async def record(folder: Path, *, quick: bool, saboteur: str, say: Callable[[str
         DataDirectory.open(run.relay.data, now=run.clock.now()).close()
         run.uses = uses(shipped())
         if quick:
-            run.uses = list({use.jurisdiction: use for use in run.uses}.values())
+            run.uses = main_uses(run.uses)
         run.bench.enter(run.uses)
         async with Tap.open(wire, "mqtt") as mqtt, Tap.open(wire, "desk") as desk, run.relay as relay:
             mqtt.target, desk.target = relay.port, relay.desk_port

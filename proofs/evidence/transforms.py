@@ -20,6 +20,9 @@ MAX_UNWRAPPED: Final = 4 * 2**20
 _SHORTEST_RUN: Final = 24
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % _SHORTEST_RUN)
 _HEX: Final = re.compile(rb"(?:[0-9a-fA-F]{2}){%d,}" % (_SHORTEST_RUN // 2))
+_ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
+# Stands between what does not belong together.
+_APART: Final = bytes(8)
 _GZIP: Final = b"\x1f\x8b\x08"
 _ZLIB: Final = re.compile(rb"\x78[\x01\x5e\x9c\xda]")
 _ZSTD: Final = b"\x28\xb5\x2f\xfd"
@@ -91,13 +94,15 @@ def neighbours(data: bytes) -> bytes:
 def unwrapped(data: bytes) -> Iterator[tuple[str, bytes]]:
     """What can be taken off in `data`, wherever it begins, with the name of the wrapping."""
     yield from _inflated(data)
-    for match in _BASE64.finditer(data):
-        run = match.group().translate(bytes.maketrans(b"-_", b"+/"))
-        for shift in range(4):  # the run may have begun before what was encoded
-            piece = run[shift:]
-            yield "base64", binascii.a2b_base64(piece[: len(piece) // 4 * 4])
-    for match in _HEX.finditer(data):
-        yield "hex", bytes.fromhex(match.group().decode())
+    runs = [run.translate(_ONE_ALPHABET) for run in _BASE64.findall(data)]
+    if runs:
+        for shift in range(4):  # a run may have begun before what was encoded
+            decoded = [binascii.a2b_base64(run[shift : shift + (len(run) - shift) // 4 * 4]) for run in runs]
+            yield "base64", _APART.join(decoded)
+            for run in decoded:
+                yield from (("base64, deflate", inner) for _, inner in _inflate("", run, _RAW_WINDOW))
+    if pairs := _HEX.findall(data):
+        yield "hex", _APART.join(bytes.fromhex(run.decode()) for run in pairs)
 
 
 def _inflated(data: bytes) -> Iterator[tuple[str, bytes]]:

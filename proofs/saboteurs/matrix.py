@@ -1,6 +1,7 @@
 """The kill matrix: every saboteur against the checks, and which of them found it, for which reason, how fast."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,3 +76,18 @@ async def run(name: str, checks: Sequence[str] = (), say: Say = lambda _: None) 
     except ProofFailed as error:
         return Row(saboteur, (), 0.0, str(error))
     return Row(saboteur, proof.verdicts, proof.seconds)
+
+
+async def run_all(
+    names: Sequence[str], checks: Sequence[str], jobs: int, done: Callable[[Row], None], say: Say = lambda _: None
+) -> None:
+    """Let several loose, `jobs` at once, each in a run of its own; `done` is given each row as it comes."""
+    turn = asyncio.Semaphore(jobs)
+
+    async def one(name: str) -> None:
+        async with turn:
+            done(await run(name, checks, lambda what: say(f"{name}: {what}")))
+
+    async with asyncio.TaskGroup() as group:
+        for name in names:
+            group.create_task(one(name))

@@ -26,6 +26,8 @@ from blindrelay.clients import (
     UnknownRecipient,
 )
 from blindrelay.clients.connection import Connection
+from blindrelay.clients.content import Letter, Retract
+from blindrelay.clients.courier import new_id
 from blindrelay.clients.directory import Directory
 from blindrelay.clients.link import Inbound, Link
 from blindrelay.clients.message import News
@@ -261,6 +263,19 @@ async def test_somebody_elses_message_cannot_be_taken_back(alice: Device, bob: D
     message = await bob.receive(SOON)
     with pytest.raises(NotPossible, match="this user has sent"):
         await bob.retract(message)
+
+
+async def test_a_stranger_cannot_probe_with_what_nobody_sees(relay: Relay, summit: Enterprise, bob: Device) -> None:
+    """Taking back a letter that never was is answered by nothing: a receipt would say that the device is there."""
+    async with await people.person(summit, "eve") as eve:
+        retraction = Retract(id=new_id(), sent_at=0, letter=new_id())
+        receipt = await eve._send(
+            Letter(retraction), [UserAddress.parse(BOB)], sealed=False, expires_in=None, timeout=SOON
+        )
+        await receipt.accepted(SOON)
+        await (await eve.send(BOB, "Hello.")).delivered(SOON)  # this is answered, after whatever was before it
+
+        assert receipt.stage is Stage.ACCEPTED
 
 
 async def test_an_expired_message_is_never_shown(relay: Relay) -> None:
