@@ -26,6 +26,7 @@ from blindrelay.protocol.errors import BlindrelayError
 Say = Callable[[str], None]
 _AT_ONCE: Final = max(2, os.cpu_count() or 2)
 _LINE: Final = 1 << 24
+_COMPLAINT: Final = 2_000
 _ROOT: Final = str(Path(blindrelay.__file__).absolute().parents[1])
 
 
@@ -104,13 +105,13 @@ def _facts(manifest: Manifest) -> dict[str, Any]:
 async def _record(folder: Path, *, quick: bool, saboteur: str, say: Say) -> None:
     arguments = [str(folder), *(["--quick"] if quick else []), *(["--saboteur", saboteur] if saboteur else [])]
     async with _process("blindrelay.proofs.evidence.record", arguments) as process:
+        complaining = asyncio.create_task(_read(process.stderr))
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         async for line in process.stdout:
             say(json.loads(line)["stage"])
-        status = await process.wait()
-        complaint = await _complaint(process)
+        complaint, status = await complaining, await process.wait()
     if not (folder / FILE).exists() or status:
-        raise ProofFailed(f"the evidence could not be made (exit status {status}):\n{complaint}")
+        raise ProofFailed(f"the evidence could not be made (exit status {status}):\n{complaint[-_COMPLAINT:]}")
 
 
 async def _examine(folder: Path, names: Sequence[str], say: Say) -> list[Verdict]:
@@ -128,11 +129,12 @@ async def _examine(folder: Path, names: Sequence[str], say: Say) -> list[Verdict
 
 async def _check(folder: Path, name: str) -> Verdict:
     async with _process("blindrelay.proofs.checks", [str(folder), name]) as process:
-        output, complaint = await process.communicate()
+        output, complaint = await asyncio.gather(_read(process.stdout), _read(process.stderr))
+        status = await process.wait()
     try:
         return verdict_of(json.loads(output))
     except ValueError:
-        return Verdict(name, error=f"it ended with status {process.returncode}: {complaint.decode()[-2_000:]}")
+        return Verdict(name, error=f"it ended with status {status}: {complaint[-_COMPLAINT:]}")
 
 
 def verdict_of(values: dict[str, Any]) -> Verdict:
@@ -146,6 +148,7 @@ async def _process(module: str, arguments: Sequence[str]) -> AsyncIterator[async
     """A Python process of ours, in a group of its own: it is ended, with its children, when this is left."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", module, *arguments),
+        stdin=asyncio.subprocess.PIPE,  # it leaves when this is closed
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         start_new_session=True,
@@ -161,5 +164,5 @@ async def _process(module: str, arguments: Sequence[str]) -> AsyncIterator[async
             await process.wait()
 
 
-async def _complaint(process: asyncio.subprocess.Process) -> str:
-    return "" if process.stderr is None else (await process.stderr.read()).decode("utf-8", "replace")[-4_000:]
+async def _read(stream: asyncio.StreamReader | None) -> str:
+    return "" if stream is None else (await stream.read()).decode("utf-8", "replace")

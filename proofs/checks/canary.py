@@ -149,6 +149,13 @@ CHECK: Final = Check(
         "notice": "a canary is in a notice to users",
         "decrypted": "a canary appears when the relay's own keys are tried on what it holds",
     },
+    needs=(
+        "bytes of data directory",
+        "bytes of log",
+        "bytes of wire",
+        "bytes of package",
+        "canaries: body of a message",
+    ),
     examine=examine,
     examine_data=examine_data,
 )

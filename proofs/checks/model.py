@@ -5,7 +5,7 @@ which reason it has to be caught, so that being caught by accident does not coun
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -104,6 +104,10 @@ class Report:
         """So much more of something was looked at."""
         self._examined[what] += count
 
+    def missing(self, needs: Iterable[str]) -> list[str]:
+        """What was not examined, of what has to be."""
+        return [what for what in needs if not self._examined[what]]
+
     def skip(self, why: str) -> None:
         """Something could not be examined here."""
         if why not in self._skipped:
@@ -126,6 +130,7 @@ class Check:
         lock: which of the locks it is about.
         title: what it does, in a line.
         reasons: everything that it can find: name -> what that means.
+        needs: what it must have examined, by the names that it counts under: a check of nothing is no check.
         examine: does it. Whatever it raises makes the verdict an error.
         examine_data: the same for a data directory that is not of a run; None when it needs a run.
     """
@@ -134,6 +139,7 @@ class Check:
     lock: Lock
     title: str
     reasons: Mapping[str, str]
+    needs: tuple[str, ...]
     examine: Callable[[Evidence, Report], None]
     examine_data: "Callable[[Deployment, Report], None] | None" = None
 

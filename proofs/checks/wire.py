@@ -58,5 +58,11 @@ CHECK: Final = Check(
     lock=Lock.KEYS,
     title="on every connection there is what the profile allows, and envelopes open for their recipient alone",
     reasons=dict(_reasons()),
+    needs=(
+        "connections",
+        "envelopes opened with the recipient's key",
+        "sealed connections",
+        "things tried that must not work",
+    ),
     examine=examine,
 )

@@ -3,7 +3,8 @@
     python -m blindrelay.proofs.evidence.child DATA_DIR --clock FILE --audit FILE [--settings JSON] [--saboteur NAME]
 
 It logs everything at DEBUG to standard error and leaves on SIGTERM, or when its standard input is closed. It obeys one word a
-line: `house` (do what is due by the clock), `modules` (print the modules that are loaded). Each is answered with a line.
+line: `house` (do what is due by the clock), `modules` (print the modules that are loaded), `walk` (put every use of every
+instrument before its own policies). Each is answered with a line.
 """
 
 import argparse
@@ -79,8 +80,25 @@ async def _carry_out(relay: Relay, command: str) -> None:
             _say(done=command)
         case "modules":
             _say(modules={name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())})
+        case "walk" | "walk quickly":
+            _say(**await asyncio.to_thread(_walk, relay, quick=command.endswith("quickly")))
         case _:
             _say(unknown=command)
+
+
+def _walk(relay: Relay, *, quick: bool) -> dict[str, Any]:
+    """Put every use of every instrument before the engine that this relay decides with."""
+    # Not before it is asked for: the relay's own modules have been looked at by then.
+    from blindrelay.proofs.evidence.lattice import nothing_permits, walk  # noqa: PLC0415
+
+    if relay.desk is None:
+        return {}
+    rules = relay.desk._rules
+    policies = rules._policies  # type: ignore[attr-defined]  # the rules are those of packs
+    found = walk(policies, rules.decide, quick=quick)
+    for text in nothing_permits(policies, rules.decide):
+        found.find("default-allow", text)
+    return {"digest": rules.digest, "packs": sorted(policies.packs), **found.record()}
 
 
 def main() -> None:

@@ -35,6 +35,8 @@ from blindrelay.relay.desk.register import Register
 PERSONS: Final = ("anna", "boris")
 _OFFICER: Final = "Jordan Reyes"
 _CALL_BACK: Final = "+1 202 555 0100"
+#: A preservation that is longer than this is still in force when the run's clock has been moved. Days.
+_LONG: Final = 60
 _GIVES: Final = frozenset({"granted", "narrowed"})
 
 
@@ -62,13 +64,14 @@ def uses(policies: Policies) -> list[Use]:
 
 
 def main_uses(every: list[Use]) -> list[Use]:
-    """Of each pack the instrument with the widest reach for what is stored."""
+    """Of each pack the instrument with the widest reach for what is stored; and one that keeps records for long."""
     found: dict[str, Use] = {}
     for use in every:
         best = found.get(use.jurisdiction)
         if Mode.STORED in use.instrument.modes and (best is None or _width(use) > _width(best)):
             found[use.jurisdiction] = use
-    return list(found.values())
+    keeps = [use for use in every if use.instrument.preserve and use.instrument.preserve.days > _LONG]
+    return [*found.values(), *(use for use in keeps[:1] if use not in found.values())]
 
 
 def _width(use: Use) -> int:

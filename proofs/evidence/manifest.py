@@ -92,11 +92,15 @@ class Trouble(Part):
 
 
 class Moment(Part):
-    """When artefacts were taken: their files are in the folders of this name."""
+    """When artefacts were taken: their files are in the folders of this name.
+
+    `outward`: peers of the process's sockets that have not come to it.
+    """
 
     name: str
     at: float
     memory_bytes: int | None = None
+    outward: list[str] = []
 
 
 class Manifest(Part):
@@ -118,5 +122,6 @@ class Manifest(Part):
     probes: list[Probe] = []
     troubles: list[Trouble] = []
     modules: dict[str, str | None] = {}
+    policies: dict[str, Any] = {}
     settings: dict[str, Any] = {}
     exit_status: int | None = None

@@ -33,6 +33,7 @@ from blindrelay.proofs.evidence.clock import TurnedClock
 from blindrelay.proofs.evidence.lawful import Bench, Use, main_uses, running_streams, shipped, uses
 from blindrelay.proofs.evidence.manifest import FILE, Manifest, Moment, Trouble
 from blindrelay.proofs.evidence.memory import can_dump
+from blindrelay.proofs.evidence.parent import leave_with_the_parent
 from blindrelay.proofs.evidence.probes import ClientProbes, DeskProbes
 from blindrelay.proofs.evidence.relay import RelayUnderProof
 from blindrelay.proofs.evidence.tap import Tap
@@ -83,7 +84,7 @@ class Recording:
     async def look(self, name: str, *, memory: bool = False) -> None:
         """Keep what there is on the relay's disk, and perhaps in its memory, at this moment."""
         self.cast.plant_session_keys()
-        moment = Moment(name=name, at=self.clock.now())
+        moment = Moment(name=name, at=self.clock.now(), outward=self.relay.outward())
         if memory and can_dump():
             place = self.folder / "memory"
             place.mkdir(exist_ok=True)
@@ -206,6 +207,7 @@ async def age(run: Recording) -> None:
 async def end(run: Recording) -> None:
     """What the relay has loaded, and how it leaves: as asked, and when it is aborted."""
     run.manifest.modules = (await run.relay.tell("modules"))["modules"]
+    run.manifest.policies = await run.relay.tell("walk quickly" if run.quick else "walk")
     run.manifest.exit_status = await run.relay.stop()
     await run.relay.start()
     await run.relay.stop(signal.SIGABRT)
@@ -268,6 +270,7 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--saboteur", default="")
     arguments = parser.parse_args()
+    leave_with_the_parent()
     began = time.monotonic()
 
     def say(stage: str) -> None:

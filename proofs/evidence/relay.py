@@ -12,10 +12,12 @@ from typing import Any, Final, Self
 
 import blindrelay
 from blindrelay.proofs.evidence import memory
+from blindrelay.proofs.evidence.sockets import outward
 from blindrelay.protocol.errors import BlindrelayError
 
 _START: Final = 30.0
-_ANSWER: Final = 20.0
+#: Walking every use of every instrument takes some time.
+_ANSWER: Final = 180.0
 _STOP: Final = 15.0
 
 
@@ -97,6 +99,13 @@ class RelayUnderProof:
     def dump(self, out: Path) -> int:
         """Write its memory to a file; return how many bytes were looked at. Raises `OSError`, `RelayGone`."""
         return memory.dump(self.pid, out)
+
+    def outward(self) -> list[str]:
+        """Peers that its process has connected to, or sends to: not those that have come to where it listens."""
+        try:
+            return outward(self.pid)
+        except (OSError, RelayGone):
+            return []
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """Send it a signal and wait for its end; return the exit status. Does nothing when it does not run."""

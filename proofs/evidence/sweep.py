@@ -51,7 +51,7 @@ class _Needle:
     canary: Canary | None
 
 
-class _Needles:
+class Needles:
     """Needles, found together: what a search costs does not depend on how many keys there are.
 
     Wherever a needle of fifteen bytes or more stands, one of its eight-byte pieces stands at an offset that is divisible by
@@ -59,25 +59,38 @@ class _Needles:
     are shorter are searched for one by one.
     """
 
-    def __init__(self, needles: Iterable[_Needle]) -> None:
-        self._short: list[_Needle] = []
-        self._pieces: dict[int, list[_Needle]] = {}
-        for needle in needles:
-            if len(needle.written) < 2 * _WORD - 1:
+    def __init__(self, needles: Iterable[bytes]) -> None:
+        self._short: list[bytes] = []
+        self._pieces: dict[int, list[bytes]] = {}
+        for needle in dict.fromkeys(needles):
+            if len(needle) < 2 * _WORD - 1:
                 self._short.append(needle)
                 continue
             for start in range(_WORD):
-                piece = int.from_bytes(needle.written[start : start + _WORD], "little")
+                piece = int.from_bytes(needle[start : start + _WORD], "little")
                 self._pieces.setdefault(piece, []).append(needle)
         self._known = frozenset(self._pieces)
 
-    def within(self, data: bytes) -> Iterator[_Needle]:
+    def within(self, data: bytes) -> Iterator[bytes]:
         """Those that stand somewhere in `data`."""
-        yield from (needle for needle in self._short if needle.written in data)
+        yield from (needle for needle in self._short if needle in data)
         with memoryview(data) as view, view[: len(data) // _WORD * _WORD].cast("Q") as words:
             pieces = self._known.intersection(words)
-        found = {id(needle): needle for piece in pieces for needle in self._pieces[piece]}
-        yield from (needle for needle in found.values() if needle.written in data)
+        yield from (needle for needle in {each for piece in pieces for each in self._pieces[piece]} if needle in data)
+
+
+class _Index:
+    """Needles with what they mean."""
+
+    def __init__(self, needles: Iterable[_Needle]) -> None:
+        self._meaning: dict[bytes, list[_Needle]] = {}
+        for needle in needles:
+            self._meaning.setdefault(needle.written, []).append(needle)
+        self._needles = Needles(self._meaning)
+
+    def within(self, data: bytes) -> Iterator[_Needle]:
+        for written in self._needles.within(data):
+            yield from self._meaning[written]
 
 
 class Sweep:
@@ -93,12 +106,12 @@ class Sweep:
         self._texts = [canary for canary in canaries if canary.kind.is_tagged]
         wanted: dict[bytes, Canary | None] = {canary.value[:TAG_LENGTH]: None for canary in self._texts}
         wanted |= {canary.value: canary for canary in canaries if not canary.kind.is_tagged}
-        self._plain = _Needles(
+        self._plain = _Index(
             _Needle(form, needle, value, canary)
             for value, canary in wanted.items()
             for form, needle in transforms.forms(value, _names(canary))
         )
-        self._masked = _Needles(
+        self._masked = _Index(
             _Needle(form, transforms.neighbours(bare), bare, canary)
             for value, canary in wanted.items()
             for form, bare in ((_MASKED, value), (_MASKED_BACKWARDS, value[::-1]))

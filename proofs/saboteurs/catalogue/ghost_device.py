@@ -1,7 +1,7 @@
 """The relay adds a device to a user's list, and clients keep quiet about it and write to it.
 
-Modelled on GCHQ's proposal to add "a silent participant" (Levy and Robinson: Principles for a More Informed Exceptional Access
-Debate, 2018).
+Modelled on GCHQ's proposal to add "a silent participant" (Levy and Robinson: Principles for a More Informed Exceptional
+Access Debate, 2018).
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """An enterprise's certificate authority is made to enrol one more device, and to leave it out of its books.
 
-Everything verifies. Modelled on DigiNotar (2011), on the compelled certificates of Soghoian and Stamm (2010), and on the second
-half of the ghost proposal.
+Everything verifies. Modelled on DigiNotar (2011), on the compelled certificates of Soghoian and Stamm (2010), and on
+the second half of the ghost proposal.
 """
 
 from typing import Any

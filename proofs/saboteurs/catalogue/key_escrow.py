@@ -1,7 +1,7 @@
 """Every envelope carries, in its padding, the ratchet's message once more: sealed to a key that somebody else has.
 
-Modelled on Clipper's Law Enforcement Access Field (FIPS 185, 1994), and on every later proposal of "exceptional access" that adds
-a reader to each message (Abelson et al.: Keys Under Doormats, 2015).
+Modelled on Clipper's Law Enforcement Access Field (FIPS 185, 1994), and on every later proposal of "exceptional access"
+that adds a reader to each message (Abelson et al.: Keys Under Doormats, 2015).
 """
 
 from typing import Any

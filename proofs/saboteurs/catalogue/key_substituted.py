@@ -1,7 +1,7 @@
 """The relay gives everybody another key of one person's, and clients do not look at the signature.
 
-Modelled on the man in the middle that WhatsApp's and iMessage's key servers could have been (Green: Attack of the Week: group
-messaging, 2018; the reason for CONIKS and key transparency).
+Modelled on the man in the middle that WhatsApp's and iMessage's key servers could have been (Green: Attack of the Week:
+group messaging, 2018; the reason for CONIKS and key transparency).
 """
 
 from typing import Any

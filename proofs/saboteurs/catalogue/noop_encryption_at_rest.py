@@ -1,7 +1,7 @@
 """Nothing is encrypted between devices; the operator encrypts its disk and calls that encryption.
 
-Modelled on every service that says "encrypted in transit and at rest", and on BlackBerry Messenger for consumers, which had one
-key in every phone (RCMP, Operation Clemenza, 2010 to 2012).
+Modelled on every service that says "encrypted in transit and at rest", and on BlackBerry Messenger for consumers, which
+had one key in every phone (RCMP, Operation Clemenza, 2010 to 2012).
 """
 
 import os
@@ -16,10 +16,9 @@ def _in_relay() -> None:
 
     from blindrelay.relay.datadir import DataDirectory
     from blindrelay.relay.store import statement
-    from blindrelay.relay.store.sqlite import SqliteStore
 
     ciphers: list[AESGCM] = []
-    opened, padded, fetch = DataDirectory.__init__, statement.padded, SqliteStore.fetch
+    opened, padded = DataDirectory.__init__, statement.padded
 
     def keyed(self: DataDirectory, path: Any, *args: Any) -> None:
         place = path / "at-rest.key"
@@ -34,12 +33,10 @@ def _in_relay() -> None:
 
     DataDirectory.__init__ = keyed
     statement.padded = encrypted
-    del fetch  # what is handed out from the store is not opened again: the run does without it
 
 
 def _in_clients() -> None:
     from blindrelay.clients import envelope
-    from blindrelay.clients.errors import EnvelopeRejected
     from blindrelay.clients.ratchet import NORMAL, PREKEY, OlmMessage, Ratchet
     from blindrelay.protocol.sizes import padme
 
@@ -55,10 +52,7 @@ def _in_clients() -> None:
         return encoded.ljust(padme(max(len(encoded), envelope.MIN_BUCKET)), b"\0")
 
     def unseal(payload: bytes, recipient: Any, message_id: bytes, keys: Any) -> Any:
-        try:
-            return envelope._decode(payload)
-        except EnvelopeRejected:
-            raise
+        return envelope._decode(payload)
 
     Ratchet.encrypt = plain
     Ratchet.decrypt = lambda self, peer, identity_key, message: message.body

@@ -1,7 +1,7 @@
 """All devices have the same sealing key.
 
-Modelled on BlackBerry Messenger for consumers: one key for all phones, which the Royal Canadian Mounted Police had from 2010 on
-(Project Clemenza; Superior Court of Quebec, 2016).
+Modelled on BlackBerry Messenger for consumers: one key for all phones, which the Royal Canadian Mounted Police had from
+2010 on (Project Clemenza; Superior Court of Quebec, 2016).
 """
 
 from blindrelay.proofs.checks.model import Lock

@@ -1,6 +1,7 @@
 """The relay hands out the same one-time prekey again and again: first messages lose their forward secrecy.
 
-Modelled on the exhaustion of one-time prekeys that the analyses of X3DH name (Cohn-Gordon et al., 2017), done by the server itself.
+Modelled on the exhaustion of one-time prekeys that the analyses of X3DH name (Cohn-Gordon et al., 2017), done by the
+server itself.
 """
 
 from typing import Any

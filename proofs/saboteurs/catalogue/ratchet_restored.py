@@ -1,7 +1,7 @@
 """The ratchet is not written down after it has moved, as if the key store were restored from a backup each time.
 
-The same place of a chain encrypts two messages: one key, one nonce. Modelled on phones that were restored from backups, and on
-KRACK (Vanhoef and Piessens, 2017), where a handshake that was repeated reset a nonce.
+The same place of a chain encrypts two messages: one key, one nonce. Modelled on phones that were restored from backups,
+and on KRACK (Vanhoef and Piessens, 2017), where a handshake that was repeated reset a nonce.
 """
 
 from typing import Any

@@ -1,7 +1,7 @@
 """TLS sessions are resumed, for speed, on anonymous connections as well: the ticket says which ones are the same person's.
 
-Modelled on the tracking of users by TLS session resumption (Sy et al.: Tracking Users across the Web via TLS Session Resumption,
-2018).
+Modelled on the tracking of users by TLS session resumption (Sy et al.: Tracking Users across the Web via TLS Session
+Resumption, 2018).
 """
 
 from typing import Any

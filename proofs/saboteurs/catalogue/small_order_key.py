@@ -1,7 +1,7 @@
 """Keys are taken as they come, points of small order too: with them everybody knows the secret.
 
-Modelled on the identity points that vodozemac accepted before 0.10, and on the non-contributory behaviour that RFC 7748, section 6.1,
-warns of.
+Modelled on the identity points that vodozemac accepted before 0.10, and on the non-contributory behaviour that RFC
+7748, section 6.1, warns of.
 """
 
 from blindrelay.proofs.checks.model import Lock

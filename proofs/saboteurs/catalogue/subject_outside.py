@@ -1,7 +1,7 @@
 """The subject of a mail travels beside the envelope, "so that the phone can show it before it has fetched the rest".
 
-Modelled on the e-mail systems that seal a body and leave the headers as they are: with S/MIME and OpenPGP the subject is in the
-clear (RFC 8551, 3.1; that is what RFC 9788 was written for).
+Modelled on the e-mail systems that seal a body and leave the headers as they are: with S/MIME and OpenPGP the subject
+is in the clear (RFC 8551, 3.1; that is what RFC 9788 was written for).
 """
 
 import struct

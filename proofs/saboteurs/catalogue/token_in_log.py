@@ -1,7 +1,8 @@
-"""The relay logs what a client shows it to be let in, in base64 and at DEBUG alone, "to find out why a phone cannot connect".
+"""The relay logs what a client shows it to be let in, in base64 and at DEBUG alone, "to find out why a phone cannot
+connect".
 
-Whoever has the log then writes anonymously to everybody. Modelled on GitHub and Twitter, which in May 2018 each found passwords
-in their internal logs, and on Facebook, which in March 2019 found hundreds of millions of them.
+Whoever has the log then writes anonymously to everybody. Modelled on GitHub and Twitter, which in May 2018 each found
+passwords in their internal logs, and on Facebook, which in March 2019 found hundreds of millions of them.
 """
 
 import base64

@@ -1,7 +1,7 @@
 """Each sender has a delivery token of its own, so that "anonymous" senders can be told apart.
 
-Modelled on the analyses of sealed sender, which is worth as much as what is around it (Martiny et al.: Improving Signal's Sealed
-Sender, 2021).
+Modelled on the analyses of sealed sender, which is worth as much as what is around it (Martiny et al.: Improving
+Signal's Sealed Sender, 2021).
 """
 
 import os

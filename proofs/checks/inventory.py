@@ -1,0 +1,175 @@
+"""Inventory diff: whatever exists outside the ciphertext is in the metadata inventory; what is not declared is a finding."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic import BaseModel, ValidationError
+
+import blindrelay.relay
+from blindrelay.policies.exchange import CaseAnswer, Problem, RelayIdentity
+from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
+from blindrelay.proofs.checks.rows import read
+from blindrelay.proofs.evidence.folder import Evidence
+from blindrelay.proofs.evidence.http import Exchanged, exchanges
+from blindrelay.relay.inventory import Place, declared
+
+_DATABASES: Final = {"relay.db": Place.DATABASE, "desk.sqlite": Place.DESK}
+#: Every file that a data directory may hold, by its path in it.
+_FILES: Final = tuple(
+    re.compile(pattern)
+    for pattern in (
+        r"lock", r"version", r"relay\.(key|crt)", r"registration-code", r"endpoint\.json", r"blindrelay\.toml",
+        r"relay\.db(-wal|-shm|-journal|-reserve)?", r"desk\.(key|crt)", r"desk\.sqlite(-wal|-shm|-journal)?",
+        r"packages/[0-9a-f-]{36}/\.?[a-z0-9-]+\.package(\.partial)?",
+        r"log-keys/[a-z-]+\.key", r"logs/[a-z-]+\.policy", r"logs/[a-z-]+/checkpoint",
+        r"logs/[a-z-]+/tile/(entries|[0-9]+)/(x[0-9]{3}/)*[0-9]{3}(\.p/[0-9]{1,3})?",
+    )
+)  # fmt: skip
+#: SQLite's own.
+_OWN_TABLES: Final = re.compile(r"sqlite_.*")
+#: A line of the text format in which metrics are scraped.
+_METRIC: Final = re.compile(rb"^(# (TYPE|HELP) |[a-z_:]+\{[a-z_]+=\")", re.MULTILINE)
+#: What Python's fault handler writes when a process is aborted: places in code, and nothing else.
+_FAULT: Final = re.compile(
+    r'(Fatal Python error: \w+|(Current t|T)hread .*|  File ".*", line \d+ in .*|  <no Python frame>|Extension modules: .*|)'
+)
+_RESPONSE_HEADERS: Final = frozenset(
+    {"content-length", "content-type", "date", "server", "cache-control", "connection", "retry-after", "transfer-encoding",
+     "www-authenticate", "x-content-type-options", "allow", "strict-transport-security", "access-control-allow-origin",
+     "content-security-policy", "referrer-policy", "x-frame-options", "cross-origin-resource-policy"}
+)  # fmt: skip
+#: What keeps metrics and traces. OpenTelemetry's interface alone does nothing; its SDK and exporters do.
+_TRACERS: Final = ("opentelemetry.sdk", "opentelemetry.exporter", "sentry_sdk", "ddtrace", "prometheus_client")
+_ANSWERS: Final[dict[str, type[BaseModel]]] = {
+    "/v1/relay": RelayIdentity,
+    "/v1/requests": CaseAnswer,
+    "/v1/status": CaseAnswer,
+    "/v1/withdrawals": CaseAnswer,
+}
+
+
+def examine(evidence: Evidence, report: Report) -> None:
+    """Compare everything that there was at any moment."""
+    for moment in evidence.moments:
+        directory(evidence.disk(moment), report)
+    for path in evidence.strays():
+        report.find("file", f"the relay has left {path.relative_to(evidence.folder)} outside of its data directory")
+    log(evidence.log, "the log", report)
+    for exchanged in exchanges(evidence):
+        _http(exchanged, report)
+    for module in evidence.manifest.modules:
+        report.examined("modules of the relay looked at for tracing")
+        if module.startswith(_TRACERS):
+            report.find("metric", f"the relay has loaded {module}, which keeps data of its own")
+
+
+def examine_data(deployment: Deployment, report: Report) -> None:
+    """The same for somebody's data directory, logs and backups."""
+    directory(deployment.data, report)
+    for path in deployment.backups:
+        columns(path, Place.DESK if "desk" in path.name else Place.DATABASE, report)
+    for path in deployment.logs:
+        log(path.read_bytes(), str(path), report)
+    if not deployment.logs:
+        report.skip("logs: name them with --log")
+
+
+def directory(folder: Path, report: Report) -> None:
+    """Its files, and the tables of its databases."""
+    for path in sorted(folder.rglob("*")):
+        if not path.is_file():
+            continue
+        name = path.relative_to(folder).as_posix()
+        report.examined("files")
+        if not any(pattern.fullmatch(name) for pattern in _FILES):
+            report.find("file", f"{name} is no file that a data directory has")
+        if path.suffix in {".prom", ".metrics"} or _is_metrics(path):
+            report.find("metric", f"{name} holds metrics, and the inventory knows of none")
+    for name, place in _DATABASES.items():
+        if (folder / name).exists():
+            columns(folder / name, place, report)
+
+
+def _is_metrics(path: Path) -> bool:
+    return path.stat().st_size < 1 << 16 and bool(_METRIC.search(path.read_bytes()))
+
+
+def columns(path: Path, place: Place, report: Report) -> None:
+    """Every column of every table is declared."""
+    known = declared(place)
+    for (table,) in read(path, "SELECT name FROM sqlite_master WHERE type = 'table'"):
+        if _OWN_TABLES.fullmatch(str(table)):
+            continue
+        for row in read(path, f'PRAGMA table_info("{table}")'):
+            report.examined("columns")
+            if f"{table}.{row[1]}" not in known:
+                report.find("column", f"{path.name} has the column {table}.{row[1]}, which the inventory does not know")
+
+
+def log(data: bytes, where: str, report: Report) -> None:
+    """Every line is an object with declared keys, and says one of the sentences that there are."""
+    known, sentences = declared(Place.LOG), _sentences()
+    for number, text in enumerate(data.decode("utf-8", "replace").splitlines(), 1):
+        report.examined("lines of the log")
+        try:
+            line: Any = json.loads(text)
+        except ValueError:
+            line = None
+        if not isinstance(line, dict):
+            if not _FAULT.fullmatch(text):
+                report.find("log-key", f"{where}, line {number}, is no line of the relay's: {text[:120]!r}")
+            continue
+        for key in set(line) - known:
+            report.find("log-key", f"{where}, line {number}: {key!r} is not a key that the inventory knows")
+        if line.get("event") not in sentences:
+            report.find("log-key", f"{where}, line {number}: {line.get('event')!r:.120} is no sentence of the relay's")
+
+
+def _sentences() -> frozenset[str]:
+    """Every text in the relay's source: what a log line says is one of them, as it stands there."""
+    root = Path(blindrelay.relay.__file__).parent
+    found: set[str] = set()
+    for path in root.rglob("*.py"):
+        found |= set(re.findall(r'"((?:[^"\\\n]|\\.)*)"', path.read_text(encoding="utf-8")))
+    return frozenset(found)
+
+
+def _http(exchanged: Exchanged, report: Report) -> None:
+    report.examined("HTTP answers")
+    for name, _ in exchanged.headers:
+        if name not in _RESPONSE_HEADERS:
+            report.find("http-field", f"{exchanged.where} is answered with the header {name!r}")
+    if _METRIC.search(exchanged.body):
+        report.find("metric", f"{exchanged.where} is answered with metrics")
+    model: type[BaseModel] | None = _ANSWERS.get(exchanged.path)
+    if exchanged.status >= 400 and exchanged.media_type == "application/problem+json":
+        model = Problem
+    if model is not None and exchanged.media_type in {"application/json", "application/problem+json"}:
+        try:
+            model.model_validate_json(exchanged.body)
+        except ValidationError as error:
+            report.find("http-field", f"{exchanged.where} is answered with more or less than its form: {_first(error)}")
+
+
+def _first(error: ValidationError) -> str:
+    first = error.errors(include_url=False, include_input=False)[0]
+    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+
+
+CHECK: Final = Check(
+    name="inventory",
+    lock=Lock.FORM,
+    title="every column, file, log key, metric and HTTP field that there is, is in the metadata inventory",
+    reasons={
+        "column": "a table or column that the inventory does not know",
+        "file": "a file that a data directory does not have, or one outside of it",
+        "log-key": "a log line with a key, or a sentence, that there is not",
+        "metric": "metrics or traces, of which the inventory knows none",
+        "http-field": "an HTTP answer with a header or a field that it does not have",
+    },
+    needs=("columns", "files", "lines of the log", "HTTP answers"),
+    examine=examine,
+    examine_data=examine_data,
+)

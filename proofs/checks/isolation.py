@@ -1,0 +1,124 @@
+"""Isolation: the relay's process has no code that opens what devices seal, no way to one, and speaks to nobody."""
+
+import ast
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+import blindrelay
+from blindrelay.proofs.checks.model import Check, Lock, Report
+from blindrelay.proofs.evidence.folder import Evidence
+
+_ROOMS: Final = ("relay", "policies", "protocol")
+_FOREIGN: Final = ("clients", "proofs", "cli")
+#: What could open an envelope, or brings it along.
+_OPENERS: Final = frozenset({"vodozemac", "olm", "nacl", "aiomqtt", "paho", "prompt_toolkit", "httpx", "requests"})
+#: The harness's own part in the process under proof: it starts the relay, and moves its clock.
+_HARNESS: Final = frozenset(
+    {"blindrelay.proofs", "blindrelay.proofs.evidence", "blindrelay.proofs.evidence.child", "blindrelay.proofs.evidence.clock"}
+)  # fmt: skip
+#: Names of operations that open something, agree on a secret, or read a ratchet.
+_OPENING: Final = frozenset(
+    {"decrypt", "decapsulate", "exchange", "unseal", "from_pickle", "decrypt_into", "open_sealed"}
+)
+#: Attributes of those names that are something else: the room in the relay where messages meet.
+_NOT_OPENING: Final = frozenset({"self", "relay", "around", "_exchange"})
+_LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+
+
+def examine(evidence: Evidence, report: Report) -> None:
+    """The source, the modules that were loaded, and what the process did."""
+    _imports(report)
+    _modules(evidence, report)
+    _outside(evidence, report)
+
+
+def _imports(report: Report) -> None:
+    """No module of the relay's rooms can reach a client, through however many others."""
+    root = Path(blindrelay.__file__).parent
+    graph = {name: set(_imported(path)) for name, path in _sources(root)}
+    for start in sorted(name for name in graph if name.split(".")[1] in _ROOMS):
+        report.examined("modules of the relay's rooms")
+        for target in sorted(graph[start]):
+            room = target.split(".")[1] if "." in target else ""
+            if room in _FOREIGN:
+                report.find("import", f"{start} imports {target}")
+
+
+def _sources(root: Path) -> Iterator[tuple[str, Path]]:
+    for room in (*_ROOMS, *_FOREIGN):
+        for path in sorted((root / room).rglob("*.py")):
+            parts = path.relative_to(root).with_suffix("").parts
+            yield ".".join(("blindrelay", *parts)).removesuffix(".__init__"), path
+
+
+def _imported(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("blindrelay."))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("blindrelay"):
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def _modules(evidence: Evidence, report: Report) -> None:
+    loaded = evidence.manifest.modules
+    if not loaded:
+        report.find("module", "the relay has not said which modules it has loaded")
+    for name, path in loaded.items():
+        report.examined("modules that the relay has loaded")
+        top, _, rest = name.partition(".")
+        room = rest.partition(".")[0]
+        if top in _OPENERS:
+            report.find("module", f"the relay has loaded {name}, which could open what devices seal")
+        elif top == "blindrelay" and room in _FOREIGN and name not in _HARNESS and not _is_saboteurs(name):
+            report.find("module", f"the relay has loaded {name}")
+        elif top == "blindrelay" and path and room in _ROOMS:
+            for line, operation in _operations(Path(path)):
+                report.find("opening-call", f"{name}, line {line}, calls {operation}")
+
+
+def _is_saboteurs(name: str) -> bool:
+    # A saboteur's own module is in the process that it sabotages; it is what it does there that counts.
+    return name.startswith(("blindrelay.proofs.saboteurs", "blindrelay.proofs.checks", "blindrelay.proofs.evidence."))
+
+
+def _operations(path: Path) -> Iterator[tuple[int, str]]:
+    for node in ast.walk(ast.parse(path.read_bytes())):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _OPENING:
+            owner = node.func.value
+            name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
+            if name not in _NOT_OPENING:
+                yield node.lineno, f"{name}.{node.func.attr}"
+
+
+def _outside(evidence: Evidence, report: Report) -> None:
+    """What Python's own audit says of the process (PEP 578), and the sockets that the system knows of."""
+    path = evidence.folder / "audit.jsonl"
+    for line in path.read_text("utf-8").splitlines() if path.exists() else ():
+        event, argument = json.loads(line)
+        report.examined("audited events")
+        if event == "socket.getaddrinfo" and any(host in argument for host in _LOOPBACK):
+            continue  # where it listens
+        reason = "egress" if event.startswith("socket.") else "subprocess"
+        report.find(reason, f"the relay's process: {event} {argument:.120}")
+    for moment in evidence.manifest.moments:
+        report.examined("looks at the process's sockets")
+        for peer in moment.outward:
+            report.find("egress", f"the relay has a connection to {peer}, {moment.name}")
+
+
+CHECK: Final = Check(
+    name="isolation",
+    lock=Lock.KEYS,
+    title="the relay's process holds no code that could open an envelope, and speaks to nobody but its clients",
+    reasons={
+        "import": "a module of the relay's rooms imports a client's, or a proof's",
+        "module": "the relay has loaded a module that could open what devices seal, or a client's",
+        "opening-call": "code of the relay's calls an operation that opens or agrees on something",
+        "egress": "the relay's process has connected to somebody, or looked up an address",
+        "subprocess": "the relay's process has started another",
+    },
+    needs=("modules of the relay's rooms", "modules that the relay has loaded"),
+    examine=examine,
+)

@@ -1,0 +1,162 @@
+"""Retention sweep: what was acknowledged, has expired or is past its window is gone, down to the bytes; what an order keeps is
+exactly that."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
+from blindrelay.proofs.checks.rows import read
+from blindrelay.proofs.evidence.folder import Evidence
+from blindrelay.proofs.evidence.mqtt import publishes
+from blindrelay.proofs.evidence.sweep import Needles
+from blindrelay.relay.config import Retention
+
+#: A piece of an envelope, from behind what may stay in a b-tree page of it: enough to be found by nobody else's bytes.
+_SAMPLE: Final = slice(1_200, 1_232)
+_DAY: Final = 86_400
+_HOUR: Final = 3_600
+#: The moments at which the relay had had time to put things away.
+_QUIET: Final = ("delivered", "expired", "aged", "stopped")
+#: The purge job runs once an hour.
+_LATE: Final = 2 * _HOUR
+_PIECE: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class _Envelope:
+    recipient: str
+    message_id: bytes
+    sample: bytes
+
+
+def examine(evidence: Evidence, report: Report) -> None:
+    """Every quiet moment: envelopes, then records."""
+    envelopes = _envelopes(evidence)
+    at = {moment.name: moment.at for moment in evidence.manifest.moments}
+    for moment in (moment for moment in _QUIET if moment in at):
+        _gone(evidence, moment, envelopes, report)
+        _records(evidence.disk(moment) / "relay.db", at[moment], Retention(), report, moment)
+    if "aged" in at:
+        _preserved(evidence, evidence.disk("aged") / "relay.db", report)
+
+
+def _envelopes(evidence: Evidence) -> list[_Envelope]:
+    found: dict[bytes, _Envelope] = {}
+    for connection in evidence.connections:
+        for packet in publishes(connection):
+            if packet.topic.startswith("v1/to/") and packet.correlation_data and len(packet.payload) >= _SAMPLE.stop:
+                sample = packet.payload[_SAMPLE]
+                found.setdefault(sample, _Envelope(packet.topic[6:], packet.correlation_data, sample))
+    return list(found.values())
+
+
+def _gone(evidence: Evidence, moment: str, envelopes: list[_Envelope], report: Report) -> None:
+    """No byte of an envelope is in any file or backup but of those that wait."""
+    folder = evidence.disk(moment)
+    waiting = {bytes(row[0]) for row in read(folder / "relay.db", "SELECT message_id FROM envelope")}
+    gone = [envelope for envelope in envelopes if envelope.message_id not in waiting]
+    report.examined("envelopes looked for where they must be gone", len(gone))
+    samples = Needles(envelope.sample for envelope in gone)
+    by_sample = {envelope.sample: envelope for envelope in gone}
+    places = [("data directory", path) for path in sorted(folder.rglob("*")) if path.is_file()]
+    places.append(("backup", evidence.folder / "backups" / f"{moment}.db"))
+    for kind, path in places:
+        if not path.exists():
+            continue
+        report.examined("bytes searched", path.stat().st_size)
+        for sample in _samples(path, samples):
+            envelope = by_sample[sample]
+            reason = "kept-in-backup" if kind == "backup" or "backup" in path.name else "kept"
+            report.find(
+                reason,
+                f"an envelope to {envelope.recipient} that is gone is still in {path.name} of the {kind}, {moment}",
+            )
+
+
+def _samples(path: Path, samples: Needles) -> Iterator[bytes]:
+    tail = b""
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            if piece.count(0) < len(piece):
+                yield from samples.within(tail + piece)
+            tail = piece[-64:]
+
+
+def _records(database: Path, now: float, retention: Retention, report: Report, moment: str) -> None:
+    """Nothing is older than its window but what an order keeps, and nothing that has expired waits."""
+    kept = {row[0] for row in read(database, "SELECT account_id FROM preserved_account")}
+    traffic_before = now - retention.traffic_days * _DAY - _LATE
+    for sender, recipient, accepted in read(
+        database, "SELECT sender_id, recipient_id, accepted_at FROM traffic WHERE accepted_at < ?", (traffic_before,)
+    ):
+        report.examined("records past their window")
+        if not kept & {sender, recipient}:
+            report.find("too-old", f"a traffic record of {_days(now, accepted)} days is still there, {moment}")
+    access_before = (now - retention.access_days * _DAY - _LATE) // _HOUR
+    query = (
+        "SELECT account_id, coalesce(closed_hour, opened_hour) FROM access WHERE coalesce(closed_hour, opened_hour) < ?"
+    )
+    for account, hour in read(database, query, (access_before,)):
+        report.examined("records past their window")
+        if account not in kept:
+            report.find("too-old", f"a connection of {_days(now, hour * _HOUR)} days is still there, {moment}")
+    for (accepted,) in read(database, "SELECT accepted_at FROM recent_id WHERE accepted_at < ?", (traffic_before,)):
+        report.find("too-old", f"a recent id of {_days(now, accepted)} days is still there, {moment}")
+    for (expires,) in read(database, "SELECT expires_at FROM envelope WHERE expires_at < ?", (now - _LATE,)):
+        report.find("too-old", f"an envelope that expired {_days(now, expires)} days ago still waits, {moment}")
+    report.examined("moments at which ages were compared")
+
+
+def _days(now: float, then: float) -> int:
+    return int((now - then) // _DAY)
+
+
+def _preserved(evidence: Evidence, database: Path, report: Report) -> None:
+    """What is kept is kept for the targets of orders that were granted, and for nobody else."""
+    ordered: set[str] = set()
+    for case in evidence.manifest.cases:
+        for demand in case.answers[-1]["demands"] if case.answers else ():
+            if demand["outcome"] == "preserved":
+                ordered |= {target["value"] for each in demand["classes"] for target in each["targets"]}
+    owners = {row[0]: f"{row[2]}@{row[1]}" for row in read(database, "SELECT account_id, tenant, user FROM device")}
+    kept = {owners.get(row[0], "nobody") for row in read(database, "SELECT account_id FROM preserved_account")}
+    report.examined("users whose records an order keeps", len(kept))
+    for user in sorted(kept - ordered):
+        report.find("bystander", f"records of {user} are kept, and no order has named them")
+    for user in sorted(ordered - kept):
+        report.find("not-kept", f"an order to keep records of {user} is in force, and nothing keeps them")
+    accounts = {number for number, owner in owners.items() if owner in ordered}
+    for sender, recipient in read(database, "SELECT sender_id, recipient_id FROM traffic"):
+        report.examined("kept records")
+        if not accounts & {sender, recipient}:
+            report.find(
+                "bystander", f"a traffic record between {owners.get(sender)} and {owners.get(recipient)} is kept"
+            )
+
+
+def examine_data(deployment: Deployment, report: Report) -> None:
+    """How old the oldest record of a relay is, by the clock of this machine."""
+    from blindrelay.protocol.clock import SystemClock  # noqa: PLC0415
+
+    retention = deployment.settings.retention if deployment.settings is not None else Retention()
+    _records(deployment.data / "relay.db", SystemClock().now(), retention, report, "now")
+    report.skip("deleted bytes: nobody knows what was in envelopes that are gone; a run of one's own shows that")
+
+
+CHECK: Final = Check(
+    name="retention",
+    lock=Lock.FORM,
+    title="what was acknowledged, has expired or is too old is gone to the last byte; orders keep their targets alone",
+    reasons={
+        "kept": "bytes of an envelope that is gone are in a file: a page, the WAL, a copy",
+        "kept-in-backup": "bytes of an envelope that is gone are in a backup that was made afterwards",
+        "too-old": "a record, or an envelope, is older than its window, and no order keeps it",
+        "bystander": "records of somebody are kept whom no order has named",
+        "not-kept": "an order to keep records is in force, and nothing keeps them",
+    },
+    needs=("envelopes looked for where they must be gone", "bytes searched", "kept records"),
+    examine=examine,
+    examine_data=examine_data,
+)
