@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 from rich.console import Console
 
 from blindrelay.cli.demo_evidence import Evidence, RelayDisk, can_decrypt
 from blindrelay.cli.demo_views import show_three_views
+from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.cli.output import console
 from blindrelay.cli.temporary_relay import relay_process
 from blindrelay.clients.device import Device
@@ -23,6 +25,7 @@ from blindrelay.clients.options import Options, Posture
 from blindrelay.clients.receipts import Receipt
 from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.clients.sealed import Hygiene
+from blindrelay.proofs.attacks.catalogue import names
 from blindrelay.protocol.endpoint import FILE_NAME
 
 # Everything here takes milliseconds; a machine may be very busy. Seconds.
@@ -73,26 +76,57 @@ class DemoFailed(ClientError):
     """Something that the demonstration is there to show is not so."""
 
 
+def _names(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    return [CompletionItem(name) for name in ("list", "all", *names()) if name.startswith(incomplete)]
+
+
 @click.command(
     epilog="""\b
-Example:
+Examples:
   blindrelay demo
+  blindrelay demo --attack list                      what a malicious relay can try
+  blindrelay demo --attack ghost-device              in each of its ways
+  blindrelay demo --attack split-view/no-witness     in one of them
+  blindrelay demo --attack all --json                for scripts: one object for each
+
+\b
+With --attack, the exit code is 0 when everything was noticed and the attacker got nothing, and 1 when not.
 """
 )
-def demo() -> None:
+@click.option(
+    "--attack",
+    metavar="NAME",
+    shell_complete=_names,
+    help="Let the relay be malicious: carry out this attack on real clients, and show who notices it, and by what. "
+    "`list` tells which there are, `all` carries out each.",
+)
+@click.option("--json", "as_json", is_flag=True, help="With --attack: print JSON for programs, one object per line.")
+def demo(attack: str | None, as_json: bool) -> int:
     """See the whole thing work, in less than a minute.
 
     Starts a relay in a folder that goes away again, founds two enterprises with certificate authorities of their own, enrols
     four people with six devices, lets them chat and mail both ways, and prints the same message three times: what the
     clients see, what the relay holds, what its metadata inventory says. Nothing is left behind.
+
+    With --attack, the relay is one that lies: about whose devices are whose, about its log, about the past. It has its
+    database and its log's key to do it with, and the clients are the ones that ship.
     """
+    if attack is not None:
+        # A relay in this process: the tour's is in one of its own, and this one has no need of it.
+        from blindrelay.cli.demo_attacks import perform  # noqa: PLC0415
+
+        return perform(attack, as_json=as_json)
+    if as_json:
+        raise click.UsageError("--json goes with --attack: the tour itself is for people")
     output = console()
     started = time.monotonic()
     asyncio.run(_perform(output))
     output.print(
         f"\nThe relay is stopped and everything is removed, after {time.monotonic() - started:.0f} seconds. "
-        "Now yours: [bold]blindrelay up[/bold], and [bold]blindrelay --help[/bold]."
+        "Now yours: [bold]blindrelay up[/bold], and [bold]blindrelay --help[/bold]. What a malicious relay can try: "
+        "[bold]blindrelay demo --attack all[/bold]."
     )
+    return ExitCode.OK
 
 
 async def _perform(output: Console) -> None:

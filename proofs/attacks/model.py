@@ -49,12 +49,24 @@ class Variant:
 
 @dataclass(frozen=True, slots=True)
 class Attack:
-    """Something that a malicious relay can try. `gain` is what it would have if nobody noticed."""
+    """Something that a malicious relay can try. `gain` says what for: "to read ..."."""
 
     name: str
     title: str
     gain: str
     variants: tuple[Variant, ...]
+
+    def record(self, variant: Variant) -> dict[str, Any]:
+        """A way of carrying it out, for programs."""
+        return {
+            "attack": self.name,
+            "variant": variant.name,
+            "title": self.title,
+            "gain": self.gain,
+            "does": variant.does,
+            "noticed_by": variant.party,
+            "check": variant.check,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,12 +102,9 @@ class Outcome:
         """For programs."""
         noticed = self.noticed
         return {
-            "attack": self.attack.name,
-            "variant": self.variant.name,
-            "title": self.attack.title,
-            "does": self.variant.does,
+            **self.attack.record(self.variant),
             "caught": self.caught,
-            "by": noticed and noticed.party,
+            "noticed_by": noticed and noticed.party,
             "check": noticed and noticed.check,
             "error": noticed and noticed.error,
             "sees": [{"party": party, "what": what} for party, what in self.sees],

@@ -52,7 +52,7 @@ async def _by_a_compelled_ca(stage: Stage) -> Noticed | None:
 ATTACK = Attack(
     name="ghost-device",
     title="A ghost device is added for a user",
-    gain="reads everything that is written to the user from then on",
+    gain="to read everything that is written to the user from then on",
     variants=(
         Variant(
             name="another-ca",

@@ -62,7 +62,7 @@ async def _with_a_new_certificate(stage: Stage) -> Noticed | None:
 ATTACK = Attack(
     name="key-substituted-for-one",
     title="Somebody's key is substituted, for one victim alone",
-    gain="reads what the victim writes to them, and can pass it on so that nobody misses it",
+    gain="to read what the victim writes to them, and to pass it on so that nobody misses it",
     variants=(
         Variant(
             name="unsigned",

@@ -49,7 +49,7 @@ async def _grown_again(stage: Stage) -> Noticed | None:
 ATTACK = Attack(
     name="log-rollback",
     title="The log is rolled back",
-    gain="undoes what was logged: here, that a stolen phone was revoked",
+    gain="to undo what was logged: here, that a stolen phone was revoked",
     variants=(
         Variant(
             name="shorter",

@@ -36,7 +36,7 @@ async def _first_news(device: Device) -> Update:
 ATTACK = Attack(
     name="prekey-repeated",
     title="A one-time prekey is handed out twice",
-    gain="two first letters depend on one key, which is kept for longer than it should be",
+    gain="to make two first letters depend on one key, which has to be kept for longer than it should be",
     variants=(
         Variant(
             name="to-two-people",

@@ -42,7 +42,7 @@ async def _of_another_device(stage: Stage) -> Noticed | None:
 ATTACK = Attack(
     name="prekey-substituted",
     title="A prekey is substituted",
-    gain="the first letter is encrypted to a key that nobody has vouched for",
+    gain="to have the first letter encrypted to a key that nobody has vouched for",
     variants=(
         Variant(
             name="of-its-own-making",

@@ -73,7 +73,7 @@ def _twin(stage: Stage, witness: Witness) -> Witness:
 ATTACK = Attack(
     name="split-view",
     title="Two directories are shown to two people",
-    gain="a ghost device that is logged, where nobody looks who could object to it",
+    gain="to log a ghost device where nobody looks who could object to it",
     variants=(
         Variant(
             name="honest-witness",

@@ -57,7 +57,7 @@ async def _without_a_witness(stage: Stage) -> Noticed | None:
 ATTACK = Attack(
     name="stale-directory",
     title="The directory is frozen for one victim",
-    gain="what was revoked or replaced since then goes on being written to: here, a stolen phone",
+    gain="to have what was revoked or replaced since then still written to: here, a stolen phone",
     variants=(
         Variant(
             name="witnessed",

@@ -49,7 +49,7 @@ async def _play(stage: Stage) -> Noticed | None:
 ATTACK = Attack(
     name="statement-replayed",
     title="A device's old statement is shown as its present one",
-    gain="whoever has stolen the old keys reads what is sealed to them",
+    gain="to have letters sealed to keys that were stolen, and replaced for that reason",
     variants=(
         Variant(
             name="lower-sequence",

@@ -39,7 +39,7 @@ async def _of_an_enterprise_that_is_known(stage: Stage) -> Noticed | None:
 ATTACK = Attack(
     name="tenant-root-swapped",
     title="An enterprise's root certificate is swapped",
-    gain="speaks for a whole enterprise: every user, every device",
+    gain="to speak for a whole enterprise: every user, every device",
     variants=(
         Variant(
             name="known",

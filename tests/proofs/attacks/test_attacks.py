@@ -252,3 +252,17 @@ def test_an_outcome_is_no_success_by_itself() -> None:
     assert not outcome(variant.party, variant.check, left=1).caught
     assert not outcome(variant.party, variant.check, left=1, read=("all of it",)).caught
     assert not Outcome(attack, variant, None, (), 0, (), 0.0).caught
+
+
+def test_the_pages_name_every_attack_with_its_check() -> None:
+    """SECURITY.md has a row for each attack, and the page about them one for each way; both name the check that fails."""
+    root = Path(__file__).parents[3]
+    security = (root / "SECURITY.md").read_text()
+    page = (root / "docs" / "explanation" / "what-a-malicious-relay-can-try.md").read_text()
+    for attack, variant in EVERY:
+        (row,) = re.findall(rf"^\| `{attack.name}` \|.*$", security, re.MULTILINE)
+        assert f"`{variant.check}`" in row
+        (row,) = re.findall(rf"^\| `{attack.name}/{variant.name}` \|.*$", page, re.MULTILINE)
+        assert f"`{variant.check}`" in row.rpartition(" | ")[2]
+    named = re.findall(r"^\| `([\w-]+)/[\w-]+` \|", page, re.MULTILINE)
+    assert set(named) == set(catalogue.names())
