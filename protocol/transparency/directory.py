@@ -13,6 +13,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
 from blindrelay.protocol.address import UserAddress
+from blindrelay.protocol.certificates import is_archive, load
 from blindrelay.protocol.errors import Malformed
 from blindrelay.protocol.statements import DeviceStatement, Revocation, Signed
 
@@ -40,10 +41,14 @@ class TenantEntered(_Entry):
 
 
 class DeviceStated(_Entry):
-    """A device of the account has published a statement, signed with the key of the certificate."""
+    """A device of the account has published a statement, signed with the key of the certificate.
+
+    `archive`: the enterprise has marked it as a compliance archive, for everybody to see.
+    """
 
     kind: Literal["device"] = "device"
     account: Digest
+    archive: bool
     certificate: Digest
     sequence: Annotated[int, Field(ge=1, lt=2**53)]
     statement: Digest
@@ -93,11 +98,16 @@ def tenant_entered(tenant: str, root: bytes) -> TenantEntered:
 
 
 def device_stated(root: bytes, certificate: bytes, statement: DeviceStatement, signed: Signed) -> DeviceStated:
-    """The entry of a device: its tenant's root and its certificate (DER), what it says of itself, and that as it was signed."""
+    """The entry of a device: its tenant's root and its certificate (DER), what it says of itself, and that as it was signed.
+
+    Raises:
+        Malformed: the certificate is none.
+    """
     owner = statement.device.owner
     return DeviceStated(
         tenant=owner.tenant,
         account=account_label(owner, root),
+        archive=is_archive(load(certificate)),
         certificate=sha256(certificate).hexdigest(),
         sequence=statement.sequence,
         statement=signed_digest(signed),

@@ -5,13 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 
 from blindrelay.clients import AdmissionRefused, Device, Enterprise, NotEnrolled, RequestRefused, StoreError
 from blindrelay.clients.errors import WrongPassphrase
 from blindrelay.clients.vault import CHEAP
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.errors import Malformed
+from blindrelay.protocol.transparency import directory
 from blindrelay.relay.server import Relay
+from blindrelay.relay.store import tables
 from support import people
 from support.people import BRISK, SOON
 
@@ -66,7 +69,7 @@ async def test_a_device_can_be_written_to_as_soon_as_it_is_enrolled(relay: Relay
 
 
 async def test_an_archive_is_shown_to_everybody_who_writes(relay: Relay) -> None:
-    """A compliance archive is a device like others, and is marked as what it is."""
+    """A compliance archive is a device like others, and is marked as what it is: to who writes, and in the public log."""
     async with people.enterprise(relay, "acme.example") as acme:
         alice = await acme.enrol("alice", "laptop")
         await acme.enrol("bob", "phone")
@@ -75,6 +78,10 @@ async def test_an_archive_is_shown_to_everybody_who_writes(relay: Relay) -> None
             contact = await alice.look_up("bob@acme.example")
     assert [device.address.device for device in contact.archives] == ["archive"]
     assert len(contact.recipients) == 2
+    stored = sqlalchemy.select(tables.directory_entry.c.body)
+    bodies = await relay.committer.read(lambda connection: list(connection.execute(stored).scalars()))
+    devices = [entry for body in bodies if isinstance(entry := directory.parse(body), directory.DeviceStated)]
+    assert [device.archive for device in devices] == [False, False, True]
 
 
 async def test_a_device_on_disk_is_its_owners_alone(relay: Relay, tmp_path: Path) -> None:
