@@ -1,6 +1,6 @@
 """The matter that is to be decided: request, facts and policies, and what follows from them for every demand alike."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import cached_property
 
@@ -137,6 +137,12 @@ class Matter:
     def is_ours(self, found: TargetFacts) -> bool:
         """Whether the instrument's jurisdiction has the target's tenant."""
         return self.pack is not None and self.pack.manifest.jurisdiction in self.jurisdictions(found)
+
+    def as_ours(self, found: TargetFacts) -> TargetFacts:
+        """A target that does not exist as one that the instrument's jurisdiction has."""
+        if self.pack is None or self.is_ours(found):
+            return found
+        return replace(found, jurisdictions=frozenset({self.pack.manifest.jurisdiction}))
 
     def facts_of(self, demand: DataDemand) -> tuple[TargetFacts, ...]:
         """What is known about a demand's targets, each once, in the order in which they are named."""

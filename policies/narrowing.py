@@ -23,7 +23,8 @@ class Targets:
     """The targets, sorted by what is known about them.
 
     Attributes:
-        held: they exist and belong to the instrument's jurisdiction.
+        held: they exist and belong to the instrument's jurisdiction. Of a preservation also those who do not exist: it takes no
+            court, and must tell nobody who is there. What exists of nobody is kept, and that is nothing.
         unheld: nothing is held about them. That they do not exist is not said.
         elsewhere: another jurisdiction's.
     """
@@ -71,6 +72,8 @@ def targets(matter: Matter, demand: DataDemand) -> Targets:
             elsewhere.append(found.target)
         elif found.exists:
             held.append(found)
+        elif demand.mode is Mode.PRESERVE:
+            held.append(matter.as_ours(found))
         else:
             unheld.append(found.target)
     return Targets(tuple(held), tuple(unheld), tuple(elsewhere))

@@ -232,6 +232,28 @@ async def test_a_refusal_does_not_say_who_exists(lawful: DeskSite, instrument: s
     assert answers[0] == answers[1] == answers[2]
 
 
+@pytest.mark.parametrize("data_class", ["SUBSCRIBER", "ACCESS", "TRAFFIC"])
+async def test_a_preservation_does_not_say_who_exists(lawful: DeskSite, data_class: str) -> None:
+    """It takes no judge, so that whoever asks for it would have a list of accounts soon: what exists is kept, be it nothing."""
+    document = lawful.court.request()
+    document["authorisation"] |= {"instrument": "us/preservation-letter"}
+    document["demands"][0] |= {"classes": [data_class], "mode": "preserve"}
+    answers = []
+    async with lawful.http() as http:
+        for user in ("bob@globex.example", "eve@globex.example", "bob@nowhere.example"):
+            document["demands"][0]["targets"] = [{"format": "user", "value": user}]
+            token = lawful.court.call("request", {**document, "id": str(uuid4())})
+            answer = await call(http, "/v1/requests", token)
+            answers.append(answer.text.replace(user, "SOMEBODY"))
+            case = answer.json()["case_id"]
+            status = lawful.court.call("status", {"case_id": case})
+            answers.append((await call(http, "/v1/status", status)).text.replace(user, "SOMEBODY"))
+
+    said = {re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}", "ID", text) for text in answers}
+    assert len(said) == 1
+    assert '"outcome":"preserved"' in said.pop()
+
+
 async def test_a_court_order_for_nobody_reads_as_nothing_held(lawful: DeskSite) -> None:
     """An account that does not exist is answered as data that the relay does not have."""
     document = lawful.court.request()
