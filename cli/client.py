@@ -18,6 +18,7 @@ COMMANDS = {
     "history": Entry(f"{_CLI}.reading", "history", "Print a conversation from the key store.", _READ),
     "contacts": Entry(f"{_CLI}.contacts", "contacts", "Whom you know, and comparing safety numbers.", _PEOPLE),
     "notices": Entry(f"{_CLI}.notices", "notices", "What the relay has told you: disclosures, suspensions.", _PEOPLE),
+    "log": Entry(f"{_CLI}.seen_log", "seen_log", "What you have seen of the relay's public log; alarms.", _PEOPLE),
     "my-data": Entry(f"{_CLI}.reading", "my_data", "Print everything that the relay holds about you.", _PEOPLE),
 }
 

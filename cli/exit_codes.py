@@ -67,6 +67,7 @@ BY_CLASS: dict[str, ExitCode] = {
     "blindrelay.clients.errors.RequestRefused": ExitCode.REFUSED,
     "blindrelay.clients.errors.DeliveryRefused": ExitCode.REFUSED,
     "blindrelay.clients.errors.IdentityRejected": ExitCode.IDENTITY_REJECTED,
+    "blindrelay.clients.errors.HistoryRejected": ExitCode.LOG_REJECTED,
     "blindrelay.clients.errors.LogRejected": ExitCode.LOG_REJECTED,
     "blindrelay.clients.authority.receipt.ReceiptRejected": ExitCode.LOG_REJECTED,
     "blindrelay.clients.errors.NoDeliveryToken": ExitCode.REFUSED,

@@ -12,6 +12,7 @@ from blindrelay.clients.contacts import Contact
 from blindrelay.clients.content import MAX_MEMBERS, MAX_TEXT, Chat, Group, Letter, Mail, Retract
 from blindrelay.clients.courier import new_id
 from blindrelay.clients.errors import Closed, ContentTooLarge, NotPossible, TimedOut
+from blindrelay.clients.heads import Heads
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.mail import Attachment, MailMessage, build
 from blindrelay.clients.message import Message, Update
@@ -350,6 +351,11 @@ class Device:
     def is_verified(self, user: str | UserAddress) -> bool:
         """Whether the safety number was compared, and nothing has changed since."""
         return self._running.contacts.is_verified(self.user, _user(user))
+
+    @property
+    def heads(self) -> Heads:
+        """The relay's public log of the directory, as this device has seen it, and any proof that it has two histories."""
+        return self._running.heads
 
     # --- what the relay says itself
 
