@@ -13,6 +13,8 @@ from datetime import datetime
 from hashlib import sha256
 from typing import Final, Self
 
+from pydantic import ValidationError
+
 from blindrelay.policies.decision import CaseEvent, ClassDecision, Decision, DemandDecision, Facts, Reason
 from blindrelay.policies.request import Demand, LawfulRequest
 from blindrelay.policies.vocabulary import CaseState, DataClass, EventKind, Ground, Mark, Outcome, TaskStatus
@@ -106,7 +108,7 @@ class Case:
     def restore(cls, rows: Iterable[Row]) -> Self:
         """A case from its file. Raises `CaseFileDamaged` when the rows make no case."""
         first, *others = rows
-        received = STEP.validate_json(first.body)
+        received = _step(first)
         if not isinstance(received, steps.Received):
             raise CaseFileDamaged(f"case {first.case_id} does not begin with a request")
         case = cls(first.case_id, first.authority_id, received.request, first.at, rows=1)
@@ -116,7 +118,7 @@ class Case:
 
     def apply(self, row: Row) -> None:
         """Take a row. Raises `CaseFileDamaged` for a step that cannot be taken now; nothing has changed then."""
-        step = STEP.validate_json(row.body)
+        step = _step(row)
         self.check(step)
         self.state = step.state if isinstance(step, steps.Settled) else TRANSITIONS[type(step)][self.state]
         self.rows += 1
@@ -237,6 +239,16 @@ class Case:
     def is_running(self, work: Work, demand_id: str) -> bool:
         """Whether it has begun and not ended."""
         return (work, demand_id) in self.begun and (work, demand_id) not in self.ended
+
+
+def _step(row: Row) -> Step:
+    try:
+        return STEP.validate_json(row.body)
+    except ValidationError as error:
+        raise CaseFileDamaged(
+            f"row {row.sequence} of case {row.case_id} says what this release does not understand: start the release that "
+            "wrote it, or restore the case file from a backup"
+        ) from error
 
 
 def grants(verdict: DemandDecision) -> list[ClassDecision]:

@@ -1,7 +1,9 @@
 """A whole relay with its desk: from an authority's signed request to a package that it opens."""
 
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -15,10 +17,11 @@ from blindrelay.policies.request import LawfulRequest
 from blindrelay.policies.vocabulary import CaseState, DataClass, Outcome
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.relay.desk.desk import Desk
-from blindrelay.relay.errors import BadConfiguration
+from blindrelay.relay.errors import BadConfiguration, Unreadable
 from blindrelay.relay.server import Relay
 from support import site
 from support.authorities import Caller, at, authority
+from support.clerks import Office, Outside, Script, still_clock
 from support.tenants import Tenant
 
 CLOCK = SystemClock()
@@ -137,3 +140,24 @@ async def test_a_relay_can_do_without(tmp_path: Path) -> None:
     async with site.relay_in(tmp_path / "relay") as relay:
         assert (relay.desk, relay.desk_port) == (None, None)
     assert not {path.name for path in (tmp_path / "relay").iterdir()} & {"desk.sqlite", "desk.key", "desk.crt"}
+
+
+@pytest.mark.parametrize("row", [1, 2])
+async def test_a_case_file_of_another_release_is_a_sentence(tmp_path: Path, row: int) -> None:
+    """Its chain holds, and a row says what is not understood: which one is said, and what to do. Nothing is guessed."""
+    async with site.relay_in(tmp_path / "relay", desk={}) as relay:
+        assert relay.desk is not None
+        journal, case = relay.desk.journal, str(uuid4())
+        office = Office(tmp_path, still_clock(), Script(), Outside())
+        request = office.request().model_dump(mode="json")
+        for number in range(1, row + 1):
+            step: dict[str, object] = {"step": "received", "request": request, "jws": "x"}
+            if number > 1:
+                step = {"step": "authenticated", "name": "x", "officer_is_enrolled": True}
+            if number == row:
+                step |= {"mood": "of a later release"}
+            journal.append(case, "us-court", at(CLOCK), str(step["step"]), json.dumps(step))
+
+    with pytest.raises(Unreadable, match=rf"row {row} of case {case}.*start the release that wrote it"):
+        async with site.relay_in(tmp_path / "relay", desk={}):
+            pass
