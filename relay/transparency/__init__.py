@@ -3,7 +3,8 @@
 | module      | what                                                                       |
 |-------------|----------------------------------------------------------------------------|
 | `entries`   | a log's table: rows are added and never changed                            |
-| `edge`      | from entries to tiles                                                      |
+| `edge`      | from leaf hashes to tiles                                                   |
+| `growth`    | from entries to tiles and bundles                                          |
 | `shelf`     | the files that the world is shown                                          |
 | `keys`      | what a log signs with                                                      |
 | `witnesses` | asking for cosignatures                                                    |

@@ -4,13 +4,13 @@ What is below a checkpoint never changes, and says so to caches. Answers come fr
 the one way to name a tile or bundle that exists.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import FileResponse, PlainTextResponse, Response
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from blindrelay.protocol.errors import Malformed
@@ -53,21 +53,23 @@ class Reading:
         return PlainTextResponse(str(log.settings.trust), headers=_FRESH)
 
     async def piece(self, request: Request) -> Response:
-        """A tile or a bundle."""
+        """A tile or a bundle. A partial one is served for good: whoever has an older checkpoint may read what it covers."""
         log = self._logs.get(request.path_params["name"])
-        piece = None if log is None else _parse(request.path_params["path"])
+        piece = None if log is None else _parse(request)
         if log is None or piece is None or not piece.exists(log.published.checkpoint.size):
             return PlainTextResponse(_NOTHING, 404)
-        return _file(log.shelf.path(piece))
+        try:
+            # In a thread: a cold disk does not hold up the messages.
+            data = await asyncio.to_thread(log.shelf.fetch, piece)
+        except FileNotFoundError:  # partial at a size that was never published
+            return PlainTextResponse(_NOTHING, 404)
+        return Response(data, headers=_IMMUTABLE, media_type="application/octet-stream")
 
 
-def _file(path: Path) -> Response:
-    if not path.is_file():  # a partial one, and the full one has taken its place
-        return PlainTextResponse(_NOTHING, 404)
-    return FileResponse(path, headers=_IMMUTABLE, media_type="application/octet-stream")
-
-
-def _parse(path: str) -> Tile | Bundle | None:
+def _parse(request: Request) -> Tile | Bundle | None:
+    path = request.path_params["path"]
+    if b"%" in request.scope["raw_path"]:  # no path of ours needs it, and a cache would have everything twice
+        return None
     for kind in (Bundle, Tile):
         try:
             return kind.parse(path)
@@ -78,4 +80,6 @@ def _parse(path: str) -> Tile | Bundle | None:
 
 def application(logs: Mapping[str, Log], others: Sequence[Route]) -> Starlette:
     """The web application of the logs, and what else is public."""
-    return Starlette(routes=[*Reading(logs).routes(), *others])
+    app = Starlette(routes=[*Reading(logs).routes(), *others])
+    app.router.redirect_slashes = False  # there is one way to name a thing
+    return app

@@ -7,7 +7,6 @@ the next start writes again with the same bytes; the published checkpoint never 
 
 import asyncio
 import contextlib
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -17,20 +16,19 @@ import structlog
 
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.errors import Malformed, VerificationFailed
-from blindrelay.protocol.transparency.checkpoint import Checkpoint, CheckpointRejected, cosigned_at
-from blindrelay.protocol.transparency.entries import Bundle, pack
+from blindrelay.protocol.transparency.checkpoint import Checkpoint, CheckpointRejected
 from blindrelay.protocol.transparency.keys import SigningKey
-from blindrelay.protocol.transparency.merkle import EMPTY_ROOT, leaf_hash
+from blindrelay.protocol.transparency.merkle import EMPTY_ROOT
 from blindrelay.protocol.transparency.note import Note
 from blindrelay.protocol.transparency.policy import Trust
-from blindrelay.protocol.transparency.tiles import TILE_WIDTH, Tile, Tree
+from blindrelay.protocol.transparency.tiles import Tree
 from blindrelay.relay.errors import HistoryLost, StoreError
-from blindrelay.relay.transparency.edge import Edge
 from blindrelay.relay.transparency.entries import Source
+from blindrelay.relay.transparency.growth import Growth
 from blindrelay.relay.transparency.shelf import Shelf
-from blindrelay.relay.transparency.witnesses import AskedWitness, NotCosigned
+from blindrelay.relay.transparency.witnesses import Witnesses
 
-# How long it is waited after a round without a quorum, and how often it is looked whether cosignatures have grown old. Seconds.
+# How long it is waited after a round that failed, and how often it is looked whether cosignatures have grown old. Seconds.
 _RETRY: Final = 1.0
 _LOOK: Final = 30.0
 
@@ -68,13 +66,12 @@ class Log:
         self.shelf = shelf
         self._source = source
         self._clock = clock
-        self._edge: Edge
-        self._bundle: list[bytes]  # the entries of the last, partial bundle
-        self._witnesses = [AskedWitness(witness) for witness in settings.trust.witnesses if witness.url]
-        self._cosigned_at = self._oldest_cosignature()
-        self._publishing = asyncio.Lock()
-        self._new = asyncio.Event()
+        self._growth: Growth | None = None  # None: nobody knows how far the last round has come
+        self._witnesses = Witnesses(settings.trust)
         self._turned = asyncio.Condition()
+        self._work_to_do = asyncio.Event()
+        self._asked: list[asyncio.Future[bool]] = []
+        self._has_failed = False
         self._closing = False
         self._worker: asyncio.Task[None] | None = None
 
@@ -83,8 +80,8 @@ class Log:
         """Open the log whose files are in `folder`, and publish what is not published yet.
 
         Raises:
-            HistoryLost: the store has fewer entries than were published, or the files are not those of this log: to go on would
-                be to show the world a second history.
+            HistoryLost: the store does not have the entries that were published, or the files are not those of this log: to go
+                on would be to show the world a second history.
         """
         shelf = Shelf(folder)
         published = await asyncio.to_thread(_last, shelf, settings)
@@ -95,31 +92,53 @@ class Log:
                 "a log that forgets what it has shown is no log"
             )
         log = cls(shelf, source, settings, clock, published)
-        await log._go_back()
-        await log._published_all()
+        try:
+            log._growth = await log._where_it_goes_on()
+        except Malformed as error:
+            raise HistoryLost(
+                f"{folder} shows other entries than the database has ({error}): it is another relay's, or an older copy. "
+                "Restore the one that belongs here"
+            ) from error
         log._worker = asyncio.create_task(log._work())
+        with contextlib.suppress(OSError, StoreError):  # it has been logged, and is tried again
+            await log.publish()
         return log
 
     async def close(self) -> None:
         """Finish publishing what is being published. What is committed and not published is published after the next start."""
         self._closing = True
-        self._new.set()
+        self._work_to_do.set()
         if self._worker is not None:
             await self._worker
 
-    # What has happened.
+    # What has happened, and what is wanted.
 
     def wake(self) -> None:
         """An entry has been committed."""
-        self._new.set()
+        if (
+            not self._has_failed
+        ):  # it is tried again soon: who writes and looks up does not hurry witnesses that are down
+            self._work_to_do.set()
 
     async def wait_published(self, index: int) -> None:
         """Wait until the entry `index` is below the published checkpoint."""
         if index < self.published.checkpoint.size:
             return
-        self._new.set()
+        self.wake()
         async with self._turned:
             await self._turned.wait_for(lambda: index < self.published.checkpoint.size)
+
+    async def publish(self) -> bool:
+        """Publish what has been committed by now, and renew cosignatures that have grown old. Whether that is done.
+
+        Cancelling does not take it back. Raises what the store raises; `OSError` when the files cannot be written or read.
+        """
+        if self._closing:
+            return False
+        done = asyncio.get_running_loop().create_future()
+        self._asked.append(done)
+        self._work_to_do.set()
+        return bool(await done)
 
     # Proofs. Hashes come out of tiles, of which the last ones are in memory.
 
@@ -134,124 +153,112 @@ class Log:
     def _tree(self, size: int) -> Tree:
         return Tree(size, self.shelf.read)
 
-    # Publishing.
+    # Publishing: in one task, one round after the other.
 
-    async def publish(self) -> bool:
-        """Publish what has been committed, and renew cosignatures that have grown old. Whether everything is published.
+    async def _work(self) -> None:
+        while not self._closing:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(_RETRY if self._has_failed else _LOOK):
+                    await self._work_to_do.wait()
+            self._work_to_do.clear()
+            asked, self._asked = self._asked, []
+            outcome = await self._round()
+            self._has_failed = outcome is not True
+            for done in asked:
+                _answer(done, outcome)
+        for done in self._asked:
+            _answer(done, False)
 
-        Raises what the store raises; `OSError` when the files cannot be written.
-        """
-        async with self._publishing:
-            try:
-                while entries := await self._source.entries(self._edge.size):
-                    await asyncio.to_thread(self._write, entries)
-                return self._is_current() or await self._turn(self._edge.size)
-            except OSError:
-                await self._go_back()
-                raise
+    async def _round(self) -> bool | Exception:
+        """Whether everything is published, or why not."""
+        log = _log.bind(log=self.settings.trust.log.name)
+        try:
+            return await self._catch_up()
+        except OSError as error:
+            log.warning("a log cannot be written", error=type(error).__name__)
+            failure: Exception = error
+        except StoreError as error:  # whoever looks after the store says more
+            log.warning("a log cannot be read from the store")
+            failure = error
+        except Exception as error:  # a bug of ours must not be the end of it
+            log.exception("a log cannot be published")
+            failure = error
+        # Files beyond what has been published are written again, with the same bytes.
+        self._growth = None
+        return failure
 
-    async def _go_back(self) -> None:
-        """Begin again after what has been published. Files beyond that are written again, with the same bytes."""
+    async def _catch_up(self) -> bool:
+        growth = self._growth = self._growth or await self._where_it_goes_on()
+        # Not until there is no more: at a high rate there always is.
+        committed, has_turned = await self._source.count(), False
+        while growth.size < committed and (entries := await self._source.entries(growth.size)):
+            await asyncio.to_thread(lambda new: self.shelf.put(growth.take(new)), entries)
+            has_turned = await self._turn(growth.size)
+            if not has_turned:
+                return False
+        return has_turned or self._is_current(growth.size) or await self._turn(growth.size)
+
+    async def _where_it_goes_on(self) -> Growth:
+        """After what has been published. Raises `Malformed` when the entries in the store are not those."""
         size = self.published.checkpoint.size
-        self._edge = await asyncio.to_thread(Edge.of, size, self.shelf.read)
-        self._bundle = (await self._source.entries(size - size % TILE_WIDTH))[: size % TILE_WIDTH]
+        entries = await self._source.entries(Growth.looks_at(size)) if size else ()
+        return await asyncio.to_thread(Growth.of, size, entries, self.shelf.read)
 
-    def _is_current(self) -> bool:
-        since = self._cosigned_at
-        return (
-            self.published.checkpoint.size == self._edge.size
-            and self._is_signed()
-            and (since is None or self._clock.now() - since < self.settings.refresh_seconds)
-        )
-
-    def _is_signed(self) -> bool:
-        """Whether every key of ours has signed what is published: a new one has not, when the log is opened with it."""
-        if not self.published.note:
+    def _is_current(self, size: int) -> bool:
+        """Whether nothing would change: every key of ours has signed it (a new one has not, at first), every witness lately."""
+        if not self.published.note or self.published.checkpoint.size != size:
             return False
         note = Note.parse(self.published.note)
-        return all(note.is_signed_by(key.verifier) for key in self.settings.keys)
-
-    def _write(self, entries: Sequence[bytes]) -> None:
-        """Bring entries into tiles and bundles, durably."""
-        self.shelf.put(self._pieces(entries))
-
-    def _pieces(self, entries: Sequence[bytes]) -> Iterator[tuple[Tile | Bundle, bytes]]:
-        for entry in entries:
-            self._bundle.append(entry)
-            if len(self._bundle) == TILE_WIDTH:
-                yield Bundle(self._edge.size // TILE_WIDTH), pack(self._bundle)
-                self._bundle.clear()
-            yield from self._edge.push(leaf_hash(entry))
-        yield from self._edge.partial()
-        yield from self._partial_bundle()
-
-    def _partial_bundle(self) -> list[tuple[Tile | Bundle, bytes]]:
-        if not self._bundle:
-            return []
-        return [(Bundle(self._edge.size // TILE_WIDTH, len(self._bundle)), pack(self._bundle))]
+        # A time in the future is as wrong as one that is past: somebody's clock is.
+        ages = (abs(self._clock.now() - time) for time in self._witnesses.times(note))
+        return all(note.is_signed_by(key.verifier) for key in self.settings.keys) and all(
+            age < self.settings.refresh_seconds for age in ages
+        )
 
     async def _turn(self, size: int) -> bool:
         """Sign, have cosigned, and show the checkpoint of `size`."""
-        checkpoint = Checkpoint(self.settings.trust.log.name, size, self._tree(size).root())
+        root = await asyncio.to_thread(self._tree(size).root)
+        checkpoint = Checkpoint(self.settings.trust.log.name, size, root)
         note = Note(checkpoint.text)
         for key in self.settings.keys:
             note = note.sign(key)
-        note = await self._cosign(note, checkpoint)
-        data = note.encode()
+        prove = partial(self._prove, size)
+        async with self._witnesses.asked(note, checkpoint, prove, self._kept(note.text)) as answers:
+            await answers.wait_enough()
+            is_published = await self._show(checkpoint, note.with_signature(*answers.cosignatures).encode())
+            if is_published and await answers.wait_late(self._work_to_do):
+                await self._show(checkpoint, note.with_signature(*answers.cosignatures).encode())
+        return is_published
+
+    async def _show(self, checkpoint: Checkpoint, note: bytes) -> bool:
+        """Make a checkpoint the published one, if it has its quorum."""
         try:
-            self.settings.trust.open(data)
+            self.settings.trust.open(note)
         except VerificationFailed:
             _log.warning("a log cannot be published without its witnesses", log=self.settings.trust.log.name)
             return False
-        await asyncio.to_thread(self.shelf.publish, data)
-        self.published = Published(checkpoint, data)
-        self._cosigned_at = self._oldest_cosignature()
+        await asyncio.to_thread(self.shelf.publish, note)
+        self.published = Published(checkpoint, note)
         async with self._turned:
             self._turned.notify_all()
         return True
 
-    async def _cosign(self, note: Note, checkpoint: Checkpoint) -> Note:
-        prove = partial(self._prove, checkpoint.size)
-        answers = await asyncio.gather(
-            *(asyncio.to_thread(witness.cosign, note, checkpoint, prove) for witness in self._witnesses),
-            return_exceptions=True,
-        )
-        for witness, answer in zip(self._witnesses, answers, strict=True):
-            if isinstance(answer, NotCosigned):
-                _log.warning("a witness does not cosign", witness=witness.witness.name, reason=str(answer))
-            elif isinstance(answer, BaseException):
-                raise answer
-            else:
-                note = note.with_signature(*answer)
-        return note
+    def _kept(self, text: str) -> Note:
+        """What has been published with this text already: a witness that is down now is not taken back what it has said."""
+        published = Note.parse(self.published.note) if self.published.note else None
+        return published if published is not None and published.text == text else Note(text)
 
     def _prove(self, size: int, old_size: int) -> tuple[bytes, ...]:
         return self._tree(size).consistency(old_size)
 
-    def _oldest_cosignature(self) -> int | None:
-        """When the published checkpoint was cosigned; 0 if a witness that is asked has not; None where nobody is asked."""
-        if not self._witnesses:
-            return None
-        note = Note.parse(self.published.note) if self.published.note else Note("\n")
-        return min(cosigned_at(note, asked.witness.key) or 0 for asked in self._witnesses)
 
-    async def _work(self) -> None:
-        wait = _LOOK
-        while not self._closing:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait):
-                    await self._new.wait()
-            self._new.clear()
-            wait = _LOOK if await self._published_all() else _RETRY
-
-    async def _published_all(self) -> bool:
-        try:
-            return await self.publish()
-        except OSError as error:
-            _log.warning("a log cannot be written", log=self.settings.trust.log.name, error=type(error).__name__)
-        except StoreError:  # whoever looks after the store says more
-            _log.warning("a log cannot be read from the store", log=self.settings.trust.log.name)
-        return False
+def _answer(done: "asyncio.Future[bool]", outcome: bool | Exception) -> None:
+    if done.done():  # cancelled
+        return
+    if isinstance(outcome, Exception):
+        done.set_exception(outcome)
+    else:
+        done.set_result(outcome)
 
 
 def _last(shelf: Shelf, settings: LogSettings) -> Published:

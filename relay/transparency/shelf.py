@@ -1,12 +1,13 @@
 """The files that the world is shown. Each is whole or not there, durable before anything refers to it, and never another."""
 
 import contextlib
+import dataclasses
 from collections.abc import Iterable
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
 
-from blindrelay.protocol.transparency.entries import Bundle
+from blindrelay.protocol.transparency.entries import Bundle, pack, unpack
 from blindrelay.protocol.transparency.tiles import CHECKPOINT_PATH, TILE_WIDTH, Tile, checked
 from blindrelay.relay import files
 
@@ -16,23 +17,33 @@ _REMEMBERED: Final = 1_024
 
 
 class Shelf:
-    """A folder of published files. It blocks; used by one thread at a time, but for `read` and `path`."""
+    """A folder of published files. It blocks; used by one thread at a time, but for `read`, `fetch` and `path`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        _make_folder(folder)
+        for parent in _make_folder(folder):
+            files.sync_folder(parent)
         self.read = lru_cache(_REMEMBERED)(self._read)
 
     def path(self, piece: Tile | Bundle) -> Path:
         """Where a tile or bundle is, whether it is there or not."""
         return self.folder / piece.path
 
-    def _read(self, tile: Tile) -> bytes:
+    def fetch(self, piece: Tile | Bundle) -> bytes:
+        """A tile or bundle. A partial one goes when it is full, and is the beginning of what has taken its place.
+
+        Raises:
+            FileNotFoundError: it is not there.
+        """
         try:
-            return self.path(tile).read_bytes()
+            return self.path(piece).read_bytes()
         except FileNotFoundError:
-            # A partial tile goes when it is full. Its hashes are the first ones of what has taken its place.
-            return checked(tile, self.path(Tile(tile.level, tile.index)).read_bytes())
+            if piece.width == TILE_WIDTH:
+                raise
+            return _beginning(piece, self.path(dataclasses.replace(piece, width=TILE_WIDTH)).read_bytes())
+
+    def _read(self, tile: Tile) -> bytes:
+        return self.fetch(tile)
 
     def checkpoint(self) -> bytes | None:
         """The last one; None when there is none yet."""
@@ -44,19 +55,27 @@ class Shelf:
     def put(self, pieces: Iterable[tuple[Tile | Bundle, bytes]]) -> None:
         """Write tiles and bundles; all are durable on return. A full one takes the place of the partial ones before it."""
         folders: set[Path] = set()
+        full: list[Path] = []
         for piece, data in pieces:
             path = self.path(piece)
             folders.update(_make_folder(path.parent))
             files.write(path, data)
             folders.add(path.parent)
             if piece.width == TILE_WIDTH:
-                _remove_partials(path)
+                full.append(path)
         for folder in sorted(folders):
             files.sync_folder(folder)
+        # Not before: what is published may need the partial one, and the power may fail.
+        for path in full:
+            _remove_partials(path)
 
     def publish(self, checkpoint: bytes) -> None:
         """Make a checkpoint the last one; durable on return."""
         files.write_durably(self.folder / CHECKPOINT_PATH, checkpoint)
+
+
+def _beginning(piece: Tile | Bundle, full: bytes) -> bytes:
+    return checked(piece, full) if isinstance(piece, Tile) else pack(unpack(piece, full))
 
 
 def _make_folder(folder: Path) -> list[Path]:
