@@ -90,7 +90,8 @@ Examples:
   blindrelay demo --attack all --json                for scripts: one object for each
 
 \b
-With --attack, the exit code is 0 when everything was noticed and the attacker got nothing, and 1 when not.
+With --attack, the exit code is 0 when each was noticed as it must be: before anything is encrypted, or where that
+cannot be, afterwards and with evidence. It is 1 when not.
 """
 )
 @click.option(

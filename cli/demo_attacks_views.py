@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from blindrelay.cli.output import foreign
-from blindrelay.proofs.attacks.model import Attack, Outcome
+from blindrelay.proofs.attacks.model import Attack, Loss, Outcome
 
 
 def show_list(output: Console, attacks: Sequence[Attack]) -> None:
@@ -30,40 +30,43 @@ def show_list(output: Console, attacks: Sequence[Attack]) -> None:
 
 def show_outcome(output: Console, outcome: Outcome) -> None:
     """What happened, party by party, and what came of it."""
-    attack, variant = outcome.attack, outcome.variant
+    attack, variant, scene = outcome.attack, outcome.variant, outcome.scene
     output.print()
     output.print(Rule(Text(f"{attack.title} ({attack.name}/{variant.name})", "bold"), align="left"))
     output.print(Text(f"{variant.does} What for: {attack.gain}.", "dim"))
     table = Table.grid(padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    for party, what in outcome.sees:
-        error = outcome.noticed is not None and what == outcome.noticed.error
+    for party, what in scene.sees:
+        error = scene.noticed is not None and what == scene.noticed.error
         table.add_row(party, foreign(what, "yellow" if error else ""))
     output.print(table)
     output.print(_verdict(outcome))
 
 
 def _verdict(outcome: Outcome) -> Text:
-    if not outcome.caught:
+    scene = outcome.scene
+    if scene.noticed is None or not outcome.caught:
         text = Text(
-            "✗ not noticed" if outcome.noticed is None else "✗ noticed too late, or not as it should be", "bold red"
+            "✗ not noticed" if scene.noticed is None else "✗ noticed too late, or not as it should be", "bold red"
         )
-        return text.append(
-            f" ({outcome.left} envelopes left the client, and the attacker has read {len(outcome.read)} of them)"
-        )
-    assert outcome.noticed is not None  # noqa: S101 - it was caught
-    text = Text("✓ noticed", "bold green")
-    text.append(f" by {outcome.noticed.party}, by the check `{outcome.noticed.check}`, ", "")
-    text.append(f"{outcome.seconds:.2f} s after the first lie: ")
-    return text.append("the attacker can read nothing" if outcome.left else "nothing was sent")
+        return text.append(f": {scene.left} envelopes left the client, and {scene.loss}", "")
+    style = "bold green" if scene.loss is Loss.NOTHING else "bold yellow"
+    text = Text("✓ noticed", style)
+    text.append(f" by {scene.noticed.party}, by the check `{scene.noticed.check}`, ", "")
+    return text.append(f"{scene.seconds:.2f} s after the first lie: {scene.loss}", "")
 
 
 def show_sum(output: Console, outcomes: Sequence[Outcome], seconds: float) -> None:
-    """How many of them were noticed."""
-    caught = sum(outcome.caught for outcome in outcomes)
-    output.print(
-        f"\n{caught} of {len(outcomes)} noticed, in {seconds:.0f} seconds. Everything is removed."
-        if caught == len(outcomes)
-        else f"\n[bold red]{len(outcomes) - caught} of {len(outcomes)} not noticed.[/bold red] Everything is removed."
-    )
+    """How many of them were noticed, and how many in time."""
+    missed = sum(not outcome.caught for outcome in outcomes)
+    late = sum(outcome.caught and outcome.scene.loss is Loss.READ for outcome in outcomes)
+    if missed:
+        output.print(f"\n[bold red]{missed} of {len(outcomes)} not noticed.[/bold red] Everything is removed.")
+        return
+    output.print(f"\n{len(outcomes)} of {len(outcomes)} noticed, in {seconds:.0f} seconds. Everything is removed.")
+    if late:
+        output.print(
+            f"{late} of them when something had been read: what can be found out, and not prevented. "
+            "docs/explanation/what-a-malicious-relay-can-try.md says why."
+        )

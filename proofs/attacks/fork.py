@@ -1,8 +1,7 @@
 """A second history of the log `directory`, under the same name and key, for those who are to be shown it."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from typing import Self
 
 from blindrelay.proofs.attacks.insider import NOBODY, Insider
@@ -10,27 +9,9 @@ from blindrelay.proofs.attacks.stage import Stage
 from blindrelay.proofs.attacks.thief import Thief
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.rpc import LOOK_UP_USER, PROVE_HEAD, LookUpUser, ProveHead, ProvenHead, UserEntry
-from blindrelay.protocol.statements import DeviceStatement
-from blindrelay.protocol.transparency.directory import device_stated
-from blindrelay.protocol.transparency.policy import NO_QUORUM, Trust
 from blindrelay.relay.transparency.directory import DirectoryLog
 from blindrelay.relay.transparency.log import Log
 from blindrelay.witness.service import Witness
-
-
-class Entries:
-    """The entries of a log, in memory."""
-
-    def __init__(self, entries: Sequence[bytes]) -> None:
-        self._entries = list(entries)
-
-    async def entries(self, start: int) -> list[bytes]:
-        """Those from `start` on."""
-        return self._entries[start:]
-
-    async def count(self) -> int:
-        """How many there are."""
-        return len(self._entries)
 
 
 class Fork:
@@ -47,14 +28,9 @@ class Fork:
     async def open(cls, stage: Stage, ghost: Thief, at: int, witness: Witness | None = None) -> AsyncIterator[Self]:
         """Fork the log after `at` entries, and publish it: with the cosignature of `witness`, if that gives one."""
         insider = stage.insider
-        root = await insider.root_of(ghost.address.tenant)
-        signed = ghost.identity.statement()
-        statement = DeviceStatement.model_validate_json(signed.body)
-        entries = [*(await insider.entries())[:at], device_stated(root, ghost.certificate, statement, signed).encode()]
-        honest = insider.log.settings
+        entries = [*(await insider.entries())[:at], ghost.logged]
         asked = () if witness is None else (stage.witness_line(witness),)
-        settings = replace(honest, trust=Trust(honest.trust.log, asked, (), NO_QUORUM))
-        log = await Log.open(stage.folder / "fork", Entries(entries), settings, stage.clock)
+        log = await insider.second_log(entries, stage.folder / "fork", stage.clock, asked)
         try:
             yield cls(log, insider, ghost, at)
         finally:

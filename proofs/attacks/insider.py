@@ -1,7 +1,9 @@
 """The relay's operator: whoever has its process, its disk, its database and its log's key."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+import shutil
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import sqlalchemy
@@ -11,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from blindrelay.protocol import topics
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.certificates import fingerprint, subject_of
+from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.rpc import (
     CLAIM_PREKEYS,
     LOOK_UP_USER,
@@ -23,11 +26,14 @@ from blindrelay.protocol.rpc import (
     UserEntry,
 )
 from blindrelay.protocol.statements import Signed, Wire
+from blindrelay.protocol.transparency.entries import Bundle, pack
+from blindrelay.protocol.transparency.policy import NO_QUORUM, Trust, Witness
 from blindrelay.relay.identity import DeviceIdentity, Identity, Registrar
 from blindrelay.relay.rpc import Handler, Rpc
 from blindrelay.relay.server import Relay
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.entries import Accepted
+from blindrelay.relay.transparency.entries import append
 from blindrelay.relay.transparency.log import Log, Published
 
 #: Who asks when the operator asks.
@@ -45,6 +51,21 @@ class Carried:
     recipient: str
     message_id: bytes
     payload: bytes = field(repr=False)
+
+
+class _Entries:
+    """The entries of a log, in memory."""
+
+    def __init__(self, entries: Sequence[bytes]) -> None:
+        self._entries = list(entries)
+
+    async def entries(self, start: int) -> list[bytes]:
+        """Those from `start` on."""
+        return self._entries[start:]
+
+    async def count(self) -> int:
+        """How many there are."""
+        return len(self._entries)
 
 
 class Insider:
@@ -134,6 +155,33 @@ class Insider:
         table = tables.directory_entry
         query = sqlalchemy.select(table.c.body).order_by(table.c.number)
         return await self._relay.committer.read(lambda connection: list(connection.execute(query).scalars()))
+
+    async def enter(self, entry: bytes) -> int:
+        """Write an entry into the log, for everybody to see; returns its index."""
+        index = await self._relay.committer.run(lambda connection: append(connection, tables.directory_entry, entry))
+        await self.log.publish()
+        return index
+
+    async def second_log(
+        self, entries: Sequence[bytes], folder: Path, clock: Clock, witnesses: tuple[Witness, ...] = ()
+    ) -> Log:
+        """Another log of the same name and key. It is shown to the witnesses, and published whatever they say."""
+        honest = self.log.settings
+        settings = replace(honest, trust=Trust(honest.trust.log, witnesses, (), NO_QUORUM))
+        return await Log.open(folder, _Entries(entries), settings, clock)
+
+    def edit(self, entries: Sequence[bytes]) -> None:
+        """Put other entries into the file in which the world reads them (of a log that is not large)."""
+        bundle = Bundle.with_entry(0, self.log.published.checkpoint.size)
+        self.log.shelf.path(bundle).write_bytes(pack(entries))
+
+    async def rewrite(self, entries: Sequence[bytes], folder: Path, clock: Clock) -> None:
+        """Publish the log with other entries, all its files and a signature, in its place."""
+        other = await self.second_log(entries, folder, clock)
+        await other.close()
+        shutil.copytree(folder, self.log.shelf.folder, dirs_exist_ok=True)
+        self.log.shelf.read.cache_clear()
+        self.log.published = other.published
 
     # Devices.
 

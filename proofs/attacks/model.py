@@ -2,10 +2,17 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
-if TYPE_CHECKING:
-    from blindrelay.proofs.attacks.stage import Stage
+
+class Loss(StrEnum):
+    """What the attacker has got of it."""
+
+    NOTHING = "the attacker got nothing"
+    UNREADABLE = "a letter was sent that nobody can read"
+    READ = "what was sent until then was read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +30,34 @@ class Noticed:
     error: str
 
 
-#: Carries the attack out, and returns who has noticed it; None when nobody has.
-Play = Callable[["Stage"], Awaitable[Noticed | None]]
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """What has happened.
+
+    Attributes:
+        noticed: by whom it was noticed first, and how; None when by nobody.
+        sees: party and what it sees, in order.
+        left: how many envelopes have left the victim's client since the attack began.
+        read: what the attacker could read.
+        seconds: from the relay's first lie until somebody had noticed, or the victim was done.
+    """
+
+    noticed: Noticed | None
+    sees: tuple[tuple[str, str], ...]
+    seconds: float
+    left: int = 0
+    read: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def loss(self) -> Loss:
+        """What the attacker has got."""
+        if self.read:
+            return Loss.READ
+        return Loss.UNREADABLE if self.left else Loss.NOTHING
+
+
+#: Carries the attack out, in an empty folder.
+Play = Callable[[Path], Awaitable[Scene]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +67,7 @@ class Variant:
     Attributes:
         does: what the relay does, in a sentence.
         party, check: who must notice it, and by which check.
-        witnessed: whether the clients hold the log to an honest witness.
-        letter_leaves: whether a letter may leave although the attack is noticed: one that nobody can read then.
+        loss: what is lost until then. Where it is not nothing, the attack is one that can be found out, and not prevented.
     """
 
     name: str
@@ -43,8 +75,7 @@ class Variant:
     party: str
     check: str
     play: Play = field(repr=False)
-    witnessed: bool = False
-    letter_leaves: bool = False
+    loss: Loss = Loss.NOTHING
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,49 +97,39 @@ class Attack:
             "does": variant.does,
             "noticed_by": variant.party,
             "check": variant.check,
+            "loss": variant.loss.name.lower(),
         }
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What came of a variant.
-
-    Attributes:
-        sees: party and what it sees, in order.
-        left: how many envelopes left the victim's client after the attack had begun.
-        read: what the attacker could read of them.
-        seconds: from the relay's first lie until the victim's client had sent the letter, or refused to.
-    """
+    """What came of a variant."""
 
     attack: Attack
     variant: Variant
-    noticed: Noticed | None
-    sees: tuple[tuple[str, str], ...]
-    left: int
-    read: tuple[str, ...] = field(repr=False)
-    seconds: float
+    scene: Scene
 
     @property
     def caught(self) -> bool:
-        """Whether it was noticed by whom and by what it must be, and the attacker got nothing."""
+        """Whether it was noticed by whom and by what it must be, and no more was lost until then than is said."""
+        noticed, variant = self.scene.noticed, self.variant
         return (
-            self.noticed is not None
-            and (self.noticed.party, self.noticed.check) == (self.variant.party, self.variant.check)
-            and not self.read
-            and (not self.left or self.variant.letter_leaves)
+            noticed is not None
+            and (noticed.party, noticed.check) == (variant.party, variant.check)
+            and self.scene.loss is variant.loss
         )
 
     def record(self) -> dict[str, Any]:
         """For programs."""
-        noticed = self.noticed
+        noticed = self.scene.noticed
         return {
             **self.attack.record(self.variant),
             "caught": self.caught,
             "noticed_by": noticed and noticed.party,
             "check": noticed and noticed.check,
             "error": noticed and noticed.error,
-            "sees": [{"party": party, "what": what} for party, what in self.sees],
-            "envelopes_that_left": self.left,
-            "letters_read": len(self.read),
-            "seconds": round(self.seconds, 3),
+            "loss": self.scene.loss.name.lower(),
+            "sees": [{"party": party, "what": what} for party, what in self.scene.sees],
+            "envelopes_that_left": self.scene.left,
+            "seconds": round(self.scene.seconds, 3),
         }

@@ -11,6 +11,7 @@ from typing import Any, Final, Self, TypeVar
 
 from blindrelay.clients.connection import Backoff
 from blindrelay.clients.device import Device
+from blindrelay.clients.enterprise.ca import Authority
 from blindrelay.clients.enterprise.enterprise import Enterprise
 from blindrelay.clients.errors import IdentityRejected
 from blindrelay.clients.options import Options
@@ -18,7 +19,7 @@ from blindrelay.clients.receipts import Receipt
 from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.clients.sealed import Hygiene
 from blindrelay.proofs.attacks.insider import Carried, Insider
-from blindrelay.proofs.attacks.model import Noticed
+from blindrelay.proofs.attacks.model import Noticed, Play, Scene
 from blindrelay.proofs.attacks.thief import Thief
 from blindrelay.proofs.scenarios.clock import VirtualClock
 from blindrelay.protocol.address import UserAddress
@@ -45,6 +46,8 @@ OPTIONS: Final = Options(
 )
 #: Client and relay take a list of devices for current for a minute: after this long it is asked for again. Seconds.
 A_WHILE: Final = 61.0
+#: What the victim writes.
+WORDS: Final = "This is for you alone."
 T = TypeVar("T")
 _ORIGIN: Final = "relay.example"
 _TIMES: Final = TimeLimits(linger=0.05, sweep=0.05)
@@ -173,6 +176,11 @@ class Stage:
         """An enterprise, known to the relay."""
         return await self.enter(Enterprise.create(name, self.address, clock=self.clock, options=OPTIONS))
 
+    def compelled(self, enterprise: Enterprise) -> Authority:
+        """An enterprise's CA in the hands of somebody who keeps no books: it is compelled, or its key is stolen."""
+        authority = enterprise.authority
+        return Authority(authority.root, authority._key, authority._secret, self.clock)
+
     async def person(self, enterprise: Enterprise, user: str, device: str = "phone") -> Device:
         """Somebody's device, connected."""
         return await self.enter(await enterprise.enrol(user, device, announce=False))
@@ -202,31 +210,35 @@ class Stage:
         """Note what a party sees or does."""
         self.sees.append((party, what))
 
+    def notice(self, party: str, check: str, error: str) -> Noticed:
+        """Note that a party has noticed."""
+        self.seconds = time.monotonic() - self._since
+        self.tell(party, error)
+        return Noticed(party, check, error)
+
     def begin(self) -> None:
         """The relay is malicious from now on. What clients have looked up before is not current any more."""
         self.leap(A_WHILE)
         self._began = len(self._carried)
         self._since = time.monotonic()
 
-    async def attempt(self, victim: Device, party: str, act: Callable[[], Awaitable[Receipt]]) -> Noticed | None:
+    async def attempt(self, party: str, act: Callable[[], Awaitable[Receipt]]) -> Noticed | None:
         """Let somebody write: who has noticed, or None when the relay has taken the letter."""
-        self.victim = victim
         try:
             receipt = await act()
             await receipt.accepted(PATIENCE)
         except IdentityRejected as error:
-            self.tell(party, str(error))
-            return Noticed(party, error.check, str(error))
+            return self.notice(party, error.check, str(error))
         finally:
             self.seconds = time.monotonic() - self._since
         self.tell(party, "the letter was sent, and nothing was noticed")
         return None
 
     async def write(self, sender: Device | None = None, to: UserAddress | None = None) -> Noticed | None:
-        """Let somebody write, alice to bob by default."""
-        device, recipient = sender or self.alice, to or self.bob.user
-        words = "This is for you alone."
-        return await self.attempt(device, f"{device.user.user}'s client", lambda: device.send(recipient, words))
+        """Let the victim write, alice to bob by default."""
+        self.victim = device = sender or self.alice
+        recipient = to or self.bob.user
+        return await self.attempt(f"{device.user.user}'s client", lambda: device.send(recipient, WORDS))
 
     # What came of it.
 
@@ -238,8 +250,22 @@ class Stage:
         """What the victim's client has let go since the attack began."""
         return [each for each in self._carried[self._began :] if each.sender == str(self.victim.address)]
 
-    async def read(self) -> list[str]:
+    async def read(self) -> tuple[str, ...]:
         """What the thieves can read of that."""
         root = await self.insider.root_of(self.victim.address.tenant)
         found = (thief.read(each.message_id, each.payload, root) for each in self.loot() for thief in self.thieves)
-        return [words for words in found if words is not None]
+        return tuple(words for words in found if words is not None)
+
+    async def scene(self, noticed: Noticed | None) -> Scene:
+        """All of it."""
+        return Scene(noticed, tuple(self.sees), self.seconds, len(self.loot()), await self.read())
+
+
+def on_stage(act: Callable[[Stage], Awaitable[Noticed | None]], *, witnessed: bool = False) -> Play:
+    """An attack that takes place on a stage; `act` returns who has noticed it."""
+
+    async def play(folder: Path) -> Scene:
+        async with Stage(folder, witnessed=witnessed) as stage:
+            return await stage.scene(await act(stage))
+
+    return play

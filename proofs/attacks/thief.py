@@ -17,7 +17,8 @@ from blindrelay.clients.postroom import Postroom
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.rpc import DeviceEntry, Included
-from blindrelay.protocol.statements import Signed
+from blindrelay.protocol.statements import DeviceStatement, Signed
+from blindrelay.protocol.transparency.directory import device_stated
 
 
 class Thief:
@@ -60,6 +61,12 @@ class Thief:
     def certificate(self) -> bytes:
         """Its certificate (DER)."""
         return self.identity.certificate.public_bytes(Encoding.DER)
+
+    @property
+    def logged(self) -> bytes:
+        """The entry that the log has of it, if it has one."""
+        signed, root = self.identity.statement(), self.identity.root.public_bytes(Encoding.DER)
+        return device_stated(root, self.certificate, DeviceStatement.model_validate_json(signed.body), signed).encode()
 
     def entry(self, included: Included) -> DeviceEntry:
         """What a directory says about the device, with a proof of somebody's choice."""

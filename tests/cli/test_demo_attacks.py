@@ -16,7 +16,7 @@ Run = Callable[..., Ran]
 
 
 def test_an_attack_is_told_party_by_party(blindrelay: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What the relay does, what each party sees, the client's own words, the check, and that nothing was lost."""
+    """What the relay does, what each party sees, the client's own words, the check, and what was lost."""
     monkeypatch.setenv("COLUMNS", "200")
     ran = blindrelay("demo", "--attack", "ghost-device")
 
@@ -24,8 +24,10 @@ def test_an_attack_is_told_party_by_party(blindrelay: Run, monkeypatch: pytest.M
     assert "lists globex.example/bob/tablet among bob's devices" in ran.out
     assert "globex.example/bob/tablet is not trusted: the check 'chain' failed" in ran.out
     assert ran.out.count("✓ noticed by alice's client, by the check `") == 2
-    assert ran.out.count("nothing was sent") == 2
-    assert "2 of 2 noticed" in ran.out
+    assert ran.out.count("after the first lie: the attacker got nothing") == 2
+    assert "✓ noticed by globex.example's monitor, by the check `device`" in ran.out
+    assert "3 of 3 noticed" in ran.out
+    assert "1 of them when something had been read" in ran.out
 
 
 def test_one_way_alone(blindrelay: Run) -> None:
@@ -37,7 +39,7 @@ def test_one_way_alone(blindrelay: Run) -> None:
     record = json.loads(line)
     assert (record["attack"], record["variant"]) == ("ghost-device", "compelled-ca")
     assert (record["caught"], record["noticed_by"], record["check"]) == (True, "alice's client", "inclusion")
-    assert (record["envelopes_that_left"], record["letters_read"]) == (0, 0)
+    assert (record["envelopes_that_left"], record["loss"]) == (0, "nothing")
     assert "the check 'inclusion' failed" in record["error"]
 
 
@@ -48,7 +50,7 @@ def test_an_attack_that_nobody_notices_is_a_failure(blindrelay: Run, monkeypatch
     ran = blindrelay("demo", "--attack", "ghost-device/compelled-ca")
 
     assert ran.code == ExitCode.FAILED
-    assert "✗ not noticed (2 envelopes left the client, and the attacker has read 1 of them)" in ran.out
+    assert "✗ not noticed: 2 envelopes left the client, and what was sent until then was read" in ran.out
     assert "1 of 1 not noticed" in ran.out
 
 

@@ -7,8 +7,9 @@ Robinson proposed in 2018 ("Principles for a More Informed Exceptional Access De
 from collections.abc import Awaitable, Callable
 
 from blindrelay.clients.enterprise.ca import Authority
-from blindrelay.proofs.attacks.model import Attack, Noticed, Variant
-from blindrelay.proofs.attacks.stage import Stage
+from blindrelay.proofs.attacks.model import Attack, Loss, Noticed, Variant
+from blindrelay.proofs.attacks.reader import watch
+from blindrelay.proofs.attacks.stage import Stage, on_stage
 from blindrelay.proofs.attacks.thief import Thief
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.rpc import LOOK_UP_USER, LookUpUser, UserEntry
@@ -16,19 +17,22 @@ from blindrelay.protocol.rpc import LOOK_UP_USER, LookUpUser, UserEntry
 GHOST = DeviceAddress("globex.example", "bob", "tablet")
 
 
-async def add_ghost(stage: Stage, authority: Authority) -> None:
-    """Have the relay add a ghost to bob's devices, with the proof of one that is in the log."""
+async def add_ghost(stage: Stage, authority: Authority, *, logged: bool = False) -> None:
+    """Have the relay add a ghost to bob's devices; with the proof of one that is in the log, if it is not `logged` itself."""
     ghost = Thief.of_new_device(GHOST, authority, stage.clock)
     stage.thieves.append(ghost)
     await stage.insider.admit(ghost.identity.certificate)
     stage.insider.hand_out(GHOST, ghost.prekey)
+    entered = await stage.insider.enter(ghost.logged) if logged else None
 
     async def with_ghost(request: LookUpUser, honest: Callable[[LookUpUser], Awaitable[UserEntry]]) -> UserEntry:
         entry = await honest(request)
         if request.user != GHOST.owner:
             return entry
-        devices = [*entry.devices, ghost.entry(entry.devices[0].included)]
-        return entry.model_copy(update={"devices": devices})
+        included = entry.devices[0].included
+        if entered is not None:
+            included = stage.insider.prove([entered], request.seen)[0][0]
+        return entry.model_copy(update={"devices": [*entry.devices, ghost.entry(included)]})
 
     stage.insider.answer(LOOK_UP_USER, with_ghost)
 
@@ -44,9 +48,20 @@ async def _by_another_ca(stage: Stage) -> Noticed | None:
 async def _by_a_compelled_ca(stage: Stage) -> Noticed | None:
     await stage.converse(stage.alice, stage.bob)
     stage.begin()
-    await add_ghost(stage, stage.globex.authority)
+    await add_ghost(stage, stage.compelled(stage.globex))
     stage.tell("the relay", f"lists {GHOST} among bob's devices; globex.example was made to certify it")
     return await stage.write()
+
+
+async def _in_the_log(stage: Stage) -> Noticed | None:
+    await stage.converse(stage.alice, stage.bob)
+    stage.begin()
+    await add_ghost(stage, stage.compelled(stage.globex), logged=True)
+    stage.tell(
+        "the relay", f"lists {GHOST} among bob's devices; globex.example was made to certify it, and it is in the log"
+    )
+    await stage.write()
+    return await watch(stage, stage.globex.authority)
 
 
 ATTACK = Attack(
@@ -59,14 +74,22 @@ ATTACK = Attack(
             does="The relay certifies the ghost itself, with a CA that has the enterprise's name.",
             party="alice's client",
             check="chain",
-            play=_by_another_ca,
+            play=on_stage(_by_another_ca),
         ),
         Variant(
             name="compelled-ca",
             does="The enterprise's own CA was made to certify the ghost. The relay does not write it into its log.",
             party="alice's client",
             check="inclusion",
-            play=_by_a_compelled_ca,
+            play=on_stage(_by_a_compelled_ca),
+        ),
+        Variant(
+            name="logged",
+            does="The same, and the relay writes it into its log, for all to see.",
+            party="globex.example's monitor",
+            check="device",
+            play=on_stage(_in_the_log),
+            loss=Loss.READ,
         ),
     ),
 )

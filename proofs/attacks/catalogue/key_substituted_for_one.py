@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from blindrelay.proofs.attacks.model import Attack, Noticed, Variant
-from blindrelay.proofs.attacks.stage import Stage
+from blindrelay.proofs.attacks.stage import Stage, on_stage
 from blindrelay.proofs.attacks.thief import Thief
 from blindrelay.protocol.rpc import LOOK_UP_USER, DeviceEntry, LookUpUser, UserEntry
 from blindrelay.protocol.statements import DeviceStatement, Purpose, Signed
@@ -41,7 +41,7 @@ async def _play(stage: Stage, forged: Forge, impostor: Thief) -> Noticed | None:
 
 
 async def _without_his_signature(stage: Stage) -> Noticed | None:
-    impostor = Thief.of_new_device(stage.bob.address, stage.globex.authority, stage.clock)
+    impostor = Thief.of_new_device(stage.bob.address, stage.compelled(stage.globex), stage.clock)
     key = ec.generate_private_key(ec.SECP256R1())
 
     def forged(device: DeviceEntry) -> DeviceEntry:
@@ -55,7 +55,7 @@ async def _without_his_signature(stage: Stage) -> Noticed | None:
 
 async def _with_a_new_certificate(stage: Stage) -> Noticed | None:
     stage.leap(1)  # the sequence of a statement is its date: the impostor's is later than bob's
-    impostor = Thief.of_new_device(stage.bob.address, stage.globex.authority, stage.clock)
+    impostor = Thief.of_new_device(stage.bob.address, stage.compelled(stage.globex), stage.clock)
     return await _play(stage, lambda device: impostor.entry(device.included), impostor)
 
 
@@ -69,14 +69,14 @@ ATTACK = Attack(
             does="The relay puts keys of its own into the statement of bob's device, and signs it itself.",
             party="alice's client",
             check="device-statement",
-            play=_without_his_signature,
+            play=on_stage(_without_his_signature),
         ),
         Variant(
             name="compelled-ca",
             does="The enterprise's own CA was made to certify bob's device anew, with a key of the relay's; no log has it.",
             party="alice's client",
             check="inclusion",
-            play=_with_a_new_certificate,
+            play=on_stage(_with_a_new_certificate),
         ),
     ),
 )

@@ -6,7 +6,7 @@ The copy is whole, and everything in it is signed: the relay starts on it withou
 import shutil
 
 from blindrelay.proofs.attacks.model import Attack, Noticed, Variant
-from blindrelay.proofs.attacks.stage import Stage
+from blindrelay.proofs.attacks.stage import Stage, on_stage
 from blindrelay.proofs.attacks.thief import Thief
 
 
@@ -56,14 +56,14 @@ ATTACK = Attack(
             does="The relay is started on an older copy of its folder.",
             party="alice's client",
             check="rollback",
-            play=_shorter,
+            play=on_stage(_shorter),
         ),
         Variant(
             name="grown-again",
             does="The same, and the log grows past its former size again, with other entries.",
             party="alice's client",
             check="consistency",
-            play=_grown_again,
+            play=on_stage(_grown_again),
         ),
     ),
 )

@@ -5,8 +5,8 @@ It is meant for one first message, after which the device forgets it. It cannot 
 
 from blindrelay.clients.device import Device
 from blindrelay.clients.message import News, Update
-from blindrelay.proofs.attacks.model import Attack, Noticed, Variant
-from blindrelay.proofs.attacks.stage import PATIENCE, Stage
+from blindrelay.proofs.attacks.model import Attack, Loss, Noticed, Variant
+from blindrelay.proofs.attacks.stage import PATIENCE, Stage, on_stage
 from blindrelay.protocol.rpc import CLAIM_PREKEYS, ClaimPrekeys
 
 
@@ -25,8 +25,7 @@ async def _to_two_people(stage: Stage) -> Noticed | None:
     await stage.wait_taken(stage.bob)
     if not waiting.done() or waiting.result().news is not News.UNREADABLE:
         return None
-    stage.tell("bob's client", waiting.result().reason)
-    return Noticed("bob's client", "ratchet", waiting.result().reason)
+    return stage.notice("bob's client", "ratchet", waiting.result().reason)
 
 
 async def _first_news(device: Device) -> Update:
@@ -43,8 +42,8 @@ ATTACK = Attack(
             does="The relay gives two people the same one-time prekey of somebody's device.",
             party="bob's client",
             check="ratchet",
-            play=_to_two_people,
-            letter_leaves=True,
+            play=on_stage(_to_two_people),
+            loss=Loss.UNREADABLE,
         ),
     ),
 )

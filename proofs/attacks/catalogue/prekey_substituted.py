@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from blindrelay.proofs.attacks.model import Attack, Noticed, Variant
-from blindrelay.proofs.attacks.stage import Stage
+from blindrelay.proofs.attacks.stage import Stage, on_stage
 from blindrelay.proofs.attacks.thief import Thief
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.statements import Prekey, Purpose, Signed
@@ -49,14 +49,14 @@ ATTACK = Attack(
             does="The relay makes the key, and signs it itself.",
             party="alice's client",
             check="prekey",
-            play=_of_its_own_making,
+            play=on_stage(_of_its_own_making),
         ),
         Variant(
             name="of-another-device",
             does="The relay hands out a prekey that another device of the same enterprise has signed.",
             party="alice's client",
             check="prekey",
-            play=_of_another_device,
+            play=on_stage(_of_another_device),
         ),
     ),
 )

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from blindrelay.proofs.attacks.catalogue.ghost_device import GHOST
 from blindrelay.proofs.attacks.fork import Fork
-from blindrelay.proofs.attacks.model import Attack, Noticed, Variant
-from blindrelay.proofs.attacks.stage import PATIENCE, Stage
+from blindrelay.proofs.attacks.model import Attack, Loss, Noticed, Variant
+from blindrelay.proofs.attacks.stage import PATIENCE, Stage, on_stage
 from blindrelay.proofs.attacks.thief import Thief
 from blindrelay.witness.service import Witness
 
 
 async def _fork(stage: Stage, witness: Witness | None = None) -> None:
     """Fork the log with a ghost of bob's in it, for alice; the true one grows with something else."""
-    ghost = Thief.of_new_device(GHOST, stage.globex.authority, stage.clock)
+    ghost = Thief.of_new_device(GHOST, stage.compelled(stage.globex), stage.clock)
     stage.thieves.append(ghost)
     await stage.insider.admit(ghost.identity.certificate)
     at = stage.insider.log.published.checkpoint.size
@@ -63,6 +63,17 @@ async def _with_a_witness_that_colludes(stage: Stage) -> Noticed | None:
     return await _while_they_talk(stage)
 
 
+async def _before_anybody_has_written(stage: Stage) -> Noticed | None:
+    await stage.converse(stage.alice, stage.bob)
+    stage.begin()
+    await _fork(stage)
+    await stage.bob.look_up(stage.alice.user)
+    await stage.write()
+    await stage.bob.receive(PATIENCE)
+    stage.tell("bob's client", "gets alice's letter; inside is the checkpoint that she has seen")
+    return await stage.attempt("bob's client", lambda: stage.bob.send(stage.alice.user, "I have got it."))
+
+
 def _twin(stage: Stage, witness: Witness) -> Witness:
     """The same witness once more, with the same key, that knows nothing of what the first one will cosign."""
     copy = Path(stage.folder / "twin")
@@ -80,23 +91,29 @@ ATTACK = Attack(
             does="The relay asks the witness to cosign both histories.",
             party="alice's client",
             check="checkpoint",
-            play=_with_an_honest_witness,
-            witnessed=True,
+            play=on_stage(_with_an_honest_witness, witnessed=True),
         ),
         Variant(
             name="no-witness",
             does="There is no witness. Both histories have as many entries.",
             party="alice's client",
             check="split-view",
-            play=_without_a_witness,
+            play=on_stage(_without_a_witness),
         ),
         Variant(
             name="colluding-witness",
             does="The witness cosigns both histories for the relay. One has more entries than the other.",
             party="alice's client",
             check="split-view",
-            play=_with_a_witness_that_colludes,
-            witnessed=True,
+            play=on_stage(_with_a_witness_that_colludes, witnessed=True),
+        ),
+        Variant(
+            name="victim-writes-first",
+            does="There is no witness, and the victim writes before anybody has written to them.",
+            party="bob's client",
+            check="split-view",
+            play=on_stage(_before_anybody_has_written),
+            loss=Loss.READ,
         ),
     ),
 )

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 
 from blindrelay.proofs.attacks.model import Attack, Noticed, Variant
-from blindrelay.proofs.attacks.stage import PATIENCE, Stage
+from blindrelay.proofs.attacks.stage import PATIENCE, Stage, on_stage
 from blindrelay.proofs.attacks.thief import Thief
 from blindrelay.protocol.rpc import LOOK_UP_USER, PROVE_HEAD, LookUpUser, ProveHead, ProvenHead, UserEntry
 
@@ -64,15 +64,14 @@ ATTACK = Attack(
             does="The relay shows its victim a checkpoint that was cosigned an hour ago.",
             party="alice's client",
             check="stale",
-            play=_for_an_hour,
-            witnessed=True,
+            play=on_stage(_for_an_hour, witnessed=True),
         ),
         Variant(
             name="no-witness",
             does="There is no witness, whose cosignatures could grow old; but somebody writes to the victim.",
             party="alice's client",
             check="rollback",
-            play=_without_a_witness,
+            play=on_stage(_without_a_witness),
         ),
     ),
 )

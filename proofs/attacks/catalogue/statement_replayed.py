@@ -10,7 +10,7 @@ from blindrelay.clients.device import STORE_FILE, Device
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.vault import CHEAP
 from blindrelay.proofs.attacks.model import Attack, Noticed, Variant
-from blindrelay.proofs.attacks.stage import OPTIONS, Stage
+from blindrelay.proofs.attacks.stage import OPTIONS, Stage, on_stage
 from blindrelay.proofs.attacks.thief import Thief
 from blindrelay.protocol.rpc import LOOK_UP_USER, LookUpUser, UserEntry
 
@@ -56,7 +56,7 @@ ATTACK = Attack(
             does="The relay answers with a statement from before the device replaced its keys. It is signed, and in the log.",
             party="alice's client",
             check="sequence",
-            play=_play,
+            play=on_stage(_play),
         ),
     ),
 )

@@ -5,30 +5,45 @@ from collections.abc import Awaitable, Callable
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from blindrelay.clients.enterprise.ca import Authority
-from blindrelay.proofs.attacks.model import Attack, Noticed, Variant
-from blindrelay.proofs.attacks.stage import Stage
+from blindrelay.proofs.attacks.model import Attack, Loss, Noticed, Variant
+from blindrelay.proofs.attacks.reader import watch
+from blindrelay.proofs.attacks.stage import Stage, on_stage
 from blindrelay.proofs.attacks.thief import Thief
 from blindrelay.protocol.rpc import LOOK_UP_USER, LookUpUser, UserEntry
+from blindrelay.protocol.transparency.directory import tenant_entered
 
 
-async def _swap(stage: Stage) -> Noticed | None:
+async def _swap(stage: Stage, *, logged: bool = False) -> Noticed | None:
     stage.begin()
     stage.leap(1)
     forged = Authority.create("globex.example", stage.clock)
+    root = forged.root.public_bytes(Encoding.DER)
     impostor = Thief.of_new_device(stage.bob.address, forged, stage.clock)
     stage.thieves.append(impostor)
+    entered: list[int] = []
+    if logged:
+        entries = (tenant_entered("globex.example", root).encode(), impostor.logged)
+        entered = [await stage.insider.enter(entry) for entry in entries]
 
     async def swapped(request: LookUpUser, honest: Callable[[LookUpUser], Awaitable[UserEntry]]) -> UserEntry:
         entry = await honest(request)
         if request.user != stage.bob.user:
             return entry
-        root = forged.root.public_bytes(Encoding.DER)
-        return entry.model_copy(update={"root": root, "devices": [impostor.entry(entry.devices[0].included)]})
+        proofs = [entry.root_included, entry.devices[0].included]
+        if logged:
+            proofs, _ = stage.insider.prove(entered, request.seen)
+        changes = {"root": root, "root_included": proofs[0], "devices": [impostor.entry(proofs[1])]}
+        return entry.model_copy(update=changes)
 
     stage.insider.answer(LOOK_UP_USER, swapped)
     stage.insider.hand_out(stage.bob.address, impostor.prekey)
     stage.tell("the relay", "answers with a root for globex.example that it has made, and with a device of its own")
     return await stage.write()
+
+
+async def _in_the_log(stage: Stage) -> Noticed | None:
+    await _swap(stage, logged=True)
+    return await watch(stage, stage.globex.authority)
 
 
 async def _of_an_enterprise_that_is_known(stage: Stage) -> Noticed | None:
@@ -46,14 +61,22 @@ ATTACK = Attack(
             does="The victim has met the enterprise before.",
             party="alice's client",
             check="root-changed",
-            play=_of_an_enterprise_that_is_known,
+            play=on_stage(_of_an_enterprise_that_is_known),
         ),
         Variant(
             name="first-contact",
             does="The victim has never met anybody of the enterprise. The relay does not write the root into its log.",
             party="alice's client",
             check="inclusion",
-            play=_swap,
+            play=on_stage(_swap),
+        ),
+        Variant(
+            name="logged",
+            does="The same, and the relay writes the root into its log, for all to see.",
+            party="globex.example's monitor",
+            check="root",
+            play=on_stage(_in_the_log),
+            loss=Loss.READ,
         ),
     ),
 )

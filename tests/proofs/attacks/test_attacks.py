@@ -7,18 +7,17 @@ from typing import Any
 
 import pytest
 
-from blindrelay.clients import HistoryRejected
+from blindrelay.clients.auditor.log import PublicLog
+from blindrelay.clients.auditor.tree import VerifiedTree
+from blindrelay.clients.auditor.watch import Own
 from blindrelay.clients.contacts import Contacts
 from blindrelay.clients.heads import Heads
 from blindrelay.clients.keystore import Space
 from blindrelay.clients.ratchet import Ratchet
 from blindrelay.proofs.attacks import catalogue
-from blindrelay.proofs.attacks.catalogue.ghost_device import GHOST
-from blindrelay.proofs.attacks.fork import Fork
-from blindrelay.proofs.attacks.model import Attack, Noticed, Outcome, Variant
+from blindrelay.proofs.attacks.model import Attack, Loss, Noticed, Outcome, Scene, Variant
 from blindrelay.proofs.attacks.play import carry_out
-from blindrelay.proofs.attacks.stage import PATIENCE, Stage
-from blindrelay.proofs.attacks.thief import Thief
+from blindrelay.proofs.attacks.stage import PATIENCE, WORDS, Stage
 from blindrelay.protocol import certificates
 from blindrelay.protocol.statements import Prekey, Signed
 from blindrelay.protocol.transparency.policy import Trust
@@ -31,16 +30,17 @@ Patch = Callable[[pytest.MonkeyPatch], None]
 
 @pytest.mark.parametrize(("attack", "variant"), EVERY, ids=NAMES)
 async def test_it_is_noticed_and_nothing_is_lost(attack: Attack, variant: Variant) -> None:
-    """By the party and the check that it must be noticed by; nobody but its recipient can read anything of a letter."""
+    """By the party and the check that it must be noticed by; nothing is lost, or no more than is said."""
     outcome = await carry_out(attack, variant)
+    scene = outcome.scene
 
-    assert outcome.noticed is not None
-    assert (outcome.noticed.party, outcome.noticed.check) == (variant.party, variant.check)
-    assert outcome.read == ()
-    assert outcome.left == (1 if variant.letter_leaves else 0)
+    assert scene.noticed is not None
+    assert (scene.noticed.party, scene.noticed.check) == (variant.party, variant.check)
+    assert scene.loss is variant.loss
+    assert scene.left == 0 or variant.loss is not Loss.NOTHING
     assert outcome.caught
-    assert outcome.noticed.error in dict(outcome.sees).values()
-    assert {"the relay", variant.party} <= {party for party, _ in outcome.sees}
+    assert (variant.party, scene.noticed.error) in scene.sees
+    assert "the relay" in dict(scene.sees)
 
 
 # What clients check, switched off one by one.
@@ -114,12 +114,37 @@ def one_time_keys_for_ever(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Ratchet, "_accept_session", accept)
 
 
+def no_objections(patch: pytest.MonkeyPatch) -> None:
+    """Whatever is in the log about an enterprise."""
+    patch.setattr(Own, "objection", lambda *_: None)
+
+
+def no_look_at_entries(patch: pytest.MonkeyPatch) -> None:
+    """Whether or not an entry is the one in the tree."""
+    patch.setattr(VerifiedTree, "_checked_entry", lambda _self, _index, _hash, entries: next(iter(entries), b""))
+
+
+def no_memory_of_the_log(patch: pytest.MonkeyPatch) -> None:
+    """Whatever the log was the last time."""
+
+    async def compare(*_: object) -> None:
+        """Nothing."""
+
+    patch.setattr(PublicLog, "_compare", compare)
+
+
 #: What has to be switched off for an attack to succeed: with two, each of them notices it alone.
 SWITCHES: dict[str, Sequence[Patch]] = {
     "ghost-device/another-ca": (no_chain, no_inclusion),
     "ghost-device/compelled-ca": (no_inclusion,),
+    "ghost-device/logged": (no_objections,),
     "key-substituted-for-one/unsigned": (no_signature, no_inclusion),
     "key-substituted-for-one/compelled-ca": (no_inclusion,),
+    "log-entry-edited/in-its-file": (no_look_at_entries,),
+    "log-entry-edited/and-signed-anew": (no_memory_of_the_log,),
+    "log-entry-edited/for-a-newcomer": (no_witness,),
+    "log-entry-removed/from-its-file": (no_look_at_entries,),
+    "log-entry-removed/and-signed-anew": (no_memory_of_the_log,),
     "log-rollback/shorter": (no_history,),
     "log-rollback/grown-again": (no_history,),
     "prekey-repeated/to-two-people": (one_time_keys_for_ever,),
@@ -128,11 +153,13 @@ SWITCHES: dict[str, Sequence[Patch]] = {
     "split-view/honest-witness": (no_witness,),
     "split-view/no-witness": (no_gossip,),
     "split-view/colluding-witness": (no_gossip,),
+    "split-view/victim-writes-first": (no_gossip,),
     "stale-directory/witnessed": (no_witness,),
     "stale-directory/no-witness": (no_gossip,),
     "statement-replayed/lower-sequence": (no_memory_of_devices,),
     "tenant-root-swapped/known": (no_memory_of_roots, no_inclusion),
     "tenant-root-swapped/first-contact": (no_inclusion,),
+    "tenant-root-swapped/logged": (no_objections,),
 }
 
 
@@ -144,15 +171,17 @@ async def test_without_the_check_it_succeeds(attack: Attack, variant: Variant, m
 
     outcome = await carry_out(attack, variant)
 
-    assert outcome.noticed is None
+    assert outcome.scene.noticed is None
     assert not outcome.caught
-    assert outcome.left >= 1
+    if attack.name not in NO_LETTERS:
+        assert outcome.scene.left >= 1
     if attack.name not in NOT_READ:
-        assert outcome.read == ("This is for you alone.",)
+        assert outcome.scene.read == (WORDS,)
 
 
-#: What these win is no letter at once: a first letter that one key fewer protects.
-NOT_READ = {"prekey-substituted", "prekey-repeated"}
+#: What is not about letters; and what wins no letter at once, but a first one that one key fewer protects.
+NO_LETTERS = {"log-entry-edited", "log-entry-removed", "disclosure-unlogged", "two-packages-one-entry"}
+NOT_READ = {*NO_LETTERS, "prekey-substituted", "prekey-repeated"}
 
 
 @pytest.mark.parametrize(
@@ -165,12 +194,12 @@ async def test_where_two_checks_notice_it_each_does(name: str, left_on: Patch, m
     for switch in SWITCHES[name]:
         if switch is not left_on:
             switch(monkeypatch)
-    outcome = await carry_out(attack, variant)
-    assert outcome.noticed is not None
-    assert (outcome.left, outcome.read) == (0, ())
+    scene = (await carry_out(attack, variant)).scene
+    assert scene.noticed is not None
+    assert scene.loss is Loss.NOTHING
 
 
-# What is not an attack, and what cannot be prevented.
+# What is not an attack.
 
 
 @pytest.mark.parametrize("witnessed", [False, True], ids=["no witness", "witnessed"])
@@ -187,38 +216,11 @@ async def test_an_honest_relay_raises_no_alarm(tmp_path: Path, witnessed: bool) 
 
         assert await stage.write() is None
 
-        assert (await laptop.receive(PATIENCE)).text == "This is for you alone."
+        assert (await laptop.receive(PATIENCE)).text == WORDS
         assert [each.recipient for each in stage.loot()] == [str(laptop.address)]
         await stage.converse(laptop, stage.alice)
         for device in (stage.alice, laptop):
             assert device._running.heads.alarm is None
-
-
-async def test_gossip_is_evidence_and_no_prevention(tmp_path: Path) -> None:
-    """Without an honest witness, the first letter that is written under another history is lost: witnesses are there for that.
-
-    Whoever receives it has proof then, and writes no more; a relay that keeps it from arriving is noticed by that.
-    """
-    async with Stage(tmp_path) as stage:
-        await stage.converse(stage.alice, stage.bob)
-        stage.begin()
-        ghost = Thief.of_new_device(GHOST, stage.globex.authority, stage.clock)
-        stage.thieves.append(ghost)
-        await stage.insider.admit(ghost.identity.certificate)
-        at = stage.insider.log.published.checkpoint.size
-        await stage.person(stage.globex, "carol")
-        fork = await stage.enter(Fork.open(stage, ghost, at))
-        fork.show(stage.alice.address)
-        await stage.bob.look_up(stage.alice.user)
-
-        assert await stage.write() is None
-        assert await stage.read() == ["This is for you alone."]
-
-        await stage.bob.receive(PATIENCE)
-        with pytest.raises(HistoryRejected) as caught:
-            await stage.bob.send(stage.alice.user, "I have got it.")
-        assert caught.value.check == "split-view"
-        assert str(stage.alice.address) in caught.value.reason
 
 
 # The catalogue.
@@ -243,15 +245,15 @@ def test_an_outcome_is_no_success_by_itself() -> None:
     """Noticed by somebody else, by another check, or too late: none of these counts as caught."""
     attack, variant = EVERY[0]
 
-    def outcome(party: str, check: str, left: int = 0, read: tuple[str, ...] = ()) -> Outcome:
-        return Outcome(attack, variant, Noticed(party, check, "..."), (), left, read, 0.0)
+    def caught(party: str, check: str, left: int = 0, read: tuple[str, ...] = ()) -> bool:
+        return Outcome(attack, variant, Scene(Noticed(party, check, "..."), (), 0.0, left, read)).caught
 
-    assert outcome(variant.party, variant.check).caught
-    assert not outcome("mallory's client", variant.check).caught
-    assert not outcome(variant.party, "weather").caught
-    assert not outcome(variant.party, variant.check, left=1).caught
-    assert not outcome(variant.party, variant.check, left=1, read=("all of it",)).caught
-    assert not Outcome(attack, variant, None, (), 0, (), 0.0).caught
+    assert caught(variant.party, variant.check)
+    assert not caught("mallory's client", variant.check)
+    assert not caught(variant.party, "weather")
+    assert not caught(variant.party, variant.check, left=1)
+    assert not caught(variant.party, variant.check, left=1, read=("all of it",))
+    assert not Outcome(attack, variant, Scene(None, (), 0.0)).caught
 
 
 def test_the_pages_name_every_attack_with_its_check() -> None:
