@@ -25,10 +25,15 @@ class Fork:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, stage: Stage, ghost: Thief, at: int, witness: Witness | None = None) -> AsyncIterator[Self]:
-        """Fork the log after `at` entries, and publish it: with the cosignature of `witness`, if that gives one."""
+    async def open(
+        cls, stage: Stage, ghost: Thief, at: int, *, witness: Witness | None = None, times: int = 1
+    ) -> AsyncIterator[Self]:
+        """Fork the log after `at` entries, and publish it: with the cosignature of `witness`, if that gives one.
+
+        The ghost's entry is there so many `times`: a history may have as many entries as the other one, or more.
+        """
         insider = stage.insider
-        entries = [*(await insider.entries())[:at], ghost.logged]
+        entries = [*(await insider.entries())[:at], *[ghost.logged] * times]
         asked = () if witness is None else (stage.witness_line(witness),)
         log = await insider.second_log(entries, stage.folder / "fork", stage.clock, asked)
         try:

@@ -14,14 +14,15 @@ from blindrelay.proofs.attacks.thief import Thief
 from blindrelay.witness.service import Witness
 
 
-async def _fork(stage: Stage, witness: Witness | None = None) -> None:
+async def _fork(stage: Stage, witness: Witness | None = None, times: int = 1) -> None:
     """Fork the log with a ghost of bob's in it, for alice; the true one grows with something else."""
     ghost = Thief.of_new_device(GHOST, stage.compelled(stage.globex), stage.clock)
     stage.thieves.append(ghost)
     await stage.insider.admit(ghost.identity.certificate)
     at = stage.insider.log.published.checkpoint.size
     await stage.person(stage.globex, "carol")
-    fork = await stage.enter(Fork.open(stage, ghost, at, witness))
+    await stage.insider.log.publish()
+    fork = await stage.enter(Fork.open(stage, ghost, at, witness=witness, times=times))
     fork.show(stage.alice.address)
     stage.tell("the relay", f"shows alice a log in which {GHOST} is, and everybody else one in which carol's phone is")
 
@@ -57,9 +58,9 @@ async def _with_a_witness_that_colludes(stage: Stage) -> Noticed | None:
     stage.begin()
     assert stage.witness is not None  # noqa: S101 - the variant says so
     twin = await stage.enter(_twin(stage, stage.witness))
-    await _fork(stage, twin)
-    await stage.person(stage.globex, "dave")
+    await _fork(stage, twin, times=2)
     stage.tell("the witness", "runs twice, on two copies of its folder, and cosigns both")
+    await stage.alice.look_up(stage.bob.user)
     return await _while_they_talk(stage)
 
 
