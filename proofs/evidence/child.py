@@ -70,7 +70,7 @@ def _obey(relay: Relay) -> None:
         task.add_done_callback(tasks.discard)
 
     loop.add_reader(sys.stdin.fileno(), read)
-    _say(port=relay.port, desk_port=relay.desk_port)
+    _say(port=relay.port, desk_port=relay.desk_port, logs_port=relay.logs_port)
 
 
 async def _carry_out(relay: Relay, command: str) -> None:

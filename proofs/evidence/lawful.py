@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from blindrelay.clients.authority.address import DeskAddress
 from blindrelay.clients.authority.desk import DeskClient, DeskRefused, http_client
 from blindrelay.clients.authority.identity import AuthorityIdentity
+from blindrelay.policies import leaves
 from blindrelay.policies.exchange import CaseAnswer
 from blindrelay.policies.locations import pack_folders
 from blindrelay.policies.manifest import Instrument
@@ -28,9 +29,11 @@ from blindrelay.proofs.evidence.manifest import Case
 from blindrelay.proofs.evidence.petitions import Situation, emergency, petitions
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.officers import OfficerName
+from blindrelay.protocol.transparency.tiles import CHECKPOINT_PATH
 from blindrelay.relay.desk.journal import Journal
 from blindrelay.relay.desk.operators import Operators
 from blindrelay.relay.desk.register import Register
+from blindrelay.relay.transparency.assembly import FOLDER as LOGS
 
 PERSONS: Final = ("anna", "boris")
 _OFFICER: Final = "Jordan Reyes"
@@ -165,6 +168,7 @@ class Bench:
         self.cases.append(case)
         try:
             answer = self._told(case, await client.request(document))
+            case.signed = client.last_call
             if call_back:
                 await self.operate("POST", f"/cases/{case.case_id}/call-backs", {"confirmed": True})
                 answer = self._told(case, await client.status(answer.case_id))
@@ -197,6 +201,12 @@ class Bench:
         sealed.parent.mkdir(exist_ok=True)
         await client.fetch(case_id, demand, sealed)
         case.packages[demand] = str(sealed.relative_to(self._folder))
+        shown = self._data / LOGS / leaves.NAME / CHECKPOINT_PATH
+        case.shown[demand] = shown.read_text("utf-8") if shown.exists() else ""
+        with contextlib.suppress(DeskRefused):
+            receipt = await client.receipt(case_id, demand)
+            sealed.with_suffix(".receipt").write_text(receipt.model_dump_json(), encoding="utf-8")
+            case.receipts[demand] = str(sealed.with_suffix(".receipt").relative_to(self._folder))
 
     async def follow(self, case: Case, demand: str, seconds: float, *, ended: bool) -> None:
         """Read what a real-time order has, for so long, or to its end. `ended`: its time is over."""

@@ -60,6 +60,9 @@ class Case(Part):
         packages: demand -> the sealed package, below the run's folder.
         streams: demand -> records of a real-time order, as JSON; `after_end`: those that came when its time was over.
         approvals: demand -> who approved.
+        signed: SHA-256 of the request as it was signed.
+        receipts: demand -> that the public log has its package, below the run's folder.
+        shown: demand -> the log's checkpoint when the package was handed over; empty if there was none.
     """
 
     authority: str
@@ -72,6 +75,9 @@ class Case(Part):
     streams: dict[str, list[dict[str, Any]]] = {}
     after_end: dict[str, list[dict[str, Any]]] = {}
     approvals: dict[str, list[str]] = {}
+    signed: str = ""
+    receipts: dict[str, str] = {}
+    shown: dict[str, str] = {}
 
 
 class Probe(Part):
@@ -82,6 +88,15 @@ class Probe(Part):
     tried: str
     refused: bool
     answer: str
+
+
+class Audited(Part):
+    """What the auditor said at a moment about one thing that it looked at (`blindrelay.clients.auditor.audit`)."""
+
+    moment: str
+    check: str
+    seen: str
+    wrong: list[str] = []
 
 
 class Trouble(Part):
@@ -120,6 +135,7 @@ class Manifest(Part):
     notices: dict[str, list[str]] = {}
     moments: list[Moment] = []
     probes: list[Probe] = []
+    audits: list[Audited] = []
     troubles: list[Trouble] = []
     modules: dict[str, str | None] = {}
     policies: dict[str, Any] = {}

@@ -27,6 +27,7 @@ from blindrelay.clients.errors import ClientError
 from blindrelay.clients.options import Posture
 from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.proofs.evidence import keylog
+from blindrelay.proofs.evidence.auditor import Auditor
 from blindrelay.proofs.evidence.canaries import Registry
 from blindrelay.proofs.evidence.cast import Cast
 from blindrelay.proofs.evidence.clock import TurnedClock
@@ -68,6 +69,7 @@ class Recording:
         self.uses: list[Use] = []
         self.cast: Cast
         self.workload: Workload
+        self.auditor: Auditor
         self._present = AsyncExitStack()
 
     @asynccontextmanager
@@ -91,6 +93,10 @@ class Recording:
             moment.memory_bytes = await asyncio.to_thread(self.relay.dump, place / name)
         await asyncio.to_thread(self._copy, name)
         self.manifest.moments.append(moment)
+
+    async def audit(self, moment: str) -> None:
+        """Let the auditor read the public logs."""
+        self.manifest.audits += await self.auditor.look(moment, self.relay.logs_port, self.bench.cases)
 
     def _copy(self, name: str) -> None:
         shutil.copytree(self.relay.data, self.folder / "disk" / name, copy_function=_copy_file)
@@ -183,6 +189,7 @@ async def ask(run: Recording) -> None:
         await run.workload.ring([run.cast.device(user) for user in ("alice", "tom", "ayesha")], Posture.SEALED)
         await run.workload.read(run.cast.device("bob"))
     await asyncio.gather(*following)
+    await run.audit("delivered")
     await run.look("delivered", memory=not run.quick)
 
 
@@ -194,6 +201,7 @@ async def age(run: Recording) -> None:
         await run.workload.ring([run.cast.device(user) for user in ("alice", "tom", "ayesha")], Posture.STANDARD)
     for case, demand in list(running_streams(run.bench.cases))[: 3 if run.quick else None]:
         await run.bench.follow(case, demand, 1.0, ended=True)
+    await run.audit("expired")
     await run.look("expired")
     run.clock.advance(31 * _DAY)
     await run.relay.tell("house")
@@ -201,6 +209,7 @@ async def age(run: Recording) -> None:
         for address, device in run.cast.devices.items():
             await device.fetch_notices()
             run.manifest.notices[address] = [kept.notice.model_dump_json() for kept in device.kept_notices()]
+    await run.audit("aged")
     await run.look("aged")
 
 
@@ -210,6 +219,7 @@ async def end(run: Recording) -> None:
     run.manifest.policies = await run.relay.tell("walk quickly" if run.quick else "walk")
     run.manifest.exit_status = await run.relay.stop()
     await run.relay.start()
+    await run.audit("restarted")
     await run.relay.stop(signal.SIGABRT)
     await run.look("stopped")
 
@@ -242,6 +252,7 @@ async def record(folder: Path, *, quick: bool, saboteur: str, say: Callable[[str
             ca = (relay.data / "relay.crt").read_bytes()
             code = (relay.data / "registration-code").read_text("ascii").strip()
             run.bench.meet(DeskAddress("127.0.0.1", desk.port, ca))
+            run.auditor = Auditor(folder, ca, run.clock)
             run.cast = Cast(RelayAddress("127.0.0.1", mqtt.port, ca, code), folder, run.clock, run.registry)
             run.workload = Workload(run.cast, run.registry, _PATIENCE_UNDER_SABOTAGE if saboteur else _PATIENCE)
             async with run.cast:

@@ -40,6 +40,7 @@ class RelayUnderProof:
         self.log = folder / "relay.log"
         self.port = 0
         self.desk_port = 0
+        self.logs_port = 0
         self._settings = {"port": 0, **settings}
         self._saboteur = saboteur
         self._process: asyncio.subprocess.Process | None = None
@@ -86,7 +87,7 @@ class RelayUnderProof:
                 },
             )
         where = await self._answer(_START)
-        self.port, self.desk_port = where["port"], where["desk_port"]
+        self.port, self.desk_port, self.logs_port = where["port"], where["desk_port"], where["logs_port"]
 
     async def tell(self, command: str) -> dict[str, Any]:
         """Give it a command (see `child`) and return the answer. Raises `RelayGone`."""

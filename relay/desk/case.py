@@ -34,7 +34,7 @@ TRANSITIONS: Final[dict[type[Step], dict[CaseState | None, CaseState]]] = {
     steps.Authenticated: {_S.RECEIVED: _S.AUTHENTICATED},
     steps.Decided: {_S.AUTHENTICATED: _S.DECIDED, **_OPEN},
     steps.Undecided: {_S.AUTHENTICATED: _S.DECIDED, **_OPEN},
-    steps.Happened: {_S.RECEIVED: _S.RECEIVED, _S.AUTHENTICATED: _S.AUTHENTICATED, **_OWED},
+    steps.Happened: {_S.RECEIVED: _S.RECEIVED, _S.AUTHENTICATED: _S.AUTHENTICATED, **_OPEN},
     steps.Approved: {_S.DECIDED: _S.DECIDED},
     steps.Rejected: {_S.DECIDED: _S.DECIDED},
     steps.Packaged: {_S.DECIDED: _S.DECIDED},
@@ -235,10 +235,6 @@ class Case:
     def is_approved(self, verdict: DemandDecision) -> bool:
         """Whether as many different persons have approved as it takes."""
         return len(set(self.persons(verdict))) >= verdict.approvals_needed
-
-    def is_followed_up(self, demand_id: str) -> bool:
-        """Whether the process has come that an emergency went without."""
-        return any(found.kind is EventKind.FOLLOW_UP and found.demand in {None, demand_id} for found in self.happened)
 
     def is_running(self, work: Work, demand_id: str) -> bool:
         """Whether it has begun and not ended."""

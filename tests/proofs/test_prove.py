@@ -10,7 +10,7 @@ import pytest
 from blindrelay.proofs.saboteurs.catalogue import find, names
 
 #: The saboteurs of every run of the suite: one for each lock and kind of check. `blindrelay sabotage matrix` runs all.
-EVERY_RUN = ("subject-outside", "token-in-log")
+EVERY_RUN = ("subject-outside", "token-in-log", "released-without-leaf")
 
 
 def blindrelay(*arguments: str) -> tuple[int, dict[str, Any]]:
