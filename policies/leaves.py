@@ -17,14 +17,14 @@ from hashlib import sha256
 from typing import Annotated, Final, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, TypeAdapter, ValidationError
+from pydantic import Field, StringConstraints, TypeAdapter
 
 from blindrelay.policies.package import DemandId, Digest, InstrumentId
 from blindrelay.policies.request import Jurisdiction
 from blindrelay.policies.vocabulary import DataClass, Ground, Outcome
-from blindrelay.protocol.errors import Malformed
 from blindrelay.protocol.rpc import MAX_CHECKPOINT, Proof
 from blindrelay.protocol.statements import Key32, Wire
+from blindrelay.protocol.transparency import leaf
 from blindrelay.protocol.transparency.merkle import leaf_hash
 
 #: What the log is called: the last part of its origin, and of its address.
@@ -41,29 +41,21 @@ _LEAF_PURPOSE: Final = b"blindrelay/lawful-access-leaf/1\0"
 _CASE_PURPOSE: Final = b"blindrelay/lawful-access-case/1\0"
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    def encode(self) -> bytes:
-        """The entry as it is in the log: canonical JSON."""
-        return json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":")).encode("ascii")
-
-
-class Commitment(_Entry):
+class Commitment(leaf.Leaf):
     """Something has happened, or nothing has."""
 
     kind: Literal["commitment"] = "commitment"
     commitment: Digest
 
 
-class Accounts(_Entry):
+class Accounts(leaf.Leaf):
     """How many accounts, as exactly as it is given: from `at_least` up to and with `at_most`."""
 
     at_least: Count
     at_most: Count
 
 
-class _Told(_Entry):
+class _Told(leaf.Leaf):
     """`index`: of the commitment that this tells of."""
 
     index: Index
@@ -81,14 +73,14 @@ class RequestTold(_Told):
     accounts: Accounts
 
 
-class Asked(_Entry):
+class Asked(leaf.Leaf):
     """What came of one thing that was asked for."""
 
     what: What
     outcome: Outcome
 
 
-class DemandTold(_Entry):
+class DemandTold(leaf.Leaf):
     """What came of one demand."""
 
     outcome: Outcome
@@ -153,13 +145,7 @@ _LEAF: Final[TypeAdapter[Leaf]] = TypeAdapter(Annotated[Leaf, Field(discriminato
 
 def parse(data: bytes) -> Leaf:
     """Raises `Malformed` for anything that is not an entry in its one form."""
-    try:
-        entry = _LEAF.validate_json(data)
-    except ValidationError as error:
-        raise Malformed(f"not an entry of a lawful-access log: {error.error_count()} fields are wrong") from None
-    if entry.encode() != data:
-        raise Malformed("an entry of a lawful-access log is not in canonical form")
-    return entry
+    return leaf.parse(_LEAF, data, NAME)
 
 
 LoggedStep = Literal["request", "decision", "package", "release", "stream", "notice", "withdrawal", "settled"]

@@ -28,12 +28,11 @@ from blindrelay.proofs.evidence.manifest import Case
 from blindrelay.proofs.evidence.packages import NotAPackage
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.notices import DisclosureNotice, NoticeBody, ServiceNotice
+from blindrelay.protocol.transparency import leaf
 from blindrelay.relay.inventory import FIELDS
 
 #: What can leave, and what is public about it.
-_LEAVES: Final = tuple(
-    each for each in vars(leaves).values() if isinstance(each, type) and issubclass(each, leaves._Entry)
-)
+_LEAVES: Final = tuple(each for each in vars(leaves).values() if isinstance(each, type) and issubclass(each, leaf.Leaf))
 MODELS: Final[tuple[type[BaseModel], ...]] = (
     Manifest, SubscriberRecord, AccessRecord, TrafficRecord, Gap, StreamEnd, DisclosureNotice, ServiceNotice, *_LEAVES,
 )  # fmt: skip

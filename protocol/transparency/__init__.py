@@ -7,6 +7,8 @@
 | `tiles`      | tiles, their paths, hashes out of them             | https://c2sp.org/tlog-tiles           |
 | `entries`    | entry bundles                                      | https://c2sp.org/tlog-tiles           |
 | `encoding`   | base64 in one way only                             | RFC 4648, 4                           |
+| `leaf`       | entries as models                                  | -                                     |
+| `directory`  | the entries of the log `directory`                 | docs/reference/logs.md                |
 | `keys`       | Ed25519 keys of logs and witnesses                 | https://c2sp.org/signed-note          |
 | `note`       | text with signatures                               | https://c2sp.org/signed-note          |
 | `checkpoint` | tree heads, signed by a log, cosigned by witnesses | https://c2sp.org/tlog-cosignature     |

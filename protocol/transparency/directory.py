@@ -6,16 +6,16 @@ entry anew and has its inclusion proved; an enterprise finds all entries about i
 """
 
 import hmac
-import json
 from hashlib import sha256
 from typing import Annotated, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import Field, TypeAdapter
 
 from blindrelay.protocol.address import UserAddress
 from blindrelay.protocol.certificates import is_archive, load
-from blindrelay.protocol.errors import Malformed
 from blindrelay.protocol.statements import DeviceStatement, Revocation, Signed
+from blindrelay.protocol.transparency import leaf
+from blindrelay.protocol.transparency.leaf import Leaf
 
 #: What the log is called: the last part of its origin, and of its address.
 NAME: Final = "directory"
@@ -23,14 +23,8 @@ NAME: Final = "directory"
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, hexadecimal")]
 
 
-class _Entry(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
+class _Entry(Leaf):
     tenant: Annotated[str, Field(min_length=1, max_length=255)]
-
-    def encode(self) -> bytes:
-        """The entry as it is in the log."""
-        return json.dumps(self.model_dump(), sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 class TenantEntered(_Entry):
@@ -69,13 +63,7 @@ _ENTRY: Final[TypeAdapter[Entry]] = TypeAdapter(Annotated[Entry, Field(discrimin
 
 def parse(data: bytes) -> Entry:
     """Raises `Malformed` for anything that is not an entry in its one form."""
-    try:
-        entry = _ENTRY.validate_json(data)
-    except ValidationError as error:
-        raise Malformed(f"not an entry of a directory log: {error.error_count()} fields are wrong") from None
-    if entry.encode() != data:
-        raise Malformed("an entry of a directory log is not in canonical form")
-    return entry
+    return leaf.parse(_ENTRY, data, NAME)
 
 
 def account_label(user: UserAddress, root: bytes) -> str:

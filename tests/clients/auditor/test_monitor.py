@@ -26,7 +26,7 @@ def certificate(name: str) -> str:
 
 def device(name: str, sequence: int = 1, tenant: str = "acme.example") -> bytes:
     return DeviceStated(
-        tenant=tenant, account=LABEL, certificate=certificate(name), sequence=sequence, statement=LABEL
+        archive=False, tenant=tenant, account=LABEL, certificate=certificate(name), sequence=sequence, statement=LABEL
     ).encode()
 
 

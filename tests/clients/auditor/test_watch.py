@@ -31,6 +31,7 @@ ALICES_LAPTOP = Own.of_account(ALICE, CA.root, [LAPTOP_DIGEST])
 
 def stated(certificate: str, user: UserAddress = ALICE, sequence: int = 1) -> DeviceStated:
     return DeviceStated(
+        archive=False,
         tenant=user.tenant,
         account=account_label(user, ROOT),
         certificate=certificate,
