@@ -236,6 +236,11 @@ class Case:
         """Whether as many different persons have approved as it takes."""
         return len(set(self.persons(verdict))) >= verdict.approvals_needed
 
+    @property
+    def preserves(self) -> bool:
+        """Whether something is kept from deletion."""
+        return any(self.is_running(work, demand_id) for work, demand_id in self.begun if work is Work.PRESERVATION)
+
     def is_running(self, work: Work, demand_id: str) -> bool:
         """Whether it has begun and not ended."""
         return (work, demand_id) in self.begun and (work, demand_id) not in self.ended

@@ -5,7 +5,7 @@ desk that was killed at any moment goes on where its file ends.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final, Self, TypeVar
@@ -334,28 +334,33 @@ class Desk:
 
     async def _tick(self, now: datetime) -> None:
         await self._try(self._lists.write_due(self.cases.open_cases(), now))
+        continued = self._continued()
         for case in self.cases.open_cases():
+            await asyncio.sleep(0)  # there may be thousands of cases, and messages do not wait for them
             async with self.cases.lock(case.case_id):
                 if self._lists.unconfirmed(case, now) and case.state in _UNDER_WAY | {CaseState.FULFILLED}:
                     await self._try(self.cases.write(case, lists.not_confirmed(), now))
-                await self._advance(case, now)
-        await self.disclosures.tick(now, self.cases.case)
+                await self._advance(case, now, continued)
+        await self._try(self.disclosures.tick(now, self.cases.case))
 
-    async def _advance(self, case: Case, now: datetime) -> None:
+    async def _advance(self, case: Case, now: datetime, continued: Mapping[str, frozenset[str]] | None = None) -> None:
         """Do everything that is due about a case. What fails is left for the next time, and the rest is done."""
+        if continued is None:
+            continued = self._continued() if case.preserves else {}
         failed: set[plan.Todo] = set()
         for key in [key for key in self._again if key[0] == case.case_id]:
             begin = key[1]
             if await self._try(self._clerk.begin(case, begin.work, begin.demand, now)):
                 del self._again[key]
-        while todo := next((one for one in self._due(case, now) if one not in failed), None):
+        theirs = continued.get(case.authority_id, frozenset())
+        while todo := next((one for one in self._due(case, now, theirs) if one not in failed), None):
             if not await self._try(self._clerk.carry_out(case, todo, now)):
                 failed.add(todo)
                 if isinstance(todo, plan.Begin):
                     self._remember(case, todo)
 
-    def _due(self, case: Case, now: datetime) -> list[plan.Todo]:
-        return list(plan.due(case, now, kept=self._kept, continued=self._continued(case.authority_id)))
+    def _due(self, case: Case, now: datetime, continued: frozenset[str]) -> list[plan.Todo]:
+        return list(plan.due(case, now, kept=self._kept, continued=continued))
 
     def _remember(self, case: Case, todo: plan.Begin) -> None:
         """It is on file as begun, and the port has failed: an order that runs is given again."""
@@ -370,15 +375,14 @@ class Desk:
             return False
         return True
 
-    def _continued(self, authority_id: str) -> frozenset[str]:
-        """Preservations that requests of this authority's, not settled yet, want produced."""
-        return frozenset(
-            demand.continues
-            for case in self.cases.open_cases()
-            if case.authority_id == authority_id and case.state in _UNDER_WAY
-            for demand in case.request.demands
-            if isinstance(demand, DataDemand) and demand.continues is not None and _is_open(case, demand.id)
-        )
+    def _continued(self) -> dict[str, frozenset[str]]:
+        """By authority, the preservations that requests of its, not settled yet, want produced."""
+        found: dict[str, set[str]] = {}
+        for case in self.cases.open_cases():
+            for demand in case.request.demands if case.state in _UNDER_WAY else ():
+                if isinstance(demand, DataDemand) and demand.continues is not None and _is_open(case, demand.id):
+                    found.setdefault(case.authority_id, set()).add(demand.continues)
+        return {authority: frozenset(references) for authority, references in found.items()}
 
     async def _whole(self, work: Coroutine[Any, Any, T]) -> T:
         """Run to the end, though whoever asked has hung up: half of a step is worse than a step that nobody waits for."""

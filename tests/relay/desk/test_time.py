@@ -1,5 +1,6 @@
 """What time makes due at the desk: the clock is set, and `tick` does the rest."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from blindrelay.policies.decision import DemandDecision, Facts
 from blindrelay.policies.request import DataDemand
 from blindrelay.policies.vocabulary import CaseState, EventKind, Ground, Outcome, TaskStatus
+from blindrelay.relay.desk.case import Case
 from blindrelay.relay.desk.desk import Desk
 from blindrelay.relay.desk.errors import NotAllowed, NothingToFetch, NotRecorded
 from blindrelay.relay.desk.views import CaseView
@@ -407,3 +409,33 @@ async def test_the_clock_goes_on_when_the_file_cannot_be_written(
     await desk.tick()
     assert len(desk.order_lists()) == 1
     assert office.outside.preserved == {}
+
+
+async def test_many_open_cases_are_gone_through_once_and_hold_nobody_up(
+    desk: Desk, office: Office, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A look at the clock costs a look at each case, however many there are; what else the relay does goes on in between."""
+    for _ in range(10):
+        await desk.receive(office.signed(office.request()))
+    await desk.receive(office.signed(office.request(office.demand("d1", "preserve"))))
+    looks, rounds = 0, 0
+    listed = desk.cases.open_cases
+
+    def counted() -> list[Case]:
+        nonlocal looks
+        looks += 1
+        return listed()
+
+    async def others() -> None:
+        nonlocal rounds
+        while True:
+            rounds += 1
+            await asyncio.sleep(0)
+
+    monkeypatch.setattr(desk.cases, "open_cases", counted)
+    working = asyncio.create_task(others())
+    await desk.tick()
+    working.cancel()
+
+    assert looks <= 3
+    assert rounds > 11
