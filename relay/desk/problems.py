@@ -35,7 +35,7 @@ class ProblemKind(Enum):
     TOO_LARGE = ("too-large", 413, "The call is too large", "a call has 262,144 bytes at most")
     TOO_SLOW = ("too-slow", 408, "The call did not come in time", "send it at once, and again")
     TOO_MANY = ("too-many-requests", 429, "Too many calls", "wait as long as Retry-After says")
-    FORBIDDEN = ("forbidden", 403, "Not for you", "this may not be done by who asks")
+    FORBIDDEN = ("forbidden", 403, "Not allowed", "this may not be done by who asks")
     UNAVAILABLE = ("unavailable", 503, "Not now", "the relay cannot do this at the moment: try again later")
     INTERNAL = ("internal", 500, "Something failed in the relay", "its log says where; nothing was disclosed")
 
