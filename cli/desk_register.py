@@ -114,7 +114,7 @@ def register(
     else:
         click.echo(f"{entered.id} is registered: {entered.kind} of {entered.jurisdiction}, {entered.name}")
         if entered.call_back is None:
-            click.echo("there is no number to call back on, so no emergency of its can be confirmed: --call-back")
+            click.echo(f"no emergency of {card.id} can be confirmed: enter a number to call back on with --call-back")
 
 
 def _card(file: Path) -> AuthorityCard:

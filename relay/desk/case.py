@@ -34,7 +34,7 @@ TRANSITIONS: Final[dict[type[Step], dict[CaseState | None, CaseState]]] = {
     steps.Authenticated: {_S.RECEIVED: _S.AUTHENTICATED},
     steps.Decided: {_S.AUTHENTICATED: _S.DECIDED, **_OPEN},
     steps.Undecided: {_S.AUTHENTICATED: _S.DECIDED, **_OPEN},
-    steps.Happened: {_S.RECEIVED: _S.RECEIVED, _S.AUTHENTICATED: _S.AUTHENTICATED, **_OPEN},
+    steps.Happened: {_S.RECEIVED: _S.RECEIVED, _S.AUTHENTICATED: _S.AUTHENTICATED, **_OWED},
     steps.Approved: {_S.DECIDED: _S.DECIDED},
     steps.Rejected: {_S.DECIDED: _S.DECIDED},
     steps.Packaged: {_S.DECIDED: _S.DECIDED},
@@ -240,6 +240,10 @@ class Case:
     def preserves(self) -> bool:
         """Whether something is kept from deletion."""
         return any(self.is_running(work, demand_id) for work, demand_id in self.begun if work is Work.PRESERVATION)
+
+    def is_followed_up(self, demand_id: str) -> bool:
+        """Whether the process has come that an emergency went without."""
+        return any(found.kind is EventKind.FOLLOW_UP and found.demand in {None, demand_id} for found in self.happened)
 
     def is_running(self, work: Work, demand_id: str) -> bool:
         """Whether it has begun and not ended."""

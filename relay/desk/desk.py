@@ -320,9 +320,10 @@ class Desk:
         async with self.cases.lock(case_id):
             case, now = self.cases.case(case_id), self._now()
             await self._advance(case, now)
-            if case.is_closed or case.state is CaseState.WITHDRAWN:
+            step = make(case)
+            if case.is_closed or (case.state is CaseState.WITHDRAWN and not _is_owed(step)):
                 raise NotAllowed(f"the case is {case.state}")
-            await self.cases.write(case, make(case), now)
+            await self.cases.write(case, step, now)
             await self._advance(case, now)
         return self.show(case_id)
 
@@ -394,6 +395,11 @@ class Desk:
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._clock.now(), UTC)
+
+
+def _is_owed(step: Step) -> bool:
+    """Whether it is the process that an emergency went without: it is owed though the request has been taken back since."""
+    return isinstance(step, steps.Happened) and step.kind is EventKind.FOLLOW_UP
 
 
 def _is_open(case: Case, demand_id: str) -> bool:

@@ -11,7 +11,7 @@ from typing import Final
 
 from blindrelay.policies.decision import DemandDecision
 from blindrelay.policies.request import DataDemand
-from blindrelay.policies.vocabulary import CaseState, EventKind, Mode, Outcome
+from blindrelay.policies.vocabulary import CaseState, Mode, Outcome
 from blindrelay.relay.desk.case import FINAL, Case, grants
 from blindrelay.relay.desk.steps import Concern, Work
 
@@ -235,7 +235,7 @@ def _raising(case: Case, verdict: DemandDecision, now: datetime) -> Iterator[Tod
     if verdict.outcome is Outcome.FRAUD_SUSPECTED and (Concern.FRAUD, demand_id) not in case.raised:
         yield Raise(Concern.FRAUD, demand_id)
     is_overdue = verdict.follow_up_due is not None and now >= verdict.follow_up_due and _has_left(case, demand_id)
-    if is_overdue and not _followed_up(case, demand_id) and (Concern.FOLLOW_UP_OVERDUE, demand_id) not in case.raised:
+    if is_overdue and not case.is_followed_up(demand_id) and (Concern.FOLLOW_UP_OVERDUE, demand_id) not in case.raised:
         yield Raise(Concern.FOLLOW_UP_OVERDUE, demand_id)
     if case.decision is not None and case.decision.notice_is_open and owes_notice(case, demand_id):
         since = case.raised.get((Concern.UNDATED_GAG, demand_id), case.received_at)
@@ -245,10 +245,6 @@ def _raising(case: Case, verdict: DemandDecision, now: datetime) -> Iterator[Tod
 
 def _has_left(case: Case, demand_id: str) -> bool:
     return demand_id in case.packages or (Work.STREAM, demand_id) in case.begun
-
-
-def _followed_up(case: Case, demand_id: str) -> bool:
-    return any(found.kind is EventKind.FOLLOW_UP and found.demand in (None, demand_id) for found in case.happened)
 
 
 def _settled_state(case: Case, verdicts: list[DemandDecision]) -> CaseState:
@@ -268,7 +264,7 @@ def _may_close(case: Case, verdicts: list[DemandDecision], now: datetime, kept: 
             return False
         if owes_notice(case, demand_id) and (Work.NOTICE, demand_id) not in case.ended:
             return False
-        if verdict.follow_up_due and _has_left(case, demand_id) and not _followed_up(case, demand_id):
+        if verdict.follow_up_due and _has_left(case, demand_id) and not case.is_followed_up(demand_id):
             return False
     return True
 

@@ -154,7 +154,11 @@ _CONCERNS = {
 
 
 def _concerns(case: Case) -> tuple[str, ...]:
-    return tuple(f"{demand}: {_CONCERNS[concern]}" if demand else _CONCERNS[concern] for concern, demand in case.raised)
+    return tuple(
+        f"{demand}: {_CONCERNS[concern]}" if demand else _CONCERNS[concern]
+        for concern, demand in case.raised
+        if concern is not steps.Concern.FOLLOW_UP_OVERDUE or not case.is_followed_up(demand or "")
+    )
 
 
 def _sentence(step: Step) -> str:  # noqa: PLR0911, PLR0912 - one line for each kind of row

@@ -315,6 +315,27 @@ async def test_a_follow_up_that_does_not_come_shows(desk: Desk, office: Office) 
     assert steps_of(desk, owed).count("raised") == 1
     assert steps_of(desk, came).count("raised") == 0
     assert any("has not come" in signal for signal in desk.list_cases()[0].signals)
+    await desk.event("ada", owed.case_id, EventKind.FOLLOW_UP)
+    assert not any("has not come" in signal for signal in desk.list_cases()[0].signals)
+
+
+async def test_what_an_emergency_owes_outlives_its_withdrawal(desk: Desk, office: Office) -> None:
+    """Taken back after the package was fetched, it still owes its process; that can be written down, and nothing else can."""
+    with_changes(office, follow_up_due=office.now + 2 * DAY)
+    view = await desk.receive(office.signed(office.request()))
+    await approve_all(desk, view)
+    await desk.fetch("us-court", view.case_id, "d1", "call-1")
+    await desk.withdraw("us-court", view.case_id)
+    wait(office, 31 * DAY)
+    await desk.tick()
+    assert any("has not come" in signal for signal in desk.list_cases()[0].signals)
+
+    with pytest.raises(NotAllowed, match="withdrawn"):
+        await desk.event("ada", view.case_id, EventKind.CLEARANCE)
+    await desk.event("ada", view.case_id, EventKind.FOLLOW_UP)
+    await desk.tick()
+
+    assert desk.list_cases() == []
 
 
 async def test_a_case_closes_when_nothing_is_owed(desk: Desk, office: Office) -> None:
