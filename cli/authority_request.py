@@ -60,6 +60,7 @@ Examples:
       --issuer judge --issuer-name "Hon. J. Doe" --valid-from -1d --valid-until +30d \\
       --purpose investigate --offence-years 5 \\
       --class TRAFFIC --target bob@globex.example --from -7d --until now
+  blindrelay authority request --instrument eu/epoc-traffic ... --harm "The director is the suspect." --notified
   blindrelay authority request --file order.yaml
   blindrelay authority request --file order.yaml --dry-run          print what would be signed
 
@@ -82,6 +83,11 @@ A file holds `authorisation` and `demands` as the reference describes them (YAML
 @click.option("--emergency", metavar="GROUNDS", help="Life or limb is in danger: why.")
 @click.option("--gag-basis", help="The user may not be told: by which law.")
 @click.option("--gag-until", type=_WHEN, help="Until when not; without it, until further notice.")
+@click.option("--harm", metavar="WHY", help="Why asking the enterprise first would harm the investigation.")
+@click.option("--notified", is_flag=True, help="The authority of the enforcing state has been notified.")
+@click.option(
+    "--mutual-assistance", metavar="REFERENCE", help="The requested state's own order, which this comes with."
+)
 @click.option("--test", "is_test", is_flag=True, help="A test: it is decided, and nothing is disclosed.")
 @click.option("--class", "classes", type=words(DataClass), multiple=True, help="What is asked for; may be repeated.")
 @click.option("--mode", type=words([Mode.STORED, Mode.PRESERVE, Mode.STREAM]), help="How.  [default: stored]")
@@ -91,6 +97,7 @@ A file holds `authorisation` and `demands` as the reference describes them (YAML
     multiple=True,
     help="About whom: bob@globex.example, globex.example/bob/phone, globex.example, or *; may be repeated.",
 )
+@click.option("--continues", metavar="CASE/DEMAND", help="The preservation that this renews, or has produced.")
 @click.option("--from", "since", type=_WHEN, help="The window that is asked for: from when on.")
 @click.option("--until", type=_WHEN, help="Until when.")
 @click.option("--dry-run", is_flag=True, help="Do not ask: print what would be signed.")
@@ -148,11 +155,15 @@ def _add_authorisation(document: dict[str, Any], options: dict[str, Any]) -> Non
         ("purpose", "purpose"),
         ("offence_years", "offence_max_years"),
         ("emergency", "emergency_grounds"),
+        ("harm", "harm_to_investigation"),
+        ("mutual_assistance", "mutual_assistance_reference"),
     ):
         if options[key] is not None:
             order[name] = options[key]
     if options["instrument"] is not None:
         order["jurisdiction"] = options["instrument"].partition("/")[0]
+    if options["notified"]:
+        order["enforcing_authority_notified"] = True
     if options["is_test"]:
         order["is_test"] = True
     if options["valid_from"] or options["valid_until"]:
@@ -186,11 +197,11 @@ def _approval(order: dict[str, Any], options: dict[str, Any]) -> dict[str, Any]:
 
 def _add_demand(document: dict[str, Any], options: dict[str, Any]) -> None:
     """The demand of the options, instead of those of the file."""
-    given = [key for key in ("classes", "targets", "since", "until", "mode") if options[key]]
+    given = [key for key in ("classes", "targets", "since", "until", "mode", "continues") if options[key]]
     if not given:
         return
     if document.get("demands"):
-        raise Refused("the file has demands of its own: leave --class, --target, --from, --until and --mode out")
+        raise Refused("the file has demands of its own: leave --class, --target, --from and the like out")
     if not options["targets"]:
         raise Refused("about whom? name a --target, such as bob@globex.example")
     targets = [_target(text) for text in options["targets"]]
@@ -208,6 +219,7 @@ def _add_demand(document: dict[str, Any], options: dict[str, Any]) -> None:
             "targets": targets,
             "window": {"start": options["since"], "end": options["until"]},
             "delivery_type": DeliveryType.IRI_ONLY if mode is Mode.STREAM else None,
+            "continues": options["continues"],
         }
     ]
 

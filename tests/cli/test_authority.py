@@ -147,6 +147,20 @@ def test_a_request_comes_from_a_file(court: Run, tmp_path: Path) -> None:
     assert (ours.code, "the command fills it in" in ours.err) == (ExitCode.MALFORMED, True)
 
 
+def test_everything_that_an_instrument_may_need_has_an_option(court: Run) -> None:
+    """What stands in a European order, and the preservation that it has produced."""
+    order = ["eu/epoc-traffic" if word == "us/d-order" else word for word in ORDER]
+    options = ("--harm", "The director is the suspect.", "--notified", "--mutual-assistance", "4 Nt 11/2026")
+
+    shown = json.loads(court("request", *order, *TRAFFIC, *options, "--continues", "9b1d/d1", "--dry-run").out)
+
+    stated = shown["authorisation"]
+    assert stated["harm_to_investigation"] == "The director is the suspect."
+    assert stated["enforcing_authority_notified"] is True
+    assert stated["mutual_assistance_reference"] == "4 Nt 11/2026"
+    assert shown["demands"][0]["continues"] == "9b1d/d1"
+
+
 @pytest.mark.parametrize(
     ("arguments", "complaint"),
     [
