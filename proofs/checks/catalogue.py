@@ -5,7 +5,18 @@ from importlib import import_module
 from blindrelay.proofs.checks.model import Check
 
 #: The modules of this package with a `CHECK`.
-NAMES = ("canary", "wire", "isolation", "policy", "forms", "inventory", "retention", "reconciliation", "leaves")
+NAMES = (
+    "canary",
+    "wire",
+    "isolation",
+    "policy",
+    "forms",
+    "inventory",
+    "retention",
+    "reconciliation",
+    "leaves",
+    "attacks",
+)
 
 
 def find(name: str) -> Check:
