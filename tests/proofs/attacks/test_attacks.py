@@ -1,20 +1,24 @@
 """What a malicious relay can try: each attack is noticed by whom it must be, and would have succeeded otherwise."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from blindrelay.clients.auditor import audit
+from blindrelay.clients.auditor.accounting import Account
 from blindrelay.clients.auditor.log import PublicLog
 from blindrelay.clients.auditor.tree import VerifiedTree
 from blindrelay.clients.auditor.watch import Own
+from blindrelay.clients.authority import receipt
 from blindrelay.clients.contacts import Contacts
 from blindrelay.clients.heads import Heads
 from blindrelay.clients.keystore import Space
 from blindrelay.clients.ratchet import Ratchet
 from blindrelay.proofs.attacks import catalogue
+from blindrelay.proofs.attacks.court import Court
 from blindrelay.proofs.attacks.model import Attack, Loss, Noticed, Outcome, Scene, Variant
 from blindrelay.proofs.attacks.play import carry_out
 from blindrelay.proofs.attacks.stage import PATIENCE, WORDS, Stage
@@ -133,8 +137,38 @@ def no_memory_of_the_log(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(PublicLog, "_compare", compare)
 
 
+def no_receipts(patch: pytest.MonkeyPatch) -> None:
+    """Whatever package the log has."""
+    patch.setattr(receipt, "_check_package", lambda *_: None)
+    patch.setattr(receipt, "_check_before", lambda *_: None)
+
+
+def no_accounts(patch: pytest.MonkeyPatch) -> None:
+    """Whatever came before a disclosure."""
+    patch.setattr(Account, "check", lambda _: [])
+    no_comparison(patch)
+
+
+def no_comparison(patch: pytest.MonkeyPatch) -> None:
+    """Whatever the report says."""
+    patch.setattr(audit, "compare", lambda *_: [])
+
+
+def no_digests(patch: pytest.MonkeyPatch) -> None:
+    """Whatever package a receipt is of."""
+
+    async def flaws(*_: object) -> AsyncIterator[str]:
+        for nothing in ():
+            yield nothing
+
+    patch.setattr(audit, "_package_flaws", flaws)
+
+
 #: What has to be switched off for an attack to succeed: with two, each of them notices it alone.
 SWITCHES: dict[str, Sequence[Patch]] = {
+    "disclosure-unlogged/without-an-entry": (no_receipts,),
+    "disclosure-unlogged/without-a-request": (no_accounts,),
+    "disclosure-unlogged/not-in-the-report": (no_comparison,),
     "ghost-device/another-ca": (no_chain, no_inclusion),
     "ghost-device/compelled-ca": (no_inclusion,),
     "ghost-device/logged": (no_objections,),
@@ -160,6 +194,8 @@ SWITCHES: dict[str, Sequence[Patch]] = {
     "tenant-root-swapped/known": (no_memory_of_roots, no_inclusion),
     "tenant-root-swapped/first-contact": (no_inclusion,),
     "tenant-root-swapped/logged": (no_objections,),
+    "two-packages-one-entry/handed-over": (no_receipts,),
+    "two-packages-one-entry/shown-to-an-auditor": (no_digests,),
 }
 
 
@@ -221,6 +257,15 @@ async def test_an_honest_relay_raises_no_alarm(tmp_path: Path, witnessed: bool) 
         await stage.converse(laptop, stage.alice)
         for device in (stage.alice, laptop):
             assert device._running.heads.alarm is None
+
+
+async def test_an_honest_desk_is_accounted_for(tmp_path: Path) -> None:
+    """A package that is in the log is opened, and the auditor finds its request and its decision before it."""
+    async with Court(tmp_path) as court:
+        await court.approve()
+        package = await court.fetch("honest")
+        assert await court.open_package(package) is None
+        assert await court.audit(package) is None
 
 
 # The catalogue.
