@@ -71,7 +71,7 @@ def test_what_there_is(blindrelay: Run) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--attack", "gost-device"], "expected one of ghost-device, "),
+        (["--attack", "gost-device"], "expected one of disclosure-unlogged, ghost-device, "),
         (["--attack", "ghost-device/by-post"], "expected one of ghost-device/another-ca, "),
         (["--attack", ""], "there is no attack ''"),
         (["--json"], "--json goes with --attack"),

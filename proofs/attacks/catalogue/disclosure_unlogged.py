@@ -25,6 +25,7 @@ async def _without_an_entry(court: Court) -> Noticed | None:
         """It is not going to be published."""
 
     async def receipt(case_id: str, _demand: str) -> Receipt:
+        await disclosures.log.publish()
         published = disclosures.log.published
         entries = (
             OpenedEntry(
