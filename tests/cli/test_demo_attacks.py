@@ -1,7 +1,12 @@
 """`blindrelay demo --attack`: it shows who notices what, and its exit code says whether anybody has."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from click.shell_completion import ShellComplete
@@ -82,6 +87,21 @@ def test_what_makes_no_sense_is_said(blindrelay: Run, arguments: list[str], said
     ran = blindrelay("demo", *arguments)
     assert ran.code == ExitCode.USAGE
     assert said in " ".join(ran.err.split())
+
+
+def test_interrupted_it_leaves_nothing(tmp_path: Path) -> None:
+    """Ctrl-C after the first of many attacks: exit code 130, no files, no traceback."""
+    environment = os.environ | {"TMPDIR": str(tmp_path), "HOME": str(tmp_path)}
+    command = [sys.executable, "-m", "blindrelay", "demo", "--attack", "all", "--json"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as process:
+        assert process.stdout is not None
+        assert json.loads(process.stdout.readline())["caught"]
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert (process.returncode, err.strip()) == (ExitCode.INTERRUPTED, "blindrelay: stopped")
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_shell_completes_the_names() -> None:

@@ -323,6 +323,30 @@ def test_the_first_alarm_is_the_evidence(alarmed: Heads, relay: Relay) -> None:
     assert alarmed.alarm == before
 
 
+async def test_an_alarm_that_comes_during_a_comparison_stays(heads: Heads, relay: Relay) -> None:
+    """Two contradictions at once: the first that was found is the one that is kept."""
+    shown(heads, relay, 12)
+    heads.hear(relay.note(10, FORKED), "acme.example/carol/laptop")
+    relay.meanwhile = lambda: heads.hear(relay.note(12, FORKED), BOB)
+    with pytest.raises(HistoryRejected):
+        await heads.reconcile(relay)
+    assert alarm_of(heads).heard_from == BOB
+
+
+def test_what_was_rolled_back_was_never_seen(heads: Heads, relay: Relay, store: KeyStore) -> None:
+    """A letter or a look-up that could not be stored leaves no checkpoint behind, in memory neither."""
+
+    def failing(size: int) -> None:
+        with store.transaction():
+            shown(heads, relay, size)
+            raise ZeroDivisionError
+
+    shown(heads, relay, 12)
+    with pytest.raises(ZeroDivisionError):
+        failing(20)
+    assert heads.checkpoint == Checkpoint(ORIGIN, 12, HONEST.root(12))
+
+
 def test_a_person_can_dismiss_an_alarm(alarmed: Heads, relay: Relay, store: KeyStore, clock: HandClock) -> None:
     """What the relay shows from then on is taken for the history, with the same key."""
     alarmed.hear(relay.note(30), BOB)
@@ -365,6 +389,15 @@ def test_gossip_that_the_log_has_not_signed_is_passed_over(heads: Heads, relay: 
     for size in (9, 12, 30):
         heads.hear(liar.note(size, FORKED).encode(), BOB)
         heads.hear(Note(liar.note(size, FORKED).text, relay.operator.note(size).signatures).encode(), BOB)
+    heads.check()
+    assert not heads.due.is_set()
+
+
+def test_gossip_of_another_log_is_passed_over(heads: Heads, relay: Relay) -> None:
+    """A key may sign for a log of another name: that says nothing about this one."""
+    shown(heads, relay, 12)
+    head = Checkpoint("log.example/another", 12, FORKED.root(12))
+    heads.hear(head.sign(relay.operator.key).encode(), BOB)
     heads.check()
     assert not heads.due.is_set()
 
@@ -415,6 +448,27 @@ async def test_what_was_heard_is_compared(heads: Heads, relay: Relay, heard: int
     assert not heads.due.is_set()
     await heads.reconcile(relay)
     assert len(relay.asked) == 1  # nothing is left to be asked
+
+
+async def test_what_many_have_seen_is_asked_about_once(heads: Heads, relay: Relay) -> None:
+    """Letters of many people with one checkpoint in them are one question."""
+    shown(heads, relay, 12)
+    for number in range(5):
+        heads.hear(relay.note(5), f"globex.example/user-{number}/phone")
+    await heads.reconcile(relay)
+    assert relay.asked == [[5, 12]]
+
+
+async def test_what_is_heard_during_a_comparison_is_compared_next(heads: Heads, relay: Relay) -> None:
+    """It was not in the question, so the answer says nothing about it."""
+    shown(heads, relay, 12)
+    heads.hear(relay.note(5), BOB)
+    relay.meanwhile = lambda: heads.hear(relay.note(7), BOB)
+    await heads.reconcile(relay)
+    assert heads.due.is_set()
+    relay.meanwhile = lambda: None
+    await heads.reconcile(relay)
+    assert relay.asked == [[5, 12], [7, 20]]
 
 
 @pytest.mark.parametrize(("heard", "answered"), [(10, 20), (30, 40)])
