@@ -132,16 +132,23 @@ def demo(attack: str | None, as_json: bool) -> int:
 
 async def _perform(output: Console) -> None:
     with tempfile.TemporaryDirectory(prefix="blindrelay-demo-") as folder:
-        data = Path(folder) / "relay"
         async with AsyncExitStack() as stack:
             with output.status("starting a relay"):
-                pid = await stack.enter_async_context(relay_process(data))
+                running = await stack.enter_async_context(relay_process(Path(folder)))
+            data, pid = running.data, running.process_id
             relay = RelayAddress.from_file(data / FILE_NAME)
             if can_decrypt(pid):
                 raise DemoFailed("the relay's process has a library in its memory that could decrypt")
             _done(
                 output,
                 f"a relay at mqtts://{relay.host}:{relay.port}, process {pid}, without any code that could decrypt",
+            )
+            if running.witness is None or running.witness.key not in (relay.log_policy or ""):
+                raise DemoFailed("nobody witnesses the log of the relay's directory")
+            _done(
+                output,
+                f"a witness, process {running.witness.process_id}: clients encrypt for nobody whose device is not in a public "
+                "log that it has cosigned",
             )
             with output.status("founding two enterprises and enrolling their people"):
                 cast = await _enrol(stack, relay)

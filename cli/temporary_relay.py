@@ -1,13 +1,17 @@
 """A relay for one command: in a process of its own, with a data directory that goes away with it."""
 
 import asyncio
+import json
 import sys
 import tempfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from blindrelay.cli.own_witness import OwnWitness
+from blindrelay.cli.places import relay_directory
 from blindrelay.clients.errors import RelayUnreachable
 from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.protocol.endpoint import FILE_NAME
@@ -25,20 +29,30 @@ async def temporary_relay() -> AsyncIterator[RelayAddress]:
         RelayUnreachable: it did not start; what it said is on stderr.
     """
     with tempfile.TemporaryDirectory(prefix="blindrelay-") as folder:
-        data = Path(folder) / "relay"
-        async with relay_process(data):
-            yield RelayAddress.from_file(data / FILE_NAME)
+        async with relay_process(Path(folder), "--no-witness") as relay:
+            yield RelayAddress.from_file(relay.data / FILE_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class RelayProcess:
+    """A relay, and the witness that it has started."""
+
+    data: Path
+    process_id: int
+    witness: OwnWitness | None
 
 
 @asynccontextmanager
-async def relay_process(data: Path) -> AsyncIterator[int]:
-    """`blindrelay up` on the data directory `data` and a free port, stopped in the end; yields its process id.
+async def relay_process(home: Path, *options: str) -> AsyncIterator[RelayProcess]:
+    """`blindrelay up` in the home `home` and on a free port, stopped in the end.
 
     Raises:
         RelayUnreachable: it did not start; what it said is on stderr.
     """
-    arguments = ["up", "--data-dir", str(data), "--host", "127.0.0.1", "--port", "0", "--log-level", "error", "--json"]
-    arguments.append("--no-desk")  # no authority meets it, and it starts sooner
+    data = relay_directory(home)
+    arguments = ["up", "--home", str(home), "--data-dir", str(data), "--host", "127.0.0.1", "--port", "0"]
+    # No authority meets it, and it starts sooner.
+    arguments += ["--log-level", "error", "--json", "--no-desk", *options]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "blindrelay.cli.main", *arguments),
         stdout=asyncio.subprocess.PIPE,
@@ -46,13 +60,14 @@ async def relay_process(data: Path) -> AsyncIterator[int]:
         start_new_session=True,
     )
     try:
-        await _announced(process)
-        yield process.pid
+        said = json.loads(await _announced(process))["witness"]
+        witness = None if said is None else OwnWitness(**{**said, "folder": Path(said["folder"])})
+        yield RelayProcess(data, process.pid, witness)
     finally:
         await _stopped(process)
 
 
-async def _announced(process: asyncio.subprocess.Process) -> None:
+async def _announced(process: asyncio.subprocess.Process) -> bytes:
     assert process.stdout is not None  # noqa: S101 - it is a pipe
     try:
         async with asyncio.timeout(_START):
@@ -61,6 +76,7 @@ async def _announced(process: asyncio.subprocess.Process) -> None:
         raise RelayUnreachable(f"the temporary relay did not start within {_START:g} s") from None
     if not line:
         raise RelayUnreachable(f"the temporary relay ended with exit code {await process.wait()} before it was ready")
+    return line
 
 
 async def _stopped(process: asyncio.subprocess.Process) -> None:

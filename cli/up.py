@@ -4,6 +4,7 @@ import contextlib
 import socket
 import ssl
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ from rich.markup import escape
 from blindrelay import __version__
 from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit
+from blindrelay.cli.own_witness import FOLDER as WITNESS
+from blindrelay.cli.own_witness import OwnWitness
 from blindrelay.cli.places import home_option, relay_directory
 from blindrelay.policies import leaves
 from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
@@ -27,6 +30,7 @@ _BANNER = """\
   address              [bold]mqtts://{address}[/bold]   (MQTT 5 over mutual TLS 1.3)
   lawful desk          {desk}
   public logs          https://{host}:{logs_port}/logs/
+  witness              {witness}
   data directory       {folder}
   relay's certificate  {certificate}
   registration code    {code}
@@ -63,12 +67,22 @@ The data directory is made on the first start, for its owner alone (0700, files 
   endpoint.json          where the relay listens; there while it runs, for clients of this machine
   blindrelay.toml        configuration, if you write one
 No key of an enterprise or device is ever in it.
+
+\b
+A witness (witness/ in the home; in the data directory, if that is elsewhere) cosigns the logs in a process of its own. Clients
+require its cosignature from then on. It is run by whoever runs the relay, and so it shows how it is done, and no more: name
+those of others in the configuration, [logs] witnesses, and it is not started.
 """
 )
 @home_option
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0 takes a free one.  [default: 8883]")
 @click.option("--no-desk", is_flag=True, help="No lawful desk: no authority is answered.")
+@click.option(
+    "--no-witness",
+    is_flag=True,
+    help="No witness of its own: public logs are published without a cosignature, unless the configuration names witnesses.",
+)
 @click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
@@ -93,6 +107,7 @@ def up(
     host: str | None,
     port: int | None,
     no_desk: bool,
+    no_witness: bool,
     data_dir: Path | None,
     config_file: Path | None,
     log_level: str,
@@ -113,6 +128,10 @@ def up(
     logs.configure(level=log_level, as_json=not sys.stderr.isatty())
     endpoint = settings.data_dir / FILE_NAME
 
+    is_default = settings.data_dir == relay_directory(home)
+    own = None
+    if not no_witness and not settings.logs.witnesses:
+        own = OwnWitness((home if is_default else settings.data_dir) / WITNESS)
     ours = contextlib.ExitStack()
 
     def ready(relay: Relay) -> None:
@@ -128,16 +147,16 @@ def up(
             directory_policy=f"{LOGS}/{directory.NAME}.policy",
             lawful_access_policy=f"{LOGS}/{leaves.NAME}.policy" if relay.desk_port else None,
         ).write(endpoint)
-        _announce(relay, as_json=as_json, is_default=settings.data_dir == relay_directory(home))
+        _announce(relay, own, as_json=as_json, is_default=is_default)
 
     with ours:
-        server.run(settings, ready)
+        server.run(settings, ready, attend=None if own is None else own.attend)
     if not as_json:
         click.echo("stopped; everything acknowledged is on disk")
     return ExitCode.OK
 
 
-def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
+def _announce(relay: Relay, own: OwnWitness | None, *, as_json: bool, is_default: bool) -> None:
     folder = relay.settings.data_dir.absolute()
     if as_json:
         emit(
@@ -147,6 +166,7 @@ def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
                 "port": relay.port,
                 "desk_port": relay.desk_port,
                 "logs_port": relay.logs_port,
+                "witness": None if own is None else asdict(own),
                 "data_directory": folder,
                 "certificate": relay.certificate.absolute(),
                 "registration_code": relay.registration_code,
@@ -162,6 +182,7 @@ def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
         address=escape(relay.address),
         host=escape(relay.host),
         logs_port=relay.logs_port,
+        witness=_witness(relay, own),
         desk=f"https://{escape(relay.host)}:{relay.desk_port}" if relay.desk_port else "none",
         folder=escape(str(folder)),
         certificate=escape(str(relay.certificate.absolute())),
@@ -172,10 +193,12 @@ def _announce(relay: Relay, *, as_json: bool, is_default: bool) -> None:
     sys.stdout.flush()
 
 
-def _desk(relay: Relay) -> str:
-    if relay.desk_port is None:
-        return "none"
-    return f"https://{relay.address.rpartition(':')[0]}:{relay.desk_port}   (blindrelay authority, blindrelay desk)"
+def _witness(relay: Relay, own: OwnWitness | None) -> str:
+    if own is not None:
+        return (
+            f"{escape(own.url)}   (its own, process {own.process_id}; in earnest somebody else's: blindrelay witness)"
+        )
+    return f"{len(relay.settings.logs.witnesses) or 'none'}, by the configuration"
 
 
 def _check(folder: Path) -> int:

@@ -15,6 +15,7 @@ import socket
 import sys
 from asyncio import sslproto
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
@@ -80,6 +81,9 @@ _SWITCH_INTERVAL: Final = 0.001
 
 _log = structlog.get_logger()
 
+#: Given the settings of a relay that has its data directory: a context, for as long as it has, and the settings to use in it.
+Attend = Callable[[Settings], AbstractAsyncContextManager[Settings]]
+
 
 class Relay:
     """A relay in this event loop. An async context manager; a relay that was stopped is not started again.
@@ -90,6 +94,7 @@ class Relay:
         times: how long peers may keep us waiting.
         door: a bound socket to listen on instead of the configured port. It stays the caller's, who can hand it to the
             next relay: nobody else gets the port in between, and clients who come meanwhile wait for it.
+        attend: what is to be there as long as the relay has its data directory, and what settings come of it.
 
     Attributes:
         port: that it listens on; of interest when the configured one is 0.
@@ -117,12 +122,14 @@ class Relay:
         *,
         times: TimeLimits | None = None,
         door: socket.socket | None = None,
+        attend: Attend | None = None,
     ) -> None:
         self.settings = settings
         self.port = settings.port
         self._clock = clock or SystemClock()
         self._times = times or TimeLimits()
         self._door = door
+        self._attend = attend
         self._open = contextlib.AsyncExitStack()
         self._failure: BaseException | None = None
         self._failed = asyncio.Event()
@@ -186,8 +193,11 @@ class Relay:
         raise StoreFailed(f"the store failed and the relay leaves: {self._failure}") from self._failure
 
     async def _start(self) -> None:
-        stack, clock, settings = self._open, self._clock, self.settings
-        self._directory = stack.enter_context(DataDirectory.open(settings.data_dir, now=clock.now()))
+        stack, clock = self._open, self._clock
+        self._directory = stack.enter_context(DataDirectory.open(self.settings.data_dir, now=clock.now()))
+        if self._attend is not None:
+            self.settings = await stack.enter_async_context(self._attend(self.settings))
+        settings = self.settings
         context = tls.server_context(self._directory.certificate, self._directory.key)
         store = SqliteStore.open(self._directory.database)
         stack.callback(store.close)
@@ -435,8 +445,10 @@ async def _cancel(task: "asyncio.Task[None]") -> None:
         await task
 
 
-async def serve(settings: Settings, ready: Callable[[Relay], None], clock: Clock | None = None) -> None:
-    """Run a relay until SIGTERM or SIGINT; `ready` is called once it listens.
+async def serve(
+    settings: Settings, ready: Callable[[Relay], None], clock: Clock | None = None, attend: Attend | None = None
+) -> None:
+    """Run a relay until SIGTERM or SIGINT; `ready` is called once it listens. `attend`: see `Relay`.
 
     Raises:
         StartupError: it cannot start.
@@ -446,7 +458,7 @@ async def serve(settings: Settings, ready: Callable[[Relay], None], clock: Clock
     asked = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, asked.set)
-    async with Relay(settings, clock) as relay:
+    async with Relay(settings, clock, attend=attend) as relay:
         ready(relay)
         failing = asyncio.ensure_future(relay.wait_failed())
         stopping = asyncio.ensure_future(asked.wait())
@@ -471,12 +483,14 @@ def harden() -> None:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def run(settings: Settings, ready: Callable[[Relay], None], clock: Clock | None = None) -> None:
+def run(
+    settings: Settings, ready: Callable[[Relay], None], clock: Clock | None = None, attend: Attend | None = None
+) -> None:
     """`serve` in a process of its own, on uvloop where there is one. Raises what `serve` raises."""
     harden()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        runner.run(serve(settings, ready, clock))
+        runner.run(serve(settings, ready, clock, attend))
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
