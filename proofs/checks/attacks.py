@@ -16,7 +16,7 @@ from blindrelay.proofs.evidence.folder import Evidence
 _ROOT: Final = str(Path(blindrelay.__file__).absolute().parents[1])
 
 
-class NotTried(Exception):  # noqa: N818 - as the verdict has it
+class NotTried(Exception):
     """Attacks could not be carried out: nothing is known about them."""
 
 
@@ -41,7 +41,7 @@ def _outcomes(saboteur: str) -> Iterator[dict[str, Any]]:
     command = [sys.executable, "-m", "blindrelay.proofs.evidence.attacks", *(["--saboteur", saboteur] * bool(saboteur))]
     environment = {**os.environ, "PYTHONPATH": _ROOT}
     # It leaves when its standard input is closed: a check that is ended leaves nobody behind.
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 - our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
     ) as process:
         assert process.stdout is not None  # noqa: S101 - it is a pipe
