@@ -9,7 +9,7 @@ from typing import Final
 from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
 from blindrelay.proofs.checks.rows import read
 from blindrelay.proofs.evidence.folder import Evidence
-from blindrelay.proofs.evidence.mqtt import publishes
+from blindrelay.proofs.evidence.mqtt import acknowledgements, publishes
 from blindrelay.proofs.evidence.sweep import Needles
 from blindrelay.relay.config import Retention
 
@@ -19,6 +19,8 @@ _DAY: Final = 86_400
 _HOUR: Final = 3_600
 #: The moments at which the relay had had time to put things away.
 _QUIET: Final = ("delivered", "expired", "aged", "stopped")
+#: Those after which nobody has come to fetch anything.
+_LAST: Final = ("aged", "stopped")
 #: The purge job runs once an hour.
 _LATE: Final = 2 * _HOUR
 _PIECE: Final = 1 << 20
@@ -38,6 +40,8 @@ def examine(evidence: Evidence, report: Report) -> None:
     for moment in (moment for moment in _QUIET if moment in at):
         _gone(evidence, moment, envelopes, report)
         _records(evidence.disk(moment) / "relay.db", at[moment], Retention(), report, moment)
+    for moment in (moment for moment in _LAST if moment in at):
+        _acknowledged(evidence, moment, report)
     if "aged" in at:
         _preserved(evidence, evidence.disk("aged") / "relay.db", report)
 
@@ -73,6 +77,15 @@ def _gone(evidence: Evidence, moment: str, envelopes: list[_Envelope], report: R
                 reason,
                 f"an envelope to {envelope.recipient} that is gone is still in {path.name} of the {kind}, {moment}",
             )
+
+
+def _acknowledged(evidence: Evidence, moment: str, report: Report) -> None:
+    """At a moment after which nobody has fetched anything: nothing waits that a device has acknowledged."""
+    acknowledged = {message_id for connection in evidence.connections for message_id in acknowledgements(connection)}
+    report.examined("envelopes that were acknowledged", len(acknowledged))
+    for (message_id,) in read(evidence.disk(moment) / "relay.db", "SELECT message_id FROM envelope"):
+        if bytes(message_id) in acknowledged:
+            report.find("kept", f"the envelope {bytes(message_id).hex()} was acknowledged, and still waits, {moment}")
 
 
 def _samples(path: Path, samples: Needles) -> Iterator[bytes]:
@@ -156,7 +169,12 @@ CHECK: Final = Check(
         "bystander": "records of somebody are kept whom no order has named",
         "not-kept": "an order to keep records is in force, and nothing keeps them",
     },
-    needs=("envelopes looked for where they must be gone", "bytes searched", "kept records"),
+    needs=(
+        "envelopes that were acknowledged",
+        "envelopes looked for where they must be gone",
+        "bytes searched",
+        "kept records",
+    ),
     examine=examine,
     examine_data=examine_data,
 )

@@ -50,13 +50,15 @@ class Keyring:
 
     def open(self, sealed: bytes) -> Iterator[tuple[str, bytes]]:
         """What some bytes become with any of the keys; the name says with the key of which file."""
-        if len(sealed) > _NONCE + _TAG:
-            for name, cipher in self._ciphers:
-                self.tried += 1
-                try:
-                    yield name, cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], None)
-                except InvalidTag:
-                    continue
+        # With and without the zeros that a column may be filled up with.
+        for whole in {sealed, sealed.rstrip(b"\0")}:
+            if len(whole) > _NONCE + _TAG:
+                for name, cipher in self._ciphers:
+                    self.tried += 1
+                    try:
+                        yield name, cipher.decrypt(whole[:_NONCE], whole[_NONCE:], None)
+                    except InvalidTag:
+                        continue
         for secret, name in self.secrets.items():
             if len(secret) in _KEY_LENGTHS:
                 self.tried += 1

@@ -60,6 +60,7 @@ def walk(policies: Policies, decide: Decide, *, quick: bool) -> Walk:
             found.decisions += 1
             for demand, verdict in zip(request.demands, decision.demands, strict=True):
                 _judge(demand, verdict, circumstances, found)
+                _rests_on_a_permit(pack, verdict, circumstances, found)
     return found
 
 
@@ -105,6 +106,18 @@ def _judge(demand: Any, verdict: DemandDecision, circumstances: Circumstances, f
         found.find("capability-granted", f"{where}: {demand.capability} is {verdict.outcome}")
     if not verdict.reasons and not any(each.reasons for each in verdict.classes):
         found.find("no-reason", f"{where}: {verdict.outcome} without a reason")
+
+
+def _rests_on_a_permit(pack: Pack, verdict: DemandDecision, circumstances: Circumstances, found: Walk) -> None:
+    """Whatever is given names a policy of the pack that permits it: nothing is given because nobody has forbidden it."""
+    permits = {policy.id for policy in pack.policies if policy.effect == "permit"}
+    for each in verdict.classes:
+        gives = each.outcome.discloses or each.outcome is Outcome.PRESERVED
+        if gives and not any(reason.policy_id in permits for reason in each.reasons):
+            found.find(
+                "default-allow",
+                f"{circumstances.instrument}: {each.data_class} is {each.outcome}, and no policy permits it",
+            )
 
 
 def _is_within(window: Any, asked: Any) -> bool:

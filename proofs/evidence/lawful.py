@@ -94,13 +94,13 @@ class Bench:
         data: the relay's data directory: authorities and operators are entered there, as `blindrelay desk` does.
     """
 
-    def __init__(self, folder: Path, data: Path, clock: Clock, registry: Registry, began: datetime) -> None:
+    def __init__(self, folder: Path, data: Path, clock: Clock, registry: Registry, since: datetime) -> None:
         self.cases: list[Case] = []
         self._folder = folder
         self._data = data
         self._clock = clock
         self._registry = registry
-        self._began = began
+        self.since = since
         self._identities: dict[str, AuthorityIdentity] = {}
         self._tokens: dict[str, str] = {}
         self.address: DeskAddress
@@ -232,7 +232,7 @@ class Bench:
             relay=relay,
             target=f"{next(iter(people))}@{tenant}",
             tenant=tenant,
-            since=self._began,
+            since=self.since,
             now=self._now(),
         )
 

@@ -48,3 +48,21 @@ def publishes(connection: Connection) -> Iterator[mqtt5.PublishPacket]:
                     yield passed.packet
         except NotMqtt:
             continue
+
+
+def acknowledgements(connection: Connection) -> Iterator[bytes]:
+    """The ids of envelopes that the relay has delivered on a connection and the client has acknowledged, packet by packet."""
+    if connection.service != "mqtt":
+        return
+    try:
+        acknowledged = {
+            passed.packet.packet_id
+            for passed in packets(connection.tls.sent)
+            if isinstance(passed.packet, mqtt5.PubAckPacket)
+        }
+        for passed in packets(connection.tls.answered):
+            packet = passed.packet
+            if isinstance(packet, mqtt5.PublishPacket) and packet.packet_id in acknowledged and packet.correlation_data:
+                yield packet.correlation_data
+    except NotMqtt:
+        return

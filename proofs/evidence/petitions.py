@@ -45,7 +45,7 @@ class Situation:
     Attributes:
         target: a user of the jurisdiction.
         tenant: the user's enterprise.
-        since: when the run began; what is stored is asked for from there on.
+        since: from when on what is stored is asked for: not from the beginning, so that there is something outside.
     """
 
     authority: str
@@ -72,7 +72,7 @@ def _data(situation: Situation) -> Iterator[DataDemand]:
     user = Target(format=TargetFormat.USER, value=situation.target)
     tenant = Target(format=TargetFormat.TENANT, value=situation.tenant)
     everybody = Target(format=TargetFormat.ALL_USERS, value="*")
-    past = Timespan(start=situation.since - _HOUR, end=situation.now)
+    past = Timespan(start=situation.since, end=situation.now)
     coming = Timespan(start=situation.now, end=situation.now + timedelta(seconds=STREAM_SECONDS))
     for name, mode, target, scope, window in (
         ("stored", Mode.STORED, user, Scope.ACCOUNTS, past),
