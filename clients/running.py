@@ -159,12 +159,13 @@ class Running:
         try:
             await connection.start()
             await self.heads.learn_policy(connection)  # before the first letter, whose sender is looked up by it
+            # Before anything arrives: a receipt for that would be in the store as well as in the outbox, and be taken up twice.
+            self._outbox.load()
             self._tasks = [asyncio.create_task(self._inbox.work())]
             await upkeep.announce()
             self._tasks.append(asyncio.create_task(upkeep.work()))
             self._tasks.append(asyncio.create_task(upkeep.compare()))
             self._tasks.append(asyncio.create_task(self.notices.work(connection)))
-            self._outbox.load()
         except BaseException:
             await self.stop(0)
             raise

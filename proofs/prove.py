@@ -78,9 +78,9 @@ async def prove(
     at = datetime.fromtimestamp(int(SystemClock().now()), UTC)
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blindrelay-proof-")))
-        await _record(folder, quick=quick, saboteur=saboteur, say=say)
+        run = _Run(folder, quick, saboteur)
+        verdicts = await _carry_out(run, checks or catalogue.NAMES, say)
         manifest = Manifest.model_validate_json((folder / FILE).read_bytes())
-        verdicts = await _examine(folder, checks or catalogue.NAMES, say)
     return Proof(
         quick, saboteur, at, tuple(verdicts), tuple(manifest.troubles), time.monotonic() - began, _facts(manifest)
     )
@@ -102,33 +102,54 @@ def _facts(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-async def _record(folder: Path, *, quick: bool, saboteur: str, say: Say) -> None:
-    arguments = [str(folder), *(["--quick"] if quick else []), *(["--saboteur", saboteur] if saboteur else [])]
-    async with _process("blindrelay.proofs.evidence.record", arguments) as process:
+@dataclass(frozen=True, slots=True)
+class _Run:
+    folder: Path
+    quick: bool
+    saboteur: str
+
+    @property
+    def options(self) -> list[str]:
+        """For the processes that work for it."""
+        return [*(["--quick"] if self.quick else []), *(["--saboteur", self.saboteur] if self.saboteur else [])]
+
+
+async def _carry_out(run: _Run, names: Sequence[str], say: Say) -> list[Verdict]:
+    """Make the evidence, beside the checks that need none, and then examine it. A `ProofFailed` ends them all."""
+    turn = asyncio.Semaphore(_AT_ONCE)
+    recorded = asyncio.Event()
+
+    async def one(name: str) -> Verdict:
+        check = catalogue.find(name)
+        if check.needs_a_run:
+            await recorded.wait()
+        async with turn:
+            say(check.title)
+            return await _check(run, name)
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(name)) for name in names]
+            await _record(run, say)
+            recorded.set()
+    except ExceptionGroup as group_of:
+        raise next(error for error in group_of.exceptions if isinstance(error, Exception)) from None
+    return [task.result() for task in tasks]
+
+
+async def _record(run: _Run, say: Say) -> None:
+    async with _process("blindrelay.proofs.evidence.record", [str(run.folder), *run.options]) as process:
         complaining = asyncio.create_task(_read(process.stderr))
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         async for line in process.stdout:
             say(json.loads(line)["stage"])
         complaint, status = await complaining, await process.wait()
-    if not (folder / FILE).exists() or status:
+    if not (run.folder / FILE).exists() or status:
         raise ProofFailed(f"the evidence could not be made (exit status {status}):\n{complaint[-_COMPLAINT:]}")
 
 
-async def _examine(folder: Path, names: Sequence[str], say: Say) -> list[Verdict]:
-    turn = asyncio.Semaphore(_AT_ONCE)
-
-    async def one(name: str) -> Verdict:
-        async with turn:
-            say(catalogue.find(name).title)
-            return await _check(folder, name)
-
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(name)) for name in names]
-    return [task.result() for task in tasks]
-
-
-async def _check(folder: Path, name: str) -> Verdict:
-    async with _process("blindrelay.proofs.checks", [str(folder), name]) as process:
+async def _check(run: _Run, name: str) -> Verdict:
+    async with _process("blindrelay.proofs.checks", [str(run.folder), name, *run.options]) as process:
         output, complaint = await asyncio.gather(_read(process.stdout), _read(process.stderr))
         status = await process.wait()
     try:

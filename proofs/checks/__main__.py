@@ -1,5 +1,7 @@
-"""`python -m blindrelay.proofs.checks FOLDER NAME`: carry out one check, and print its verdict as a line of JSON."""
+"""`python -m blindrelay.proofs.checks FOLDER NAME [--quick] [--saboteur NAME]`: carry out one check, and print its verdict as a
+line of JSON."""
 
+import argparse
 import json
 import sys
 import time
@@ -12,13 +14,13 @@ from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.parent import leave_with_the_parent
 
 
-def carry_out(folder: Path, name: str) -> Verdict:
-    """A check of the evidence in `folder`. What it raises makes its verdict an error: that is no pass."""
+def carry_out(evidence: Evidence, name: str) -> Verdict:
+    """A check. What it raises makes its verdict an error: that is no pass."""
     check, began = find(name), time.monotonic()
     report = Report(check.reasons)
     error = None
     try:
-        check.examine(Evidence(folder), report)
+        check.examine(evidence, report)
         if missing := report.missing(check.needs):
             error = f"nothing was examined of: {', '.join(missing)}"
     except Exception as failed:  # noqa: BLE001 - whatever it is
@@ -28,4 +30,11 @@ def carry_out(folder: Path, name: str) -> Verdict:
 
 if __name__ == "__main__":
     leave_with_the_parent()
-    sys.stdout.write(json.dumps(asdict(carry_out(Path(sys.argv[1]), sys.argv[2]))) + "\n")
+    parser = argparse.ArgumentParser(description="Carry out a check.")
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("name")
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--saboteur", default="")
+    arguments = parser.parse_args()
+    examined = Evidence(arguments.folder, quick=arguments.quick, saboteur=arguments.saboteur)
+    sys.stdout.write(json.dumps(asdict(carry_out(examined, arguments.name))) + "\n")

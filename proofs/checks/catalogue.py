@@ -13,6 +13,7 @@ NAMES = (
     "forms",
     "inventory",
     "retention",
+    "non-interference",
     "reconciliation",
     "leaves",
     "attacks",

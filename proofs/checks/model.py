@@ -133,6 +133,7 @@ class Check:
         needs: what it must have examined, by the names that it counts under: a check of nothing is no check.
         examine: does it. Whatever it raises makes the verdict an error.
         examine_data: the same for a data directory that is not of a run; None when it needs a run.
+        needs_a_run: whether it reads what a run has left; one that does not begins at once.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Check:
     needs: tuple[str, ...]
     examine: Callable[[Evidence, Report], None]
     examine_data: "Callable[[Deployment, Report], None] | None" = None
+    needs_a_run: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,7 @@ def examine(evidence: Evidence, report: Report) -> None:
     shipped = Policies.load(list(pack_folders()))
     if walked.get("digest") != shipped.digest or walked.get("packs") != sorted(shipped.packs):
         report.find("other-policies", f"the relay decides by {walked.get('packs')}, and not by what is shipped")
-    mutants(report, every=_QUICK if evidence.manifest.quick else 1)
+    mutants(report, every=_QUICK if evidence.quick else 1)
 
 
 def examine_data(deployment: Deployment, report: Report) -> None:

@@ -19,8 +19,6 @@ _DAY: Final = 86_400
 _HOUR: Final = 3_600
 #: The moments at which the relay had had time to put things away.
 _QUIET: Final = ("delivered", "expired", "aged", "stopped")
-#: Those after which nobody has come to fetch anything.
-_LAST: Final = ("aged", "stopped")
 #: The purge job runs once an hour.
 _LATE: Final = 2 * _HOUR
 _PIECE: Final = 1 << 20
@@ -38,10 +36,9 @@ def examine(evidence: Evidence, report: Report) -> None:
     envelopes = _envelopes(evidence)
     at = {moment.name: moment.at for moment in evidence.manifest.moments}
     for moment in (moment for moment in _QUIET if moment in at):
+        _acknowledged(evidence, moment, report)
         _gone(evidence, moment, envelopes, report)
         _records(evidence.disk(moment) / "relay.db", at[moment], Retention(), report, moment)
-    for moment in (moment for moment in _LAST if moment in at):
-        _acknowledged(evidence, moment, report)
     if "aged" in at:
         _preserved(evidence, evidence.disk("aged") / "relay.db", report)
 
@@ -80,8 +77,14 @@ def _gone(evidence: Evidence, moment: str, envelopes: list[_Envelope], report: R
 
 
 def _acknowledged(evidence: Evidence, moment: str, report: Report) -> None:
-    """At a moment after which nobody has fetched anything: nothing waits that a device has acknowledged."""
-    acknowledged = {message_id for connection in evidence.connections for message_id in acknowledgements(connection)}
+    """Nothing waits that a device had acknowledged by then, on a connection that was over."""
+    tick = next(each.tick for each in evidence.manifest.moments if each.name == moment)
+    acknowledged = {
+        message_id
+        for connection in evidence.connections
+        if connection.closed is not None and connection.closed < tick
+        for message_id in acknowledgements(connection)
+    }
     report.examined("envelopes that were acknowledged", len(acknowledged))
     for (message_id,) in read(evidence.disk(moment) / "relay.db", "SELECT message_id FROM envelope"):
         if bytes(message_id) in acknowledged:

@@ -35,7 +35,7 @@ PEOPLE: Final[dict[str, tuple[str, dict[str, tuple[str, ...]]]]] = {
 ARCHIVE: Final = "archive"
 # The pauses that hide when somebody wrote are for people who have time; here they would only be waited for.
 _OPTIONS: Final = Options(
-    hygiene=Hygiene(opening=(0.0, 0.02), receipt=(0.0, 0.02), idle=(0.5, 1.0)),
+    hygiene=Hygiene(opening=(0.0, 0.02), receipt=(0.0, 0.02), idle=(30.0, 30.0)),
     backoff=Backoff(first=0.05, most=1.0),
     farewell=2.0,
 )

@@ -44,7 +44,7 @@ def _audit(path: Path) -> None:
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
         if event in _AUDITED:
-            os.write(descriptor, json.dumps([event, repr(arguments[-1])]).encode() + b"\n")
+            os.write(descriptor, json.dumps([event, repr(arguments)]).encode() + b"\n")
 
     sys.addaudithook(note)
 

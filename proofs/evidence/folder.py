@@ -49,14 +49,21 @@ class Connection:
 
 
 class Evidence:
-    """A folder that `record` has filled.
+    """A folder that `record` fills.
 
-    Raises `FileNotFoundError` when there is no manifest in it.
+    Attributes:
+        quick, saboteur: what kind of run it is; known before there is anything in the folder.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, quick: bool = False, saboteur: str = "") -> None:
         self.folder = folder
-        self.manifest = Manifest.model_validate_json((folder / FILE).read_bytes())
+        self.quick = quick
+        self.saboteur = saboteur
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What the run was. Raises `FileNotFoundError` when there is none yet."""
+        return Manifest.model_validate_json((self.folder / FILE).read_bytes())
 
     @property
     def log(self) -> bytes:
@@ -75,26 +82,16 @@ class Evidence:
     @cached_property
     def connections(self) -> list[Connection]:
         """Every connection that could be opened, in the order in which they came."""
-        return [found for found in self._connections() if isinstance(found, Connection)]
+        return [found for found in self._recorded if isinstance(found, Connection)]
 
     @cached_property
     def unopened(self) -> list[str]:
         """Why others could not: a connection that nobody has the secrets of is nobody's of this run."""
-        return [found for found in self._connections() if isinstance(found, str)]
+        return [found for found in self._recorded if isinstance(found, str)]
 
-    def _connections(self) -> Iterator[Connection | str]:
-        log = KeyLog(self.folder / "keylog")
-        for place in sorted((self.folder / "wire").glob("*.json")):
-            about = json.loads(place.read_bytes())
-            up, down = place.with_suffix(".up"), place.with_suffix(".down")
-            if not up.exists() or not up.stat().st_size or not down.stat().st_size:
-                continue  # nobody spoke
-            try:
-                opened = open_connection(up.read_bytes(), down.read_bytes(), log)
-            except Unreadable as error:
-                yield f"connection {place.stem}: {error}"
-            else:
-                yield Connection(place.stem, about["service"], about["opened"], about["closed"], opened)
+    @cached_property
+    def _recorded(self) -> list[Connection | str]:
+        return list(recorded(self.folder / "wire", self.folder / "keylog"))
 
     @cached_property
     def packages(self) -> dict[str, bytes]:
@@ -157,3 +154,19 @@ def _digest(path: Path) -> bytes:
         while piece := file.read(1 << 20):
             digest.update(piece)
     return digest.digest()
+
+
+def recorded(wire: Path, keylog: Path) -> Iterator[Connection | str]:
+    """What a tap has recorded, opened with the clients' key log; of a connection that does not open, why."""
+    log = KeyLog(keylog)
+    for place in sorted(wire.glob("*.json")):
+        about = json.loads(place.read_bytes())
+        up, down = place.with_suffix(".up"), place.with_suffix(".down")
+        if not up.exists() or not up.stat().st_size or not down.stat().st_size:
+            continue  # nobody spoke
+        try:
+            opened = open_connection(up.read_bytes(), down.read_bytes(), log)
+        except Unreadable as error:
+            yield f"connection {place.stem}: {error}"
+        else:
+            yield Connection(place.stem, about["service"], about["opened"], about["closed"], opened)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from blindrelay.policies.cedar import FORBIDDEN
+from blindrelay.policies.cedar import FORBIDDEN, Evaluator, Policy
 from blindrelay.policies.decision import Decision, DemandDecision, Facts
 from blindrelay.policies.hypothesis import Circumstances, every_use, pose
 from blindrelay.policies.matters import looked_at
@@ -49,10 +49,12 @@ def walk(policies: Policies, decide: Decide, *, quick: bool) -> Walk:
     """
     found = Walk()
     for jurisdiction, pack in sorted(policies.packs.items()):
+        # Beside a policy that permits everything: what is denied then is denied by a forbid, and not by default.
+        beside = Evaluator((*policies.invariants, *pack.policies, _permits_everything(policies)))
         for entity in FORBIDDEN:
-            if not pack.evaluator.is_forbidden_for_everyone(entity):
+            if not beside.is_forbidden_for_everyone(entity):
                 found.find(
-                    "not-forbidden", f"{jurisdiction}: {entity} is not forbidden whoever asks, with whatever it is"
+                    "not-forbidden", f"{jurisdiction}: {entity} is not forbidden to everybody, whatever is missing"
                 )
         for circumstances in _uses(pack, quick=quick):
             request, facts = pose(pack, circumstances)
@@ -62,6 +64,12 @@ def walk(policies: Policies, decide: Decide, *, quick: bool) -> Walk:
                 _judge(demand, verdict, circumstances, found)
                 _rests_on_a_permit(pack, verdict, circumstances, found)
     return found
+
+
+def _permits_everything(policies: Policies) -> Policy:
+    like = policies.invariants[0]
+    text = replace(like.text, text="permit (principal, action, resource);")
+    return replace(like, id="harness/everything", effect="permit", text=text)
 
 
 def _uses(pack: Pack, *, quick: bool) -> Iterator[Circumstances]:

@@ -36,7 +36,7 @@ from blindrelay.relay.desk.register import Register
 from blindrelay.relay.transparency.assembly import FOLDER as LOGS
 
 PERSONS: Final = ("anna", "boris")
-_OFFICER: Final = "Jordan Reyes"
+OFFICER: Final = "Jordan Reyes"
 _CALL_BACK: Final = "+1 202 555 0100"
 #: A preservation that is longer than this is still in force when the run's clock has been moved. Days.
 _LONG: Final = 60
@@ -126,7 +126,7 @@ class Bench:
             journal.close()
 
     def _found(self, use: Use) -> AuthorityIdentity:
-        name = OfficerName(use.authority, _OFFICER)
+        name = OfficerName(use.authority, OFFICER)
         place = self._folder / "authorities" / use.authority
         identity = AuthorityIdentity.create(
             place, name, f"The {use.issuer} of {use.jurisdiction}", use.jurisdiction, use.issuer, self._clock
@@ -228,7 +228,7 @@ class Bench:
         tenant, people = PEOPLE[use.jurisdiction]
         return Situation(
             authority=use.authority,
-            officer=_OFFICER,
+            officer=OFFICER,
             relay=relay,
             target=f"{next(iter(people))}@{tenant}",
             tenant=tenant,

@@ -109,11 +109,12 @@ class Trouble(Part):
 class Moment(Part):
     """When artefacts were taken: their files are in the folders of this name.
 
-    `outward`: peers of the process's sockets that have not come to it.
+    `at` is the run's clock, `tick` the tap's: seconds. `outward`: peers of the process's sockets that have not come to it.
     """
 
     name: str
     at: float
+    tick: float
     memory_bytes: int | None = None
     outward: list[str] = []
 

@@ -14,6 +14,7 @@ from blindrelay.policies.package import FRAME, PURPOSE, FileName
 from blindrelay.protocol.errors import Malformed
 from blindrelay.protocol.sealing import CHUNK, MAGIC, SEALED_KEY_LENGTH, TAG, nonce, sealing_info
 
+_HEAD: Final = len(MAGIC) + SEALED_KEY_LENGTH
 _NAMES: Final = dict(enumerate(name.value for name in FileName))
 
 
@@ -24,18 +25,22 @@ class NotAPackage(Malformed):
 def unseal(path: Path, seeds: bytes) -> bytes:
     """Every byte that was sealed. Raises `NotAPackage`, `OSError`."""
     data = path.read_bytes()
-    head = len(MAGIC) + SEALED_KEY_LENGTH
     if not data.startswith(MAGIC):
         raise NotAPackage(f"{path.name} does not begin as a sealed stream does")
     try:
-        key = SealingKeyPair.from_seeds(seeds).decrypt(data[len(MAGIC) : head], sealing_info(PURPOSE))
-        cipher, plain = ChaCha20Poly1305(key), b""
-        for number, start in enumerate(range(head, len(data), CHUNK + TAG)):
-            chunk = data[start : start + CHUNK + TAG]
-            is_last = start + CHUNK + TAG >= len(data)
-            plain += cipher.decrypt(nonce(number, is_last=is_last), chunk, None)
+        key = SealingKeyPair.from_seeds(seeds).decrypt(data[len(MAGIC) : _HEAD], sealing_info(PURPOSE))
+        return opened(data, key)
     except (InvalidTag, ValueError):
         raise NotAPackage(f"{path.name} is not sealed to this authority, or was altered") from None
+
+
+def opened(data: bytes, key: bytes) -> bytes:
+    """The same with the stream's own content key; raise `InvalidTag`."""
+    cipher, plain = ChaCha20Poly1305(key), b""
+    for number, start in enumerate(range(_HEAD, len(data), CHUNK + TAG)):
+        chunk = data[start : start + CHUNK + TAG]
+        is_last = start + CHUNK + TAG >= len(data)
+        plain += cipher.decrypt(nonce(number, is_last=is_last), chunk, None)
     return plain
 
 

@@ -28,7 +28,7 @@ from blindrelay.clients.postroom import Postroom
 from blindrelay.policies.exchange import JOSE, CaseReference, StatusCall
 from blindrelay.policies.vocabulary import AuthorityKind
 from blindrelay.proofs.evidence.cast import Cast
-from blindrelay.proofs.evidence.lawful import Bench, Use
+from blindrelay.proofs.evidence.lawful import OFFICER, Bench, Use
 from blindrelay.proofs.evidence.manifest import Probe
 from blindrelay.proofs.evidence.petitions import emergency
 from blindrelay.proofs.evidence.workload import Workload
@@ -205,7 +205,7 @@ class DeskProbes:
 
     async def _forged(self, use: Use) -> Probe:
         """An emergency in an authority's name, signed with keys that are not in the register."""
-        name = OfficerName(use.authority, "Somebody Else")
+        name = OfficerName(use.authority, OFFICER)
         forger = AuthorityIdentity.create(
             self._folder / "forger", name, "The police", use.jurisdiction, AuthorityKind(use.issuer), self._clock
         )

@@ -86,7 +86,8 @@ class Recording:
     async def look(self, name: str, *, memory: bool = False) -> None:
         """Keep what there is on the relay's disk, and perhaps in its memory, at this moment."""
         self.cast.plant_session_keys()
-        moment = Moment(name=name, at=self.clock.now(), outward=self.relay.outward())
+        tick = asyncio.get_running_loop().time()
+        moment = Moment(name=name, at=self.clock.now(), tick=tick, outward=self.relay.outward())
         if memory and can_dump():
             place = self.folder / "memory"
             place.mkdir(exist_ok=True)

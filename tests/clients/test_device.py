@@ -31,7 +31,9 @@ from blindrelay.clients.courier import new_id
 from blindrelay.clients.directory import Directory
 from blindrelay.clients.link import Inbound, Link
 from blindrelay.clients.message import News
+from blindrelay.clients.outbox import Outbox
 from blindrelay.clients.postroom import Arrival, Postroom, Unsealed
+from blindrelay.clients.upkeep import Upkeep
 from blindrelay.clients.vault import CHEAP
 from blindrelay.protocol import topics
 from blindrelay.protocol.address import UserAddress
@@ -276,6 +278,34 @@ async def test_a_stranger_cannot_probe_with_what_nobody_sees(relay: Relay, summi
         await (await eve.send(BOB, "Hello.")).delivered(SOON)  # this is answered, after whatever was before it
 
         assert receipt.stage is Stage.ACCEPTED
+
+
+async def test_what_an_earlier_run_has_left_is_taken_up_before_anything_arrives(
+    relay: Relay, summit: Enterprise, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a receipt for what arrives would be in the store by then as well as in the outbox, and be taken up twice."""
+    announce, load, found = Upkeep.announce, Outbox.load, []
+
+    async def until_a_receipt_waits(self: Upkeep) -> None:
+        await announce(self)
+        for _ in range(10_000):
+            if self._store.outbox(0, 1):
+                break
+            await asyncio.sleep(0)
+
+    def looking(self: Outbox) -> None:
+        found.extend(self._store.outbox(0, 16))
+        load(self)
+
+    dave = await people.person(summit, "dave")
+    async with await people.person(summit, "erin") as erin:
+        await (await erin.send("dave@acme.example", "You are away.")).accepted(SOON)
+        monkeypatch.setattr(Upkeep, "announce", until_a_receipt_waits)
+        monkeypatch.setattr(Outbox, "load", looking)
+        async with dave:
+            await dave.receive(SOON)
+
+    assert found == []
 
 
 async def test_an_expired_message_is_never_shown(relay: Relay) -> None:

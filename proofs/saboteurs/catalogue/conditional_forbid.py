@@ -1,4 +1,4 @@
-"""The invariants forbid on a condition. Cedar skips a policy whose condition meets something that is missing: no forbid is left.
+"""The invariants forbid on a condition. Cedar skips a policy whose condition meets what is missing: no forbid is left.
 
 Modelled on what Cedar's documentation says of errors in policies, and on deny rules that fail open in other engines.
 """

@@ -1,0 +1,184 @@
+"""Everything about a world that is not ciphertext: what an operator sees who looks at all of it."""
+
+import contextlib
+import json
+import re
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Final
+
+import mqtt5
+
+from blindrelay.proofs.evidence import packages
+from blindrelay.proofs.evidence.folder import Connection, recorded
+from blindrelay.proofs.evidence.mqtt import NotMqtt, packets
+from blindrelay.proofs.worlds import chance
+from blindrelay.proofs.worlds.play import World
+from blindrelay.protocol import topics
+
+#: What is ciphertext, or a checksum of it, or a fresh public key of a ratchet's. Everything else is compared.
+CIPHERTEXT: Final = frozenset({"envelope.payload", "recent_id.checksum", "prekey.body", "prekey.signature"})
+#: Columns that hold an account's number.
+ACCOUNTS: Final = frozenset({"sender_id", "recipient_id", "mailbox_id"})
+#: Whoever has taken each other's place in the second world.
+SWAPPED: Final = ("carol", "derek")
+#: Under which name the sizes of packets are that may be there or not.
+SIZES: Final = "wire, sizes of other packets"
+#: Under which name it is when the world began, in epoch seconds.
+BEGAN: Final = "the beginning"
+
+Seen = dict[str, Any]
+
+
+def look(world: World, wire: Path, keylog: Path) -> Seen:
+    """What there is to be seen, by what it is."""
+    seen: Seen = {BEGAN: json.dumps(world.place.clock().now())}
+    for name in ("relay.db", "desk.sqlite"):
+        for table, rows in _tables(world.place.relay / name):
+            seen[f"{name}, table {table}"] = rows
+    seen["the log"] = [json.dumps(line, sort_keys=True, default=str) for line in world.logs]
+    # Tiles are published as time permits; what is in them is in the tables, and under the checkpoint.
+    for path in sorted((world.place.relay / "logs").glob("*/checkpoint")):
+        seen[f"public log, {path.parent.name}"] = path.read_text("utf-8")
+    for key, value in world.answers.items():
+        if isinstance(value, bytes):
+            seen |= {f"package, {what}": found for what, found in _opened(value)}
+        else:
+            seen[f"what the authority was told, {key}"] = repr(value)
+    return seen | _on_the_wire(wire, keylog)
+
+
+def _opened(sealed: bytes) -> Iterator[tuple[str, Any]]:
+    """A package's files, and its records as they are."""
+    found = packages.files(packages.opened(sealed, chance.content_key(sealed)))
+    case = json.loads(found["manifest.json"])["case"]
+    for name, data in found.items():
+        yield f"bytes of {case}/{name}", data.hex()
+        if name.endswith(".ndjson"):
+            yield f"records of {case}/{name}", [json.loads(line) for line in data.splitlines()]
+
+
+def _tables(path: Path) -> Iterator[tuple[str, list[dict[str, str]]]]:
+    with contextlib.closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as database:
+        names = [
+            row[0] for row in database.execute("SELECT name FROM sqlite_master WHERE type = 'table' ORDER BY name")
+        ]
+        for name in names:
+            cursor = database.execute(f'SELECT * FROM "{name}"')  # noqa: S608 - the database's own name
+            columns = [column[0] for column in cursor.description]
+            yield (
+                name,
+                [
+                    {
+                        column: _text(value)
+                        for column, value in zip(columns, row, strict=True)
+                        if f"{name}.{column}" not in CIPHERTEXT
+                    }
+                    for row in cursor
+                ],
+            )
+
+
+def _text(value: object) -> str:
+    return value.hex() if isinstance(value, bytes) else repr(value)
+
+
+# --- the wire
+
+
+def _on_the_wire(wire: Path, keylog: Path) -> Seen:
+    # Connections are made at the same time, and come in one order or another.
+    passed = [each if isinstance(each, str) else _passed(each) for each in recorded(wire, keylog)]
+    envelopes = sorted(json.dumps(each if isinstance(each, str) else each[0]) for each in passed)
+    sizes: dict[str, set[int]] = {}
+    for each in passed:
+        if not isinstance(each, str):
+            for kind, size in each[1]:
+                sizes.setdefault(kind, set()).add(size)
+    return {
+        "wire, envelopes of each connection": [each for each in envelopes if each != _NOTHING],
+        SIZES: {kind: sorted(found) for kind, found in sizes.items()},
+    }
+
+
+_NOTHING: Final = json.dumps({"to the relay": [], "from the relay": []})
+
+
+def _passed(connection: Connection) -> tuple[dict[str, list[str]], list[tuple[str, int]]]:
+    """Envelopes in their order, and the sizes of other packets by their kind.
+
+    Of those neither order nor number are compared: a device that leaves does not wait for the answer to every question.
+    """
+    envelopes: dict[str, list[str]] = {}
+    others: list[tuple[str, int]] = []
+    for direction, records in (("to the relay", connection.tls.sent), ("from the relay", connection.tls.answered)):
+        order = envelopes.setdefault(direction, [])
+        try:
+            for passed in packets(records):
+                packet, size = passed.packet, len(passed.raw)
+                if not isinstance(packet, mqtt5.PublishPacket):
+                    others.append((type(packet).__name__, size))
+                elif packet.topic.startswith((topics.TO, topics.INBOX)):
+                    identity = (packet.correlation_data or b"").hex()
+                    order.append(f"{packet.topic} {identity} {size} bytes, {packet.message_expiry_interval} s")
+                elif packet.topic.startswith(topics.RPC) and "publish" not in packet.topic:
+                    # What is published is signed, and so is what an answer may hold: a signature has 70 to 72 bytes.
+                    others.append((packet.topic, size))
+        except NotMqtt as error:
+            order.append(str(error))
+    return envelopes, others
+
+
+# --- when two people have taken each other's place
+
+
+def renamed(seen: Seen, accounts: dict[str, str]) -> Seen:
+    """Traffic, mailboxes and the wire of the second world, with carol and derek where they are in the first one.
+
+    What else there is holds digests of names, or numbers that were given to people before the world began.
+    """
+    return {_swap(key): _in_order(_renamed(value, accounts)) for key, value in _moved(seen)}
+
+
+def in_order(seen: Seen) -> Seen:
+    """The same of the first world."""
+    return {key: _in_order(value) for key, value in _moved(seen)}
+
+
+def _moved(seen: Seen) -> Iterator[tuple[str, Any]]:
+    began = json.loads(seen[BEGAN])
+    for key, value in seen.items():
+        if key in {"the log", "wire, envelopes of each connection"}:
+            yield key, value
+        elif key in {"relay.db, table traffic", "relay.db, table envelope"}:
+            rows = [row for row in value if int(row["accepted_at"]) >= began]
+            yield key, [{name: each for name, each in row.items() if name not in {"id", "sequence"}} for row in rows]
+
+
+def _renamed(value: Any, accounts: dict[str, str]) -> Any:
+    if isinstance(value, str):
+        return _swap(value)
+    if isinstance(value, list):
+        return [_renamed(each, accounts) for each in value]
+    return {
+        key: accounts.get(each, each) if key in ACCOUNTS else _renamed(each, accounts) for key, each in value.items()
+    }
+
+
+def _in_order(value: list[Any]) -> list[Any]:
+    """Rows come by their keys, and those have changed places."""
+    return sorted(value, key=lambda each: json.dumps(each, sort_keys=True))
+
+
+def _swap(text: str) -> str:
+    one, other = SWAPPED
+    pairs = {one: other, other: one}
+    return re.sub("|".join(pairs), lambda match: pairs[match.group()], text)
+
+
+def account_numbers(seen: Seen) -> dict[str, str]:
+    """The numbers of carol's and derek's devices, each with the other's."""
+    found = {row["user"].strip("'"): row["account_id"] for row in seen["relay.db, table device"]}
+    one, other = SWAPPED
+    return {found[one]: found[other], found[other]: found[one]}
