@@ -1,7 +1,6 @@
 """`blindrelay auditor`: what a relay claims, re-verified by somebody who does not trust it."""
 
 import asyncio
-import os
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
@@ -14,16 +13,16 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.cli.lazy import OrderedGroup
+from blindrelay.cli.log_options import CA_OPTION, FOLDER, RELAY_OPTION, logs_address
 from blindrelay.cli.moments import MomentType
 from blindrelay.cli.output import JSON_OPTION, emit, printable
-from blindrelay.cli.places import HOME, home_option
+from blindrelay.cli.places import home_option
+from blindrelay.cli.relays import witnesses_option
 from blindrelay.clients.auditor.address import LogsAddress, read_policy
 from blindrelay.clients.auditor.audit import Audit, Disclosed, Finding, Question, all_hold
 from blindrelay.clients.auditor.log import Wants
 from blindrelay.protocol.clock import SystemClock
-from blindrelay.protocol.endpoint import FILE_NAME
 
-_FOLDER = "auditor"
 _RECEIPT = ".receipt.json"
 _file = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -56,13 +55,8 @@ receipt of a package opens those of its own case.
 )
 @click.option("--from", "since", type=MomentType(), required=True, help="The first day (UTC).")
 @click.option("--to", "until", type=MomentType(), required=True, help="The day after the last.")
-@click.option(
-    "--relay",
-    metavar="WHERE",
-    help="https://host:port of the logs, or mqtts://host:port of the relay (with --ca), or the data directory or "
-    "endpoint.json of a relay on this machine.  [default: BLINDRELAY_LOGS, BLINDRELAY_URL, the one on this machine]",
-)
-@click.option("--ca", type=_file, help="The certificate to know the relay by (its relay.crt).  [env: BLINDRELAY_CA]")
+@RELAY_OPTION
+@CA_OPTION
 @click.option(
     "--policy",
     "policies",
@@ -70,14 +64,7 @@ receipt of a package opens those of its own case.
     multiple=True,
     help="By what to verify a log (https://c2sp.org/tlog-policy), once for each.  [default: as `blindrelay log` has it]",
 )
-@click.option(
-    "--witnesses",
-    type=click.IntRange(0),
-    metavar="N",
-    envvar="BLINDRELAY_WITNESSES",
-    show_envvar=True,
-    help="How many of a policy's witnesses must have cosigned.  [default: as the policy says]",
-)
+@witnesses_option
 @click.option("--package", "packages", type=_file, multiple=True, help="A sealed package, with its receipt beside it.")
 @click.option("--older", "older", type=_file, multiple=True, help="A checkpoint that was kept, of either log.")
 @click.option("--report", type=_file, help="A transparency report (JSON).  [default: what the relay shows]")
@@ -107,7 +94,7 @@ def check(
     if question.since >= question.until:
         raise click.UsageError("--from is to be an earlier day than --to")
     address = _address(relay, ca, policies, home)
-    audit = Audit(address, home / _FOLDER, question, SystemClock(), Wants(witnesses))
+    audit = Audit(address, home / FOLDER, question, SystemClock(), Wants(witnesses))
     findings = asyncio.run(_run(audit, as_json=as_json))
     holds = all_hold(findings)
     if as_json:
@@ -127,17 +114,7 @@ def _receipt_of(package: Path) -> Path:
 
 
 def _address(relay: str | None, ca: Path | None, policies: tuple[Path, ...], home: Path) -> LogsAddress:
-    if relay is not None and "://" in relay:
-        if ca is None:
-            raise click.UsageError(f"--relay {relay} needs --ca FILE, the certificate to know the relay by")
-        found = LogsAddress.from_url(relay, ca)
-    elif ca is not None:
-        raise click.UsageError("--ca goes with --relay https://host:port")
-    elif relay is not None:
-        path = Path(relay)
-        found = LogsAddress.from_file(path / FILE_NAME if path.is_dir() else path)
-    else:
-        found = LogsAddress.find({**os.environ, HOME: str(home)})
+    found = logs_address(relay, ca, home)
     named = {trust.log.name.rpartition("/")[2]: str(trust) for trust in map(read_policy, policies)}
     return replace(found, policies={**found.policies, **named})
 

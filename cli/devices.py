@@ -4,6 +4,7 @@ import os
 import secrets
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -58,14 +59,19 @@ class Speaker:
     """The device that a command speaks as, not opened yet: what the options of `speaker_options` come to."""
 
     def __init__(
-        self, address: DeviceAddress, home: Path, file: Path | None, relay: str | None, ca: Path | None
+        self,
+        address: DeviceAddress,
+        home: Path,
+        file: Path | None,
+        where: relays.Where | None = None,
+        witnesses: int | None = None,
     ) -> None:
         self.address = address
         self.folder = device_directory(home, address)
         self._home = home
         self._file = file
-        self._relay = relay
-        self._ca = ca
+        self._where = where or relays.Where()
+        self._witnesses = witnesses
 
     @asynccontextmanager
     async def connect(self, options: Options | None = None) -> AsyncIterator[Device]:
@@ -76,11 +82,12 @@ class Speaker:
             WrongPassphrase, StoreInUse, StoreDamaged: see `KeyStore.open`.
         """
         self._check_is_there()
-        relay = relays.choose(self._relay, self._ca, self.folder, self._home)
-        device = Device.open(self.folder, self._words(), relay, options=options)
+        relay = self._where.choose(self.folder, self._home)
+        habits = replace(options or Options(), witnesses=self._witnesses)
+        device = Device.open(self.folder, self._words(), relay, options=habits)
         try:
             async with device:
-                relays.remember(self._relay, self._ca, self.folder)
+                self._where.remember(self.folder)
                 yield device
         finally:
             device.close()
@@ -118,13 +125,14 @@ def speaker_options(command: Command) -> Command:
     def speak(**options: Any) -> Any:
         home = options.pop("home")
         address = options.pop("as_") or _only_device(home)
-        speaker = Speaker(address, home, options.pop("passphrase_file"), options.pop("relay"), options.pop("ca"))
+        file, where, witnesses = (options.pop(name) for name in ("passphrase_file", "where", "witnesses"))
+        speaker = Speaker(address, home, file, where, witnesses)
         return command(speaker=speaker, **options)
 
     speak.__doc__, speak.__name__ = command.__doc__, command.__name__
     # The parameters that were declared below us are handed on.
     speak.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
-    decorated = passphrase.passphrase_option(relays.relay_options(home_option(speak)))
+    decorated = passphrase.passphrase_option(relays.relay_options(relays.witnesses_option(home_option(speak))))
     return click.option(  # type: ignore[return-value]
         "--as",
         "as_",

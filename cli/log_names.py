@@ -62,7 +62,7 @@ class Identities:
         # Whoever only reads a log needs nothing of what opens key stores.
         from blindrelay.cli.devices import Speaker  # noqa: PLC0415
 
-        return Speaker(address, self.home, self._file, None, None).identity()
+        return Speaker(address, self.home, self._file).identity()
 
     def of_account(self, user: UserAddress) -> "Iterator[OwnIdentity]":
         """Those of a user."""

@@ -10,6 +10,7 @@ import click
 
 from blindrelay.cli.output import complain
 from blindrelay.cli.places import HOME, home_option
+from blindrelay.cli.relays import witnesses_option
 from blindrelay.clients.auditor.address import LogsAddress, read_policy
 from blindrelay.clients.auditor.log import MAX_AGE, PublicLog, Wants, open_log
 from blindrelay.clients.errors import NotEnrolled
@@ -65,17 +66,34 @@ class LogReader:
         return None if said is None else self.wants.of(Trust.parse(said))
 
     def _address(self) -> LogsAddress:
-        relay, ca = self._relay, self._ca
-        if relay is not None and "://" in relay:
-            if ca is None:
-                raise click.UsageError(f"--relay {relay} needs --ca FILE, the certificate to know the relay by")
-            return LogsAddress.from_url(relay, ca)
-        if ca is not None:
-            raise click.UsageError("--ca goes with --relay https://host:port")
-        if relay is None:
-            return LogsAddress.find({**os.environ, HOME: str(self.home)})
-        path = Path(relay)
-        return LogsAddress.from_file(path / FILE_NAME if path.is_dir() else path)
+        return logs_address(self._relay, self._ca, self.home)
+
+
+def logs_address(relay: str | None, ca: Path | None, home: Path) -> LogsAddress:
+    """Where `--relay` and `--ca` say that the logs are. Raises `click.UsageError`, `NotEnrolled`, `Malformed`."""
+    if relay is not None and "://" in relay:
+        if ca is None:
+            raise click.UsageError(f"--relay {relay} needs --ca FILE, the certificate to know the relay by")
+        return LogsAddress.from_url(relay, ca)
+    if ca is not None:
+        raise click.UsageError("--ca goes with --relay https://host:port")
+    if relay is None:
+        return LogsAddress.find({**os.environ, HOME: str(home)})
+    path = Path(relay)
+    return LogsAddress.from_file(path / FILE_NAME if path.is_dir() else path)
+
+
+RELAY_OPTION: Final = click.option(
+    "--relay",
+    metavar="WHERE",
+    help="https://host:port of the logs, or mqtts://host:port of the relay (with --ca), or the data directory or "
+    "endpoint.json of a relay on this machine.  [default: BLINDRELAY_LOGS, BLINDRELAY_URL, the one on this machine]",
+)
+CA_OPTION: Final = click.option(
+    "--ca",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The certificate to know the relay by (its relay.crt).  [env: BLINDRELAY_CA]",
+)
 
 
 def log_options(command: Command) -> Command:
@@ -92,31 +110,15 @@ def log_options(command: Command) -> Command:
     read.__click_params__ = getattr(command, "__click_params__", [])  # type: ignore[attr-defined]
     options = (
         click.option("--log", "log_name", type=click.Choice(NAMES), default=NAMES[0], show_default=True, help="Which."),
-        click.option(
-            "--relay",
-            metavar="WHERE",
-            help="https://host:port of the logs, or mqtts://host:port of the relay (with --ca), or the data directory or "
-            "endpoint.json of a relay on this machine.  [default: BLINDRELAY_LOGS, BLINDRELAY_URL, the one on this machine]",
-        ),
-        click.option(
-            "--ca",
-            type=click.Path(exists=True, dir_okay=False, path_type=Path),
-            help="The certificate to know the relay by (its relay.crt).  [env: BLINDRELAY_CA]",
-        ),
+        RELAY_OPTION,
+        CA_OPTION,
         click.option(
             "--policy",
             type=click.Path(exists=True, dir_okay=False, path_type=Path),
             help="By what to verify the log (https://c2sp.org/tlog-policy).  [default: BLINDRELAY_LOG_POLICY, what the relay "
             "of this machine has left in its data directory; else what the relay says, with a warning]",
         ),
-        click.option(
-            "--witnesses",
-            type=click.IntRange(0),
-            metavar="N",
-            envvar="BLINDRELAY_WITNESSES",
-            show_envvar=True,
-            help="How many of the policy's witnesses must have cosigned.  [default: as the policy says]",
-        ),
+        witnesses_option,
         click.option(
             "--max-age",
             type=click.FloatRange(min=0, min_open=True),

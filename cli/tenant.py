@@ -114,8 +114,7 @@ Examples:
 def register(
     tenant: str,
     home: Path,
-    relay: str | None,
-    ca: Path | None,
+    where: relays.Where,
     jurisdiction: str | None,
     code: str | None,
     code_file: TextIO | None,
@@ -127,14 +126,14 @@ def register(
     jurisdiction can be added later; only the relay's operator changes one.
     """
     folder = tenant_directory(home, tenant)
-    address = relays.choose(relay, ca, folder, home)
+    address = where.choose(folder, home)
     given = code_file.read(4_096).strip() if code_file is not None else code
     if given:
         address = replace(address, registration_code=given)
     enterprise = _open(tenant, folder, passphrase_file, address)
     enterprise.jurisdiction = jurisdiction or enterprise.jurisdiction
     asyncio.run(enterprise.register())
-    relays.remember(relay, ca, folder)
+    where.remember(folder)
     click.echo(f"the relay at {address.host}:{address.port} knows {tenant} now")
 
 
@@ -168,8 +167,7 @@ def enrol(
     home: Path,
     archive: bool,
     offline: bool,
-    relay: str | None,
-    ca: Path | None,
+    where: relays.Where,
     passphrase_file: Path | None,
     ask_device_passphrase: bool,
     device_passphrase_file: Path | None,
@@ -181,12 +179,12 @@ def enrol(
     """
     address = DeviceAddress(tenant, user, device)
     folder, place = tenant_directory(home, tenant), device_directory(home, address)
-    where = None if offline else relays.choose(relay, ca, folder, home)
-    enterprise = _open(tenant, folder, passphrase_file, where)
+    relay = None if offline else where.choose(folder, home)
+    enterprise = _open(tenant, folder, passphrase_file, relay)
     own = passphrase.new(device_passphrase_file, ask=ask_device_passphrase, variable=passphrase.DEVICE_VARIABLE)
     asyncio.run(_issue(enterprise, address, place, own, archive=archive, announce=not offline))
     relays.hand_on(folder, place)
-    relays.remember(relay, ca, place)
+    where.remember(place)
     marked = ", a compliance archive" if archive else ""
     click.echo(f"{address} is enrolled{marked}; it is in {place}")
     click.echo(f"next: blindrelay client listen --as {address}")
@@ -241,8 +239,7 @@ def revoke(
     device: str,
     home: Path,
     reason: str,
-    relay: str | None,
-    ca: Path | None,
+    where: relays.Where,
     passphrase_file: Path | None,
 ) -> None:
     """Withdraw DEVICE of USER: for a lost phone, or somebody who leaves.
@@ -252,7 +249,7 @@ def revoke(
     """
     address = DeviceAddress(tenant, user, device)
     folder = tenant_directory(home, tenant)
-    enterprise = _open(tenant, folder, passphrase_file, relays.choose(relay, ca, folder, home))
+    enterprise = _open(tenant, folder, passphrase_file, where.choose(folder, home))
     count = asyncio.run(enterprise.revoke(user, device, RevocationReason(reason)))
     click.echo(f"{address} is revoked ({reason}): {count} certificate{'s' if count != 1 else ''} withdrawn")
 
@@ -268,13 +265,11 @@ Example:
 @relays.relay_options
 @passphrase_option
 @JSON_OPTION
-def notices(
-    tenant: str, home: Path, relay: str | None, ca: Path | None, passphrase_file: Path | None, as_json: bool
-) -> None:
+def notices(tenant: str, home: Path, where: relays.Where, passphrase_file: Path | None, as_json: bool) -> None:
     """Print what the relay tells TENANT about the service in its jurisdiction. Its administration is let in to ask while the
     service is suspended there, too."""
     folder = tenant_directory(home, tenant)
-    enterprise = _open(tenant, folder, passphrase_file, relays.choose(relay, ca, folder, home))
+    enterprise = _open(tenant, folder, passphrase_file, where.choose(folder, home))
     found = asyncio.run(enterprise.notices())
     for notice in found:
         if as_json:
