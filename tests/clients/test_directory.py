@@ -1,14 +1,36 @@
 """Whom to seal for: what is asked of a relay's directory, and when nothing is sealed at all."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from blindrelay.clients import Device, Enterprise, HistoryRejected, IdentityRejected, RequestRefused, Stage, TimedOut
+from blindrelay.clients import (
+    Device,
+    Enterprise,
+    HistoryRejected,
+    IdentityRejected,
+    News,
+    RequestRefused,
+    Stage,
+    TimedOut,
+)
+from blindrelay.clients.enterprise.ca import Authority
 from blindrelay.protocol.address import DeviceAddress, UserAddress
-from blindrelay.protocol.rpc import LOOK_UP_USER, PROVE_HEAD, DeviceEntry, ErrorCode, LookUpUser, Method, UserEntry
+from blindrelay.protocol.clock import SystemClock
+from blindrelay.protocol.rpc import (
+    LOOK_UP_TENANT,
+    LOOK_UP_USER,
+    PROVE_HEAD,
+    DeviceEntry,
+    ErrorCode,
+    LookUpUser,
+    Method,
+    TenantEntry,
+    UserEntry,
+)
 from blindrelay.protocol.transparency.checkpoint import Checkpoint
 from blindrelay.relay import errors
 from blindrelay.relay.identity import DeviceIdentity, SealedSender
@@ -171,6 +193,31 @@ async def test_nothing_of_an_entry_with_a_stranger_is_kept(
     assert receipt.devices == {bob.address: receipt.devices[bob.address]}
     (contact,) = [each for each in alice.contacts() if str(each.user) == BOB]
     assert [device.address for device in contact.devices] == [bob.address]
+
+
+async def test_the_root_of_whoever_writes_first_is_looked_for_in_the_log(
+    relay: Relay, alice: Device, bob: Device
+) -> None:
+    """A relay that gives another root for a stranger's enterprise gets nobody to believe in it."""
+    other = Authority.create("acme.example", SystemClock()).root.public_bytes(Encoding.DER)
+
+    def swapping(honest: Handler) -> Handler:
+        async def look_up(identity: Any, request: Any) -> TenantEntry:
+            entry: TenantEntry = await honest(identity, request)
+            return entry.model_copy(update={"root": other})
+
+        return look_up
+
+    replace(relay, LOOK_UP_TENANT, swapping)
+    news = asyncio.ensure_future(anext(bob.updates()))
+    await asyncio.sleep(0)
+    await alice.send(BOB, "you do not know me yet")
+
+    update = await asyncio.wait_for(news, SOON)
+
+    assert update.news is News.UNREADABLE
+    assert "'inclusion'" in update.reason
+    assert bob._running.contacts.root("acme.example") is None
 
 
 async def _unlogged(enterprise: Enterprise, name: str) -> DeviceEntry:

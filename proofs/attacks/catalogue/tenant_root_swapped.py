@@ -13,26 +13,27 @@ from blindrelay.protocol.rpc import LOOK_UP_USER, LookUpUser, UserEntry
 from blindrelay.protocol.transparency.directory import tenant_entered
 
 
-async def _swap(stage: Stage, *, logged: bool = False) -> Noticed | None:
+async def _swap(stage: Stage, *, log_root: bool = False, log_device: bool = False) -> Noticed | None:
     stage.begin()
     stage.leap(1)
     forged = Authority.create("globex.example", stage.clock)
     root = forged.root.public_bytes(Encoding.DER)
     impostor = Thief.of_new_device(stage.bob.address, forged, stage.clock)
     stage.thieves.append(impostor)
-    entered: list[int] = []
-    if logged:
-        entries = (tenant_entered("globex.example", root).encode(), impostor.logged)
-        entered = [await stage.insider.enter(entry) for entry in entries]
+    root_at = await stage.insider.enter(tenant_entered("globex.example", root).encode()) if log_root else None
+    device_at = await stage.insider.enter(impostor.logged) if log_device else None
 
     async def swapped(request: LookUpUser, honest: Callable[[LookUpUser], Awaitable[UserEntry]]) -> UserEntry:
         entry = await honest(request)
         if request.user != stage.bob.user:
             return entry
-        proofs = [entry.root_included, entry.devices[0].included]
-        if logged:
-            proofs, _ = stage.insider.prove(entered, request.seen)
-        changes = {"root": root, "root_included": proofs[0], "devices": [impostor.entry(proofs[1])]}
+        # What is in no log is shown with the proof of what it is put in the place of.
+        indices = [
+            entry.root_included.index if root_at is None else root_at,
+            entry.devices[0].included.index if device_at is None else device_at,
+        ]
+        (of_root, of_device), head = stage.insider.prove(indices, request.seen)
+        changes = {"root": root, "root_included": of_root, "devices": [impostor.entry(of_device)], "head": head}
         return entry.model_copy(update=changes)
 
     stage.insider.answer(LOOK_UP_USER, swapped)
@@ -41,8 +42,12 @@ async def _swap(stage: Stage, *, logged: bool = False) -> Noticed | None:
     return await stage.write()
 
 
+async def _without_the_root(stage: Stage) -> Noticed | None:
+    return await _swap(stage, log_device=True)
+
+
 async def _in_the_log(stage: Stage) -> Noticed | None:
-    await _swap(stage, logged=True)
+    await _swap(stage, log_root=True, log_device=True)
     return await watch(stage, stage.globex.authority)
 
 
@@ -71,8 +76,15 @@ ATTACK = Attack(
             play=on_stage(_swap),
         ),
         Variant(
+            name="root-withheld",
+            does="The same, and the relay writes its device into its log, but not the root.",
+            party="alice's client",
+            check="inclusion",
+            play=on_stage(_without_the_root),
+        ),
+        Variant(
             name="logged",
-            does="The same, and the relay writes the root into its log, for all to see.",
+            does="The same, and the relay writes both into its log, for all to see.",
             party="globex.example's monitor",
             check="root",
             play=on_stage(_in_the_log),

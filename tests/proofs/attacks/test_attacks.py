@@ -193,6 +193,7 @@ SWITCHES: dict[str, Sequence[Patch]] = {
     "statement-replayed/lower-sequence": (no_memory_of_devices,),
     "tenant-root-swapped/known": (no_memory_of_roots, no_inclusion),
     "tenant-root-swapped/first-contact": (no_inclusion,),
+    "tenant-root-swapped/root-withheld": (no_inclusion,),
     "tenant-root-swapped/logged": (no_objections,),
     "two-packages-one-entry/handed-over": (no_receipts,),
     "two-packages-one-entry/shown-to-an-auditor": (no_digests,),
