@@ -94,7 +94,7 @@ class Facts:
     authority: AuthorityFacts
     targets: tuple[TargetFacts, ...]
     operator: OperatorPolicy
-    events: tuple[CaseEvent, ...] = ()
+    events: tuple[CaseEvent, ...] = ()  #: in the order in which they were written down
     #: The oldest record that retention has left, per class.
     retained_since: dict[DataClass, datetime] = field(default_factory=dict)
     #: Jurisdictions whose statutes forbid what this one orders.

@@ -75,9 +75,10 @@ class Matter:
         return start <= self.facts.received_at < end and (mode is not Mode.STORED or self.facts.now < end)
 
     def latest(self, demand_id: str, *kinds: EventKind) -> CaseEvent | None:
-        """The last event of these kinds that is about the demand, or about the whole case."""
+        """The last event of these kinds that is about the demand, or about the whole case: as they were written down, for
+        a clock may be set back between a confirmation and a denial."""
         found = [event for event in self.events(demand_id) if event.kind in kinds]
-        return max(found, key=lambda event: event.at) if found else None
+        return found[-1] if found else None
 
     def events(self, demand_id: str) -> tuple[CaseEvent, ...]:
         """Events until now that are about the demand, or about the whole case."""

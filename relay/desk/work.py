@@ -137,7 +137,9 @@ class Clerk:
     async def _decide(self, case: Case, now: datetime) -> None:
         try:
             preservations = self._cases.preservations(case)
-            facts = await asyncio.to_thread(self._facts, case, preservations, now)
+            # A clock that was set back makes nothing undone that has happened.
+            moment = max(now, case.received_at, *(event.at for event in case.happened))
+            facts = await asyncio.to_thread(self._facts, case, preservations, moment)
             decision = self._rules.decide(case.request, facts)
             step: steps.Decided | steps.Undecided = steps.Decided(facts=facts, decision=decision)
         except Exception as error:  # noqa: BLE001 - whatever it is: what cannot be decided is refused

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 import sqlalchemy
 
+from blindrelay.clients.authority.identity import AuthorityIdentity
 from blindrelay.policies.decision import ClassDecision, Decision, DemandDecision, Facts, Reason
 from blindrelay.policies.exchange import AuthorityCard
 from blindrelay.policies.request import DataDemand, LawfulRequest, ServiceDemand
@@ -282,6 +283,10 @@ class Office:
     def card(self, name: str, officer: str) -> AuthorityCard:
         """An authority introduces itself."""
         return authority(self.folder / "authorities", self.clock, name, officer).card
+
+    def known_card(self, name: str) -> AuthorityCard:
+        """The card of an authority that `found` has registered."""
+        return AuthorityIdentity.open(self.folder / "authorities" / name).card
 
     @property
     def now(self) -> datetime:
