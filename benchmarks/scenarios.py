@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from statistics import median
 from typing import Final
 
-from benchmarks import deciding, lawful, mosquitto, sealing
+from benchmarks import deciding, lawful, logs, mosquitto, sealing
 from benchmarks.job import IdleJob, IdleResult
 from benchmarks.processes import Failed, start, stop
 from benchmarks.report import Measurement, Report, of_load
@@ -151,4 +151,5 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "decisions": deciding.decisions,
     "packages": lawful.packages,
     "streams": lawful.streams,
+    "logs": logs.logs,
 }

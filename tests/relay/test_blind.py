@@ -47,10 +47,13 @@ async def relay(python: Path, tmp_path: Path) -> AsyncIterator[Elsewhere]:
     assert process.stdout is not None
     try:
         async with asyncio.timeout(30):
-            up = json.loads(await process.stdout.readline())
+            line = await process.stdout.readline()
+        assert line, (await process.communicate())[1].decode()
+        up = json.loads(line)
         yield Elsewhere(up["host"], up["port"], Path(up["certificate"]), up["registration_code"])
     finally:
-        process.terminate()
+        if process.returncode is None:
+            process.terminate()
         await process.communicate()
     assert process.returncode == 0
 
