@@ -75,7 +75,7 @@ class AskedWitness:
     def _checked(self, note: Note, body: bytes) -> Signature:
         """The newest of its cosignatures. One is enough, and the note has room for one of each witness."""
         try:
-            signatures = [found for found in decode_cosignatures(body) if found.is_of(self.witness.key)]
+            signatures = decode_cosignatures(body)
         except Malformed as error:
             raise NotCosigned("its answer is malformed") from error
         times = [(cosigned_at(note.with_signature(found), self.witness.key), found) for found in signatures]
@@ -89,8 +89,10 @@ class AskedWitness:
             raise NotCosigned("nobody has said where it is")
         try:
             return await _post(f"{str(self.witness.url).rstrip('/')}{PATH}", body)
-        except (OSError, ValueError, h11.ProtocolError) as error:
+        except (OSError, ValueError) as error:
             raise NotCosigned(f"it cannot be reached ({type(error).__name__})") from error
+        except h11.ProtocolError as error:
+            raise NotCosigned("it does not answer in HTTP/1.1") from error
 
 
 class Witnesses:
@@ -174,7 +176,7 @@ class Answers:
 
 
 async def _post(url: str, body: bytes) -> tuple[int, bytes]:
-    """Status and body of the answer. Raises `OSError`, `h11.ProtocolError`; `ValueError` for an URL that is none."""
+    """Status and body of the answer. Raises `NotCosigned`, `OSError`, `h11.ProtocolError`; `ValueError`: it is no URL."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     port = parts.port or (443 if secure else 80)
@@ -205,11 +207,9 @@ async def _answer(connection: h11.Connection, reader: asyncio.StreamReader) -> t
             case h11.Data(data=data):
                 body += data
                 if len(body) > MAX_NOTE:
-                    raise h11.RemoteProtocolError("the answer is too long")
+                    raise NotCosigned(f"its answer has more than {MAX_NOTE} bytes")
             case h11.EndOfMessage():
                 return status, bytes(body)
-            case h11.ConnectionClosed():
-                raise ConnectionResetError
 
 
 @cache

@@ -15,8 +15,7 @@ from blindrelay.relay.transparency.shelf import Shelf
 from support.killed import Guillotine, Killed
 from support.merkle import LOG
 from support.powerless import EFFECTS, watched
-
-from .conftest import Publisher
+from support.publisher import Publisher
 
 #: How many entries there are when a log is published: tiles and bundles that begin, grow, become full, and are passed over.
 SIZES = (1, 3, 255, 256, 300, 600)
