@@ -29,9 +29,12 @@ def log_table(name: str, metadata: MetaData) -> Table:
 
 def append(connection: Connection, table: Table, body: bytes) -> int:
     """Add an entry; returns its index. It is in the log when the transaction is committed."""
-    index = count(connection, table)
-    connection.execute(sqlalchemy.insert(table).values(number=index, body=body))
-    return index
+    # One statement, straight to the driver: in two, made by SQLAlchemy, it costs more than twice as much.
+    sql = (
+        f"INSERT INTO {table.name} (number, body) "  # noqa: S608 - the name is ours
+        f"SELECT coalesce(max(number) + 1, 0), ? FROM {table.name} RETURNING number"
+    )
+    return int(connection.exec_driver_sql(sql, (body,)).scalar_one())
 
 
 def count(connection: Connection, table: Table) -> int:
