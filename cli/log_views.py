@@ -18,7 +18,7 @@ def fields_of(data: bytes) -> dict[str, Any]:
     """What is in an entry, of whatever log; nothing where it is no JSON object."""
     try:
         found = json.loads(data)
-    except ValueError:
+    except (ValueError, RecursionError):  # whatever a log has in it
         return {}
     return found if isinstance(found, dict) else {}
 
@@ -33,13 +33,14 @@ def line(index: int, data: bytes, names: Names) -> Text:
     """For people. Digests are short: the whole is in `record`."""
     fields = fields_of(data)
     kind = str(fields.pop("kind", "?"))
-    words = _directory(kind, fields, names) if fields else None
-    if words is None:
-        words = (
-            " ".join(f"{name}={_short(value)}" for name, value in fields.items()) or f"unreadable: {data[:40].hex()}"
-        )
+    words = (_directory(kind, fields, names) or _told(fields)) if fields else f"unreadable: {data[:40].hex()}"
     style = {"revocation": "yellow", "?": "red"}.get(kind, "")
-    return Text.assemble((f"{index:>8}  ", "dim"), (f"{printable(kind):<12}", style), printable(words))
+    return Text.assemble((f"{index:>8}  ", "dim"), (f"{_one_line(kind):<12}", style), _one_line(words))
+
+
+def _one_line(text: str) -> str:
+    """An entry must not look like two."""
+    return printable(text.replace("\n", "\x00").replace("\t", "\x00"))
 
 
 def _directory(kind: str, fields: Mapping[str, Any], names: Names) -> str | None:
@@ -51,7 +52,28 @@ def _directory(kind: str, fields: Mapping[str, Any], names: Names) -> str | None
         return None
     who = names.devices.get(certificate) or names.users.get(account) or f"account {_short(account)}"
     what = f"  statement {fields.get('sequence')}" if kind == "device" else "  is withdrawn"
+    what += "  an archive" if fields.get("archive") is True else ""
     return f"{tenant}  {who:<24}  certificate {_short(certificate)}{what}"
+
+
+def _told(fields: Mapping[str, Any]) -> str:
+    """An entry of the log `lawful-access`, or of one that this release does not know."""
+    return "  ".join(f"{name} {_words(value)}" for name, value in fields.items())
+
+
+def _words(value: Any) -> str:
+    match value:
+        case {"at_least": int(least), "at_most": int(most)}:
+            return str(least) if least == most else f"{least} to {most}"
+        case {"what": str(what), "outcome": str(outcome)}:
+            return f"{what} {outcome}"
+        case {"asked": [_, *_] as asked}:
+            return _words(asked)
+        case {"outcome": str(outcome)}:
+            return outcome
+        case [dict(), *_]:
+            return ", ".join(map(_words, value))
+    return _short(value)
 
 
 def _short(value: object) -> str:
@@ -61,8 +83,14 @@ def _short(value: object) -> str:
 
 def cosigners(witnessed: Witnessed) -> str:
     """Who has cosigned a checkpoint, and when."""
-    said = [f"{name} at {datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC" for name, time in witnessed.cosigned]
-    return ", ".join(said) or "nobody"
+    return ", ".join(f"{name} at {_moment(time)}" for name, time in witnessed.cosigned) or "nobody"
+
+
+def _moment(time: int) -> str:
+    try:
+        return f"{datetime.fromtimestamp(time, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    except (ValueError, OverflowError, OSError):  # a witness may say what it likes
+        return f"{time} seconds after 1970"
 
 
 def head_record(witnessed: Witnessed) -> dict[str, Any]:

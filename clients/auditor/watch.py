@@ -6,6 +6,7 @@ roots and its revocations; a person their own devices.
 | `root`       | a root is entered for the enterprise that is not its own: everybody would be shown devices of another CA |
 | `device`     | a device that the enterprise did not enrol, or that is not the person's                              |
 | `account`    | a device of the enterprise, entered in the name of another account                                   |
+| `archive`    | a compliance archive that is entered as an ordinary device, or the other way round                   |
 | `revocation` | a revocation that the enterprise did not make                                                        |
 | `revoked`    | a device states something after it was revoked                                                       |
 | `sequence`   | a device states something with a number that is not higher than the one before: it may be old          |
@@ -20,7 +21,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from blindrelay.clients.enterprise.ca import Certificates
 from blindrelay.protocol.address import DeviceAddress, UserAddress
-from blindrelay.protocol.certificates import fingerprint, subject_of
+from blindrelay.protocol.certificates import fingerprint, is_archive, subject_of
 from blindrelay.protocol.transparency.directory import (
     DeviceRevoked,
     DeviceStated,
@@ -39,6 +40,7 @@ class Own:
         root: SHA-256 of its root certificate (DER), hexadecimal.
         account: the label of the one account that it is about; None: all of the enterprise's.
         devices: by the SHA-256 of their certificates: the labels of their accounts.
+        archives: which of them are compliance archives; None where that is not known.
         revoked: SHA-256 of the certificates that the enterprise has withdrawn; None where that is not known.
     """
 
@@ -46,6 +48,7 @@ class Own:
     root: str
     account: str | None
     devices: Mapping[str, str]
+    archives: frozenset[str] | None
     revoked: frozenset[str] | None
 
     @classmethod
@@ -58,14 +61,15 @@ class Own:
             for digest, subject in subjects.items()
             if isinstance(subject, DeviceAddress)
         }
+        archives = frozenset(fingerprint(each).hex() for each in certificates.issued if is_archive(each))
         revoked = frozenset(each.hex() for each in certificates.revoked)
-        return cls(certificates.tenant, fingerprint(certificates.root).hex(), None, devices, revoked)
+        return cls(certificates.tenant, fingerprint(certificates.root).hex(), None, devices, archives, revoked)
 
     @classmethod
     def of_account(cls, user: UserAddress, root: x509.Certificate, devices: Iterable[str]) -> Self:
         """The user's own devices count, by the SHA-256 of their certificates: also against what their enterprise has signed."""
         label = account_label(user, root.public_bytes(Encoding.DER))
-        return cls(user.tenant, fingerprint(root).hex(), label, dict.fromkeys(devices, label), None)
+        return cls(user.tenant, fingerprint(root).hex(), label, dict.fromkeys(devices, label), None, None)
 
     def is_about(self, entry: Entry) -> bool:
         """Whether the entry is about this enterprise, or this account."""
@@ -83,9 +87,13 @@ class Own:
                 )
             case DeviceStated() if entry.certificate not in self.devices:
                 whose = "that it did not enrol" if self.account is None else "that is none of this account's own"
-                return "device", f"a device of {self.tenant} is entered {whose}: its certificate is {entry.certificate}"
+                what = "a compliance archive" if entry.archive else "a device"
+                return "device", f"{what} of {self.tenant} is entered {whose}: its certificate is {entry.certificate}"
             case DeviceStated() if entry.account != self.devices[entry.certificate]:
                 return "account", f"the device with the certificate {entry.certificate} is entered for another account"
+            case DeviceStated() if self.archives is not None and entry.archive != (entry.certificate in self.archives):
+                said = "as an archive, and is none" if entry.archive else "as no archive, and is one"
+                return "archive", f"the device with the certificate {entry.certificate} is entered {said}"
             case DeviceRevoked() if self.revoked is not None and entry.certificate not in self.revoked:
                 return "revocation", f"{self.tenant} did not revoke the device with the certificate {entry.certificate}"
         return None

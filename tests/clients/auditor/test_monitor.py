@@ -17,7 +17,7 @@ from support.public_log import LogSite
 from .conftest import Audit
 
 LABEL = sha256(b"an account").hexdigest()
-OWN = Own("acme.example", sha256(b"root").hexdigest(), None, {}, frozenset())
+OWN = Own("acme.example", sha256(b"root").hexdigest(), None, {}, frozenset(), frozenset())
 
 
 def certificate(name: str) -> str:

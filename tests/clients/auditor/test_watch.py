@@ -24,14 +24,17 @@ LAPTOP, PHONE = (
     CA.issue_device(DeviceAddress(TENANT, "alice", name), ec.generate_private_key(ec.SECP256R1()).public_key())
     for name in ("laptop", "phone")
 )
-LAPTOP_DIGEST, PHONE_DIGEST = fingerprint(LAPTOP).hex(), fingerprint(PHONE).hex()
-ENTERPRISE = Own.of_enterprise(Certificates(CA.root, (LAPTOP, PHONE), frozenset({fingerprint(PHONE)})))
+RECORDS = CA.issue_device(
+    DeviceAddress(TENANT, "alice", "records"), ec.generate_private_key(ec.SECP256R1()).public_key(), archive=True
+)
+LAPTOP_DIGEST, PHONE_DIGEST, RECORDS_DIGEST = (fingerprint(each).hex() for each in (LAPTOP, PHONE, RECORDS))
+ENTERPRISE = Own.of_enterprise(Certificates(CA.root, (LAPTOP, PHONE, RECORDS), frozenset({fingerprint(PHONE)})))
 ALICES_LAPTOP = Own.of_account(ALICE, CA.root, [LAPTOP_DIGEST])
 
 
-def stated(certificate: str, user: UserAddress = ALICE, sequence: int = 1) -> DeviceStated:
+def stated(certificate: str, user: UserAddress = ALICE, sequence: int = 1, *, archive: bool = False) -> DeviceStated:
     return DeviceStated(
-        archive=False,
+        archive=archive,
         tenant=user.tenant,
         account=account_label(user, ROOT),
         certificate=certificate,
@@ -58,12 +61,16 @@ WRONG_ROOT = TenantEntered(tenant=TENANT, root=STRANGE)
         (ENTERPRISE, stated(LAPTOP_DIGEST), None),
         (ENTERPRISE, stated(STRANGE), "device"),
         (ENTERPRISE, stated(LAPTOP_DIGEST, BOB), "account"),
+        (ENTERPRISE, stated(RECORDS_DIGEST, archive=True), None),
+        (ENTERPRISE, stated(RECORDS_DIGEST), "archive"),
+        (ENTERPRISE, stated(LAPTOP_DIGEST, archive=True), "archive"),
         (ENTERPRISE, revoked(PHONE_DIGEST), None),
         (ENTERPRISE, revoked(LAPTOP_DIGEST), "revocation"),
         (ALICES_LAPTOP, RIGHT_ROOT, None),
         (ALICES_LAPTOP, WRONG_ROOT, "root"),
         (ALICES_LAPTOP, stated(LAPTOP_DIGEST), None),
         (ALICES_LAPTOP, stated(PHONE_DIGEST), "device"),  # the enterprise has enrolled it: that is just it
+        (ALICES_LAPTOP, stated(RECORDS_DIGEST, archive=True), "device"),
         (ALICES_LAPTOP, revoked(LAPTOP_DIGEST), None),
     ],
 )
