@@ -7,6 +7,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -19,8 +20,12 @@ from blindrelay.cli.log_views import cosigners, fields_of, head_record
 from blindrelay.cli.output import JSON_OPTION, complain, emit, printable
 from blindrelay.cli.passphrase import passphrase_option
 from blindrelay.cli.places import DeviceType, TenantType
+from blindrelay.clients.auditor.audit import digest_of, read_receipt
 from blindrelay.clients.auditor.log import Reading
+from blindrelay.clients.authority.receipt import ReceiptRejected
+from blindrelay.clients.authority.receipt import verify as verify_receipt
 from blindrelay.clients.errors import NotPossible
+from blindrelay.policies import leaves
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.certificates import fingerprint, public_key, subject_of
 from blindrelay.protocol.errors import Malformed, VerificationFailed
@@ -32,6 +37,7 @@ from blindrelay.protocol.transparency.policy import Trust, Witnessed
 from blindrelay.protocol.transparency.proof import LogProof
 
 _MAX_PROOF: Final = 2 * MAX_NOTE
+_RECEIPT: Final = ".receipt.json"
 _FILE: Final = click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path)
 _NEW_FILE: Final = click.Path(dir_okay=False, path_type=Path)
 
@@ -137,6 +143,7 @@ Examples:
   blindrelay log verify 17.proof 17.entry
   blindrelay log verify laptop.proof --device acme.example/alice/laptop
   blindrelay log verify 17.proof 17.entry --policy directory.policy       without any relay
+  blindrelay log verify --package d1.package             a disclosed package, by the receipt beside it
 
 \b
 Exit code 0 if it holds, 15 if it does not.
@@ -146,6 +153,7 @@ Exit code 0 if it holds, 15 if it does not.
 @click.argument("proof", type=_FILE, required=False)
 @click.argument("entry", type=_FILE, required=False)
 @click.option("--device", type=DeviceType(), help="Instead of ENTRY: what this device of the home has stated last.")
+@click.option("--package", type=_FILE, help="A sealed package, by its receipt: is it in the log `lawful-access`?")
 @passphrase_option
 @JSON_OPTION
 def verify(
@@ -153,6 +161,7 @@ def verify(
     proof: Path | None,
     entry: Path | None,
     device: DeviceAddress | None,
+    package: Path | None,
     passphrase_file: Path | None,
     as_json: bool,
 ) -> int:
@@ -164,6 +173,10 @@ def verify(
     A proof is verified from its own bytes and the log's policy: the relay is asked nothing, unless nobody else has said what
     the policy is.
     """
+    if package is not None:
+        if proof is not None or device is not None:
+            raise click.UsageError("--package goes with neither PROOF nor --device: its receipt has the proof")
+        return _verify_package(log, package, as_json=as_json)
     if proof is None:
         if entry is not None or device is not None:
             raise click.UsageError("name the proof, too: blindrelay log verify PROOF ENTRY")
@@ -178,6 +191,29 @@ def verify(
         complain(f"{proof} does not prove that this is the entry {parsed.index} of {trust.log.name}: {error}")
         return ExitCode.LOG_REJECTED
     _tell_proved(parsed.index, witnessed, as_json=as_json)
+    return ExitCode.OK
+
+
+def _verify_package(log: LogReader, package: Path, *, as_json: bool) -> int:
+    """The log has this very package, after its request and its decision."""
+    path = package.with_suffix(_RECEIPT)
+    if not path.exists():
+        raise click.UsageError(f"{package} has no receipt beside it ({path.name}): ask the authority for it")
+    log.name = leaves.NAME
+    receipt, digest = read_receipt(path), digest_of(package)
+    last = receipt.entries[-1] if receipt.entries else None
+    try:
+        witnessed = verify_receipt(
+            receipt,
+            asyncio.run(_policy(log)),
+            case=last.opening.case if last else UUID(int=0),
+            demand=(last.opening.demand if last else None) or "",
+            package=digest,
+        )
+    except ReceiptRejected as error:
+        complain(f"{package} is not accounted for: {error}")
+        return ExitCode.LOG_REJECTED
+    _tell_proved(last.index if last else 0, witnessed, as_json=as_json)
     return ExitCode.OK
 
 

@@ -204,8 +204,8 @@ async def _continues(data: bytes, readings: dict[str, Reading], trusts: dict[str
 
 
 async def _package(disclosed: Disclosed, reading: Reading, account: Account) -> Finding:
-    digest = await asyncio.to_thread(_digest, disclosed.package)
-    receipt = _receipt(disclosed.receipt)
+    digest = await asyncio.to_thread(digest_of, disclosed.package)
+    receipt = read_receipt(disclosed.receipt)
     wrong = [sentence async for sentence in _package_flaws(digest, receipt, reading)]
     told = "its case is told of" if _is_told(receipt, account) else "its case is not told of yet"
     return Finding("package", f"{disclosed.package.name} ({digest}); {told}", tuple(wrong))
@@ -232,16 +232,18 @@ def _is_told(receipt: Receipt, account: Account) -> bool:
     return any(label in account.cases and account.cases[label].all(RequestTold) for label in labels)
 
 
-def _receipt(path: Path) -> Receipt:
+def read_receipt(path: Path) -> Receipt:
+    """The receipt in a file. Raises `Malformed`."""
     try:
         return Receipt.model_validate_json(path.read_bytes())
     except ValidationError:
         raise Malformed(f"{path} is not the receipt of a package") from None
 
 
-def _digest(path: Path) -> str:
+def digest_of(package: Path) -> str:
+    """SHA-256 of a sealed package, in hex: what the log has of it."""
     digest = sha256()
-    with path.open("rb") as file:
+    with package.open("rb") as file:
         while piece := file.read(_PIECE):
             digest.update(piece)
     return digest.hexdigest()

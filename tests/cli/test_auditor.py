@@ -163,3 +163,14 @@ def test_a_wrong_command_line(blindrelay: Run, relay: Path, tmp_path: Path) -> N
     nobody = blindrelay("auditor", "check", *PERIOD, "--relay", "https://127.0.0.1:1", "--ca", relay / "relay.crt")
     assert nobody.code == ExitCode.RELAY_UNREACHABLE
     assert blindrelay("auditor", "check", *PERIOD, "--relay", tmp_path).code == ExitCode.NOT_ENROLLED
+
+
+def test_a_package_is_verified_alone(blindrelay: Run, relay: Path, package: Path) -> None:
+    """By its receipt and the log's policy: the one that was handed over is in the log, another one is not."""
+    ours = blindrelay("log", "verify", "--package", package, "--relay", relay)
+    assert ours.code == ExitCode.OK, ours.err
+    assert "/lawful-access" in ours.out
+    package.write_bytes(package.read_bytes()[:-1] + b"\0")
+    other = blindrelay("log", "verify", "--package", package, "--relay", relay)
+    assert other.code == ExitCode.LOG_REJECTED
+    assert "another package" in other.err
