@@ -7,10 +7,15 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from blindrelay.relay.server import Relay
 from support import ports, site
 from support.tenants import Tenant
+
+# How long an example takes is for the benchmarks to say: here a busy machine would be a failure.
+settings.register_profile("unhurried", deadline=None)
+settings.load_profile("unhurried")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
