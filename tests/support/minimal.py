@@ -14,7 +14,7 @@ from packaging.requirements import Requirement
 import blindrelay
 
 #: The rooms that a relay consists of. `clients` and `proofs` are not among them.
-RELAY_ROOMS = ("cli", "policies", "protocol", "relay")
+RELAY_ROOMS = ("cli", "policies", "protocol", "relay", "witness")
 
 
 def declared_closure(distribution: str, found: set[str] | None = None) -> set[str]:
