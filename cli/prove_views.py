@@ -5,7 +5,7 @@ from rich.markup import escape
 
 from blindrelay.cli.output import printable
 from blindrelay.proofs.checks import catalogue
-from blindrelay.proofs.checks.model import Lock, Verdict
+from blindrelay.proofs.checks.model import Lock, Measurement, Verdict
 from blindrelay.proofs.prove import Proof
 
 _GOOD, _BAD = "[green]✓[/green]", "[red]✗[/red]"
@@ -44,6 +44,8 @@ def _show_verdict(output: Console, verdict: Verdict) -> None:
     if verdict.examined:
         looked_at = ", ".join(f"{count:,} {what}" for what, count in verdict.examined.items() if count)
         output.print(f"      [dim]{escape(looked_at)}[/dim]", soft_wrap=True)
+    for measurement in verdict.measured:
+        output.print(f"      [dim]{escape(printable(measured(measurement)))}[/dim]", soft_wrap=True)
     for why in verdict.skipped:
         output.print(f"      [yellow]not examined: {escape(printable(why))}[/yellow]", soft_wrap=True)
     if verdict.error is not None:
@@ -55,3 +57,14 @@ def _show_verdict(output: Console, verdict: Verdict) -> None:
         )
     for reason, count in verdict.dropped.items():
         output.print(f"      [red]{escape(reason)}[/red]: and {count:,} more")
+
+
+def measured(measurement: Measurement) -> str:
+    """A measurement in a line: the number, what guessing gives, where the limit is, what it was measured on."""
+    unit = "" if measurement.unit == "share" else f" {measurement.unit}"
+    against = [
+        f"{word} {value:.3g}"
+        for word, value in (("guessing", measurement.guess), ("limit", measurement.limit))
+        if value is not None
+    ]
+    return f"{measurement.what}: {measurement.value:.3g}{unit} ({', '.join([*against, measurement.source])})"

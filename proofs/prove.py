@@ -17,7 +17,7 @@ from typing import Any, Final
 
 import blindrelay
 from blindrelay.proofs.checks import catalogue
-from blindrelay.proofs.checks.model import Finding, Lock, Verdict
+from blindrelay.proofs.checks.model import Finding, Lock, Measurement, Verdict
 from blindrelay.proofs.evidence.manifest import FILE, Manifest, Trouble
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.protocol.errors import BlindrelayError
@@ -161,7 +161,8 @@ async def _check(run: _Run, name: str) -> Verdict:
 def verdict_of(values: dict[str, Any]) -> Verdict:
     """From what a check printed."""
     findings = tuple(Finding(**finding) for finding in values["findings"])
-    return Verdict(**{**values, "findings": findings, "skipped": tuple(values["skipped"])})
+    measured = tuple(Measurement(**measurement) for measurement in values["measured"])
+    return Verdict(**{**values, "findings": findings, "skipped": tuple(values["skipped"]), "measured": measured})
 
 
 @asynccontextmanager

@@ -50,6 +50,27 @@ class Finding:
 
 
 @dataclass(frozen=True, slots=True)
+class Measurement:
+    """A number that was measured, beside what it is to be held against.
+
+    Attributes:
+        what: what it is the measure of, in words: `senders linked, sealed`.
+        unit: `share` (of 1), `bits`, `seconds`, or what is counted.
+        guess: the same number for somebody who guesses, having seen nothing; None where there is no such thing.
+        limit: from where on it is a finding; None where it is told and not judged.
+        source: what it was measured on: `wire`, the run that the other checks examine, or `model`, a larger population of the
+            same form.
+    """
+
+    what: str
+    value: float
+    unit: str
+    guess: float | None = None
+    limit: float | None = None
+    source: str = "wire"
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """What came of a check.
 
@@ -58,6 +79,7 @@ class Verdict:
         skipped: what could not be examined here, and why.
         dropped: how many findings more there were of each reason.
         error: why the check could not be carried out to its end, if so. That is no pass.
+        measured: what leaks all the same, in numbers: a check that passes is below its limits, not at zero.
     """
 
     check: str
@@ -67,6 +89,7 @@ class Verdict:
     dropped: Mapping[str, int] = field(default_factory=dict)
     error: str | None = None
     seconds: float = 0.0
+    measured: tuple[Measurement, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -88,6 +111,7 @@ class Report:
         self._counts: Counter[str] = Counter()
         self._examined: Counter[str] = Counter()
         self._skipped: list[str] = []
+        self._measured: list[Measurement] = []
 
     def find(self, reason: str, text: str) -> None:
         """Something that must not be. KeyError for a reason that the check has not declared."""
@@ -104,6 +128,10 @@ class Report:
         """So much more of something was looked at."""
         self._examined[what] += count
 
+    def measure(self, measurement: Measurement) -> None:
+        """A number, which need not be a finding."""
+        self._measured.append(measurement)
+
     def missing(self, needs: Iterable[str]) -> list[str]:
         """What was not examined, of what has to be."""
         return [what for what in needs if not self._examined[what]]
@@ -117,7 +145,14 @@ class Report:
         """Close it."""
         dropped = {reason: count - _SHOWN for reason, count in self._counts.items() if count > _SHOWN}
         return Verdict(
-            check, tuple(self._findings), dict(self._examined), tuple(self._skipped), dropped, error, seconds
+            check,
+            findings=tuple(self._findings),
+            examined=dict(self._examined),
+            skipped=tuple(self._skipped),
+            dropped=dropped,
+            error=error,
+            seconds=seconds,
+            measured=tuple(self._measured),
         )
 
 
