@@ -44,7 +44,7 @@ def examine(evidence: Evidence, report: Report) -> None:
     if not any(artefact.source is Source.MEMORY for artefact in evidence.artefacts()):
         report.skip("process memory: this system does not show a process's memory to its parent")
     if transforms.zstd() is None:
-        report.skip("zstd: there is no decoder here (Python 3.14, or the package `zstandard`)")
+        report.skip("zstd: there is no decoder here: `pip install 'blindrelay[proofs]'`")
     _with_the_relays_keys(evidence, without_tokens, report)
 
 

@@ -130,21 +130,19 @@ def _inflate(name: str, data: bytes, window: int) -> Iterator[tuple[str, bytes]]
 
 @cache
 def zstd() -> Callable[[bytes], Iterator[tuple[str, bytes]]] | None:
-    """A decoder of Zstandard (RFC 8878): Python's own from 3.14 on, or the package `zstandard`; None where there is neither."""
-    for module, make in (
-        ("compression.zstd", lambda found: found.ZstdDecompressor()),
-        ("zstandard", lambda found: found.ZstdDecompressor().decompressobj()),
-    ):
+    """A decoder of Zstandard (RFC 8878): Python's own from 3.14 on, or its backport; None where there is neither."""
+    for module in ("compression.zstd", "backports.zstd"):
         try:
-            return partial(_unpack_zstd, partial(make, import_module(module)))
+            return partial(_unpack_zstd, import_module(module))
         except ImportError:
             continue
     return None
 
 
-def _unpack_zstd(make: Callable[[], Any], data: bytes) -> Iterator[tuple[str, bytes]]:
+def _unpack_zstd(library: Any, data: bytes) -> Iterator[tuple[str, bytes]]:
     try:
-        found = make().decompress(data)
-    except Exception:  # noqa: BLE001 - whatever a decoder says of bytes that are none
+        found = library.ZstdDecompressor().decompress(data, MAX_UNWRAPPED)
+    except library.ZstdError:
         return
-    yield "zstd", found
+    if found:
+        yield "zstd", found

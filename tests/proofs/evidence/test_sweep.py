@@ -3,6 +3,7 @@
 import base64
 import gzip
 import json
+import sys
 import zlib
 from collections.abc import Callable
 from hashlib import sha256
@@ -13,6 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+from blindrelay.proofs.evidence import transforms
 from blindrelay.proofs.evidence.canaries import TAG_LENGTH, Kind, Registry
 from blindrelay.proofs.evidence.sweep import OVERLAP, PIECE, NothingPlanted, Sweep
 
@@ -33,6 +40,14 @@ def deflate(data: bytes) -> bytes:
     """A deflate stream without any head (RFC 1951)."""
     packer = zlib.compressobj(wbits=-15)
     return packer.compress(data) + packer.flush()
+
+
+def zstandard(data: bytes) -> bytes:
+    """A frame of Zstandard that has `data` in it, and not as it is: what is short is left so, so there is more around it."""
+    around = " ".join(f"A letter of {number} words." for number in range(200)).encode()
+    frame = zstd.compress(around + data + around)
+    assert data[:TAG_LENGTH] not in frame
+    return frame
 
 
 WRITTEN: dict[str, Callable[[bytes], bytes]] = {
@@ -56,6 +71,8 @@ WRITTEN: dict[str, Callable[[bytes], bytes]] = {
     "reversed, XOR with 0xFF": lambda data: bytes(byte ^ 0xFF for byte in data[::-1]),
     "gzip": gzip.compress,
     "zlib": zlib.compress,
+    "zstd": zstandard,
+    "zstd in base64": lambda data: base64.b64encode(zstandard(data)),
     "gzip in base64": lambda data: base64.b64encode(gzip.compress(data)),
     "hex in gzip": lambda data: gzip.compress(data.hex().encode()),
     "hex in base64": lambda data: base64.b64encode(data.hex().encode()),
@@ -151,3 +168,16 @@ def test_a_long_text_is_full_of_its_canary() -> None:
 
     assert len(text) == 1_000
     assert all(registry.tag in text[start : start + 40] for start in range(960))
+
+
+def test_a_bomb_is_not_unpacked() -> None:
+    """Whatever somebody has packed, no more than a few megabytes of it are looked at, once."""
+    bomb = zstd.compress(bytes(100 * transforms.MAX_UNWRAPPED))
+
+    assert [(name, len(inner)) for name, inner in transforms.unwrapped(bomb)] == [("zstd", transforms.MAX_UNWRAPPED)]
+
+
+@given(st.binary(max_size=200))
+def test_what_only_looks_packed_is_left_alone(data: bytes) -> None:
+    """Four bytes that begin a frame may stand anywhere."""
+    assert "zstd" not in {name for name, _ in transforms.unwrapped(b"\x28\xb5\x2f\xfd\xff" + data)}
