@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import click
@@ -32,6 +33,21 @@ def emit(record: Mapping[str, Any]) -> None:
     """One JSON object on a line of its own, written at once, so that a reader at the other end of a pipe has it."""
     click.echo(json.dumps(record, ensure_ascii=False, default=str))
     sys.stdout.flush()
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Make `text` the file at `path`; whoever looks meanwhile, or after a failure, finds the old one or none.
+
+    Raises `click.ClickException`: it cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.partial")
+    try:
+        partial.write_text(text, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        raise click.ClickException(f"{path} cannot be written: {error.strerror}") from error
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def printable(text: str) -> str:

@@ -1,22 +1,20 @@
 """`blindrelay prove`: the evidence that content does not come out, for somebody who does not trust us."""
 
 import asyncio
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from blindrelay.cli.exit_codes import ExitCode
-from blindrelay.cli.output import JSON_OPTION, console, emit, printable
+from blindrelay.cli.output import JSON_OPTION, console, emit, printable, write_whole
 from blindrelay.cli.prove_views import show
+from blindrelay.proofs import reports
 from blindrelay.proofs.checks import catalogue
-from blindrelay.proofs.checks.model import Lock
-from blindrelay.proofs.prove import Proof, Say
+from blindrelay.proofs.prove import Say
 from blindrelay.proofs.prove import prove as carry_out
 
 
@@ -26,6 +24,7 @@ Examples:
   blindrelay prove --quick                     every day, in less than a minute
   blindrelay prove                             all of it, in less than ten
   blindrelay prove --check canary --check wire
+  blindrelay prove --html proof.html           a page to hand on; --matrix adds what became of deliberate leaks
   blindrelay prove --keep evidence/            look at it yourself
 """
 )
@@ -38,8 +37,18 @@ Examples:
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep the evidence in this folder, which must be empty or new.",
 )
+@click.option(
+    "--html", type=click.Path(dir_okay=False, path_type=Path), help="Write a page that stands alone to this file."
+)
+@click.option(
+    "--matrix",
+    type=click.Path(dir_okay=False, exists=True, path_type=Path),
+    help="What `blindrelay sabotage matrix --out` wrote, to be shown on the page.",
+)
 @JSON_OPTION
-def prove(*, quick: bool, checks: tuple[str, ...], keep: Path | None, as_json: bool) -> int:
+def prove(
+    *, quick: bool, checks: tuple[str, ...], keep: Path | None, html: Path | None, matrix: Path | None, as_json: bool
+) -> int:
     """Prove that content does not come out.
 
     Starts a relay in a process of its own, with real TLS, lets enterprises in every jurisdiction write to one another in both
@@ -49,6 +58,7 @@ def prove(*, quick: bool, checks: tuple[str, ...], keep: Path | None, as_json: b
 
     The exit code is 0 if every check was carried out and found nothing, else 1. What the checks cannot see is in SECURITY.md.
     """
+    leaks = _leaks(html, matrix)
     if keep is not None:
         keep.mkdir(parents=True, exist_ok=True)
         if any(keep.iterdir()):
@@ -56,41 +66,31 @@ def prove(*, quick: bool, checks: tuple[str, ...], keep: Path | None, as_json: b
     with progress() as say:
         proof = asyncio.run(carry_out(quick=quick, checks=checks, say=say, keep=keep))
     if as_json:
-        emit(record(proof))
+        emit(reports.as_json(proof))
     else:
         show(console(), proof)
+    if html is not None:
+        write_whole(html, reports.html(proof, leaks))
     return ExitCode.OK if proof.passed else ExitCode.FAILED
+
+
+def _leaks(html: Path | None, matrix: Path | None) -> tuple[reports.Leak, ...] | None:
+    """What became of deliberate leaks, if that is to be shown. What is wrong is said now, not after ten minutes."""
+    if html is not None and not html.absolute().parent.is_dir():
+        raise click.UsageError(f"{html.parent} is no folder: name a file in one that there is")
+    if matrix is not None and html is None:
+        raise click.UsageError("--matrix is for the page: name that, too, with --html")
+    return None if matrix is None else reports.read_matrix(matrix)
 
 
 @contextmanager
 def progress() -> Iterator[Say]:
-    """What is being done, on a terminal's last line; on anything else a line each, on stderr."""
+    """What is being done and for how long, on a terminal's last line; on anything else a line each, on stderr."""
     terminal = Console(stderr=True)
     if not terminal.is_terminal:
         yield lambda what: click.echo(f"  {printable(what)}", err=True)
         return
-    with terminal.status("") as status:
-        yield lambda what: status.update(printable(what))
-    sys.stderr.flush()
-
-
-def record(proof: Proof) -> dict[str, Any]:
-    """A proof as JSON has it."""
-    return {
-        "passed": proof.passed,
-        "quick": proof.quick,
-        "at": proof.at.isoformat(),
-        "seconds": round(proof.seconds, 1),
-        "run": proof.facts,
-        "troubles": [trouble.model_dump() for trouble in proof.troubles],
-        "locks": [
-            {
-                "lock": lock.value,
-                "claim": lock.claim,
-                "passed": all(verdict.passed for verdict in proof.of(lock)),
-                "checks": [asdict(verdict) | {"passed": verdict.passed} for verdict in proof.of(lock)],
-            }
-            for lock in Lock
-            if proof.of(lock)
-        ],
-    }
+    columns = SpinnerColumn(), TextColumn("{task.description}", markup=False), TimeElapsedColumn()
+    with Progress(*columns, console=terminal, transient=True) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda what: bar.update(task, description=printable(what))

@@ -31,6 +31,9 @@ def show(output: Console, proof: Proof) -> None:
             f"{_BAD} the run is not whole: {escape(printable(trouble.stage))}: {escape(printable(trouble.error))}",
             soft_wrap=True,
         )
+    for why in dict.fromkeys(proof.left_out.values()):
+        names = ", ".join(name for name, reason in proof.left_out.items() if reason == why)
+        output.print(f"[yellow]left out: {names}: {escape(why)}[/yellow]\n", soft_wrap=True)
     if proof.passed:
         output.print(f"[green bold]Nothing came out.[/green bold] {proof.seconds:.0f} s")
     else:

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.cli.lazy import OrderedGroup
-from blindrelay.cli.output import JSON_OPTION, console, emit, printable
+from blindrelay.cli.output import JSON_OPTION, console, emit, printable, write_whole
 from blindrelay.policies.scenarios import schema
 from blindrelay.policies.scenarios.document import SUFFIX, Source, find, read
 from blindrelay.proofs.scenarios import reports
@@ -93,9 +93,9 @@ def run(
             else:
                 _show(output, result, quiet=quiet)
     if junit is not None:
-        junit.write_text(reports.junit(results), encoding="utf-8")
+        write_whole(junit, reports.junit(results))
     if html is not None:
-        html.write_text(reports.html(results), encoding="utf-8")
+        write_whole(html, reports.html(results))
     failed = [result for result in results if not result.passed]
     if not as_json:
         checked, searched = sum(one.checked for one in results), sum(one.searched for one in results)

@@ -8,7 +8,7 @@ import signal
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -40,6 +40,7 @@ class Proof:
 
     Attributes:
         troubles: parts of the run that did not go as they should; of an honest system there are none.
+        left_out: checks that were not carried out, each with the reason.
     """
 
     quick: bool
@@ -48,7 +49,8 @@ class Proof:
     verdicts: tuple[Verdict, ...]
     troubles: tuple[Trouble, ...] = ()
     seconds: float = 0.0
-    facts: dict[str, Any] = field(default_factory=dict)
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    left_out: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def passed(self) -> bool:
@@ -79,11 +81,13 @@ async def prove(
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blindrelay-proof-")))
         run = _Run(folder, quick, saboteur)
-        verdicts = await _carry_out(run, checks or catalogue.NAMES, say)
+        names = list(dict.fromkeys(checks)) or catalogue.NAMES
+        verdicts = await _carry_out(run, names, say)
         manifest = Manifest.model_validate_json((folder / FILE).read_bytes())
     return Proof(
-        quick, saboteur, at, tuple(verdicts), tuple(manifest.troubles), time.monotonic() - began, _facts(manifest)
-    )
+        quick, saboteur, at, tuple(verdicts), tuple(manifest.troubles), time.monotonic() - began, _facts(manifest),
+        {name: "nobody has asked for it" for name in catalogue.NAMES if name not in names},
+    )  # fmt: skip
 
 
 def _facts(manifest: Manifest) -> dict[str, Any]:
