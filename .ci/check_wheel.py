@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from zipfile import ZipFile
 
-ROOMS = ("cli", "clients", "policies", "proofs", "protocol", "relay", "witness")
+ROOMS = ("cli", "clients", "console", "policies", "proofs", "protocol", "relay", "witness")
 
 
 def expected_files(root: Path) -> dict[str, bytes]:

@@ -17,6 +17,7 @@ _CLI = "blindrelay.cli"
 COMMANDS = {
     "demo": Entry(f"{_CLI}.demo", "demo", "See the whole thing work, in a minute.", "Try it"),
     "up": Entry(f"{_CLI}.up", "up", "Run a relay in the foreground.", "The relay"),
+    "console": Entry(f"{_CLI}.console", "command", "See it in a browser: messages, demands, proofs.", "Try it"),
     "inventory": Entry(
         f"{_CLI}.inventory", "inventory", "Every datum that a relay keeps, why, and for how long.", "The relay"
     ),

@@ -1,0 +1,26 @@
+"""One browser for all tests of a worker: it costs a second. They share one event loop, for the browser's sake."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest_asyncio
+from playwright.async_api import Browser, async_playwright
+
+from support import browsing
+from support.console_site import ConsoleSite, console_in
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Chromium, without a window."""
+    async with async_playwright() as playwright:
+        browser = await browsing.launch(playwright)
+        yield browser
+        await browser.close()
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def console(tmp_path: Path) -> AsyncIterator[ConsoleSite]:
+    """A console of this test's own, for a relay that is not there yet."""
+    async with console_in(tmp_path) as console:
+        yield console

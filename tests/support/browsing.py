@@ -1,0 +1,95 @@
+"""A real browser, and what must be so on every page that it sees."""
+
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from axe_playwright_python.async_playwright import Axe
+from playwright.async_api import Browser, Page, Playwright
+
+from blindrelay.console.rights import Role
+
+from .console_site import ConsoleSite
+
+#: Debian's. No sandbox: tests run as root in containers, and see nothing but our own pages.
+CHROMIUM = "/usr/bin/chromium"
+FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"]
+WIDE, NARROW = (1440, 900), (390, 844)
+#: Where pictures are kept, for whoever wants to look; by default nowhere.
+PICTURES = "BLINDRELAY_PICTURES"
+
+
+async def launch(playwright: Playwright) -> Browser:
+    """The browser."""
+    return await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+
+
+@dataclass
+class Visit:
+    """A window, signed in.
+
+    Attributes:
+        asked: every address that was asked for.
+        complaints: what the browser wrote on its console, and errors of scripts. A policy that is broken is one.
+    """
+
+    page: Page
+    console: ConsoleSite
+    asked: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+    async def go(self, view: str) -> Page:
+        """Look at a view."""
+        await self.page.goto(f"{self.console.url}/{view}", wait_until="load")
+        return self.page
+
+    def check(self) -> None:
+        """Nothing came from elsewhere, and the browser has nothing to complain about."""
+        elsewhere = [url for url in self.asked if not url.startswith((f"{self.console.url}/", "data:", "about:"))]
+        assert not elsewhere, elsewhere
+        assert not self.complaints, self.complaints
+
+    async def check_accessible(self, name: str) -> None:
+        """axe finds nothing in light and in dark, wide and narrow. Pictures of all four are kept where they are wanted."""
+        for scheme in ("light", "dark"):
+            await self.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+            for width, height in (WIDE, NARROW):
+                await self.page.set_viewport_size({"width": width, "height": height})
+                found = await Axe().run(self.page)
+                assert found.violations_count == 0, f"{scheme} {width}: {found.generate_report()}"
+                overflow = await self.page.evaluate(
+                    "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+                )
+                assert overflow <= 0, f"{name}: {width} px are not enough, {overflow} are missing"
+                await self.picture(f"{name}-{scheme}-{'wide' if width == WIDE[0] else 'narrow'}")
+        await self.page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+
+    async def picture(self, name: str) -> None:
+        """Keep a picture, where they are wanted."""
+        if folder := os.environ.get(PICTURES):
+            await self.page.screenshot(path=Path(folder) / f"{name}.png", full_page=True)
+
+
+@asynccontextmanager
+async def visit(browser: Browser, console: ConsoleSite, role: Role | None) -> AsyncIterator[Visit]:
+    """A window of somebody who has signed in by a link, or of nobody. What must be so is checked in the end."""
+    context = await browser.new_context(
+        viewport={"width": WIDE[0], "height": WIDE[1]}, locale="en-GB", timezone_id="UTC"
+    )
+    context.set_default_timeout(30_000)
+    found = Visit(await context.new_page(), console)
+    context.on("request", lambda request: found.asked.append(request.url))
+    context.on(
+        "console", lambda said: found.complaints.append(said.text) if said.type in {"error", "warning"} else None
+    )
+    context.on("weberror", lambda error: found.complaints.append(str(error.error)))
+    try:
+        if role is not None:
+            await found.page.goto(console.link(role))
+            await found.page.wait_for_url(lambda url: "/sign-in" not in url)
+        yield found
+        found.check()
+    finally:
+        await context.close()
