@@ -35,6 +35,7 @@ from blindrelay.relay.store import tables
 from blindrelay.relay.store.entries import Accepted
 from blindrelay.relay.transparency.entries import append
 from blindrelay.relay.transparency.log import Log, Published
+from blindrelay.relay.transparency.shelf import Shelf
 
 #: Who asks when the operator asks.
 NOBODY: Final = Registrar()
@@ -87,6 +88,12 @@ class Insider:
     def log(self) -> Log:
         """The log `directory`. Its key is `log.settings.keys[0]`."""
         return self._relay.directory_log.log
+
+    @property
+    def _shelf(self) -> Shelf:
+        shelf = self.log.shelf
+        assert isinstance(shelf, Shelf)  # noqa: S101 - a relay of one node's
+        return shelf
 
     # Answers.
 
@@ -173,14 +180,14 @@ class Insider:
     def edit(self, entries: Sequence[bytes]) -> None:
         """Put other entries into the file in which the world reads them (of a log that is not large)."""
         bundle = Bundle.with_entry(0, self.log.published.checkpoint.size)
-        self.log.shelf.path(bundle).write_bytes(pack(entries))
+        self._shelf.path(bundle).write_bytes(pack(entries))
 
     async def rewrite(self, entries: Sequence[bytes], folder: Path, clock: Clock) -> None:
         """Publish the log with other entries, all its files and a signature, in its place."""
         other = await self.second_log(entries, folder, clock)
         await other.close()
-        shutil.copytree(folder, self.log.shelf.folder, dirs_exist_ok=True)
-        self.log.shelf.read.cache_clear()
+        shutil.copytree(folder, self._shelf.folder, dirs_exist_ok=True)
+        self._shelf.read.cache_clear()
         self.log.published = other.published
 
     # Devices.

@@ -1,8 +1,8 @@
 """The log `directory`: an entry for each root, statement and revocation, and the proofs that look-ups answer with."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
 
 import sqlalchemy
 from sqlalchemy import Connection
@@ -16,6 +16,8 @@ from blindrelay.relay.identity import Identity
 from blindrelay.relay.store import tables
 from blindrelay.relay.transparency.entries import append
 from blindrelay.relay.transparency.log import Log, Published
+
+T = TypeVar("T")
 
 # How long a look-up waits for what it answers with to be in the log. Witnesses answer within milliseconds, or not at all.
 PATIENCE: Final = 5.0
@@ -47,8 +49,16 @@ class DirectoryLog:
                 ErrorCode.UNAVAILABLE, "the directory's log could not be published with its witnesses: try again later"
             ) from None
         published = self.log.published
-        included = [Included(index=index, path=list(self.log.inclusion(index, published))) for index in indices]
-        return included, Head(checkpoint=published.note, consistency=self._consistency(seen, published))
+
+        def proofs() -> tuple[list[Included], Head]:
+            included = [Included(index=index, path=list(self.log.inclusion(index, published))) for index in indices]
+            return included, Head(checkpoint=published.note, consistency=self._consistency(seen, published))
+
+        return await self._made(proofs)
+
+    async def _made(self, proofs: Callable[[], T]) -> T:
+        """Proofs are made of tiles: of files here and now, of rows in a thread."""
+        return proofs() if self.log.shelf.is_near else await asyncio.to_thread(proofs)
 
     def _consistency(self, seen: int, published: Published) -> list[bytes]:
         # More than there is: nothing can prove that, and whoever has seen it knows what it means.
@@ -59,7 +69,7 @@ class DirectoryLog:
         published = self.log.published
         if not published.note:
             raise RequestRefused(ErrorCode.UNAVAILABLE, "the directory's log has not been published yet")
-        proofs = [self._consistency(size, published) for size in request.seen]
+        proofs = await self._made(lambda: [self._consistency(size, published) for size in request.seen])
         return rpc.ProvenHead(checkpoint=published.note, consistency=proofs)
 
 

@@ -25,6 +25,7 @@ from blindrelay.protocol.transparency.tiles import Tree
 from blindrelay.relay.errors import HistoryLost, StoreError
 from blindrelay.relay.transparency.entries import Source
 from blindrelay.relay.transparency.growth import Growth
+from blindrelay.relay.transparency.pieces import HeadMoved, Pieces
 from blindrelay.relay.transparency.shelf import Shelf
 from blindrelay.relay.transparency.witnesses import Witnesses
 
@@ -60,7 +61,9 @@ class Published:
 class Log:
     """An open log. Use `Log.open`, `close` when done."""
 
-    def __init__(self, shelf: Shelf, source: Source, settings: LogSettings, clock: Clock, published: Published) -> None:
+    def __init__(
+        self, shelf: Pieces, source: Source, settings: LogSettings, clock: Clock, published: Published
+    ) -> None:
         self.published = published
         self.settings = settings
         self.shelf = shelf
@@ -83,26 +86,63 @@ class Log:
             HistoryLost: the store does not have the entries that were published, or the files are not those of this log: to go
                 on would be to show the world a second history.
         """
-        shelf = Shelf(folder)
+        log = await cls.show(Shelf(folder), source, settings, clock)
+        await log.take_up()
+        return log
+
+    @classmethod
+    async def show(cls, shelf: Pieces, source: Source, settings: LogSettings, clock: Clock) -> Self:
+        """Show what is published, and publish nothing before `take_up`. Raises `HistoryLost`, as `open`."""
         published = await asyncio.to_thread(_last, shelf, settings)
         size, stored = published.checkpoint.size, await source.count()
         if stored < size:
             raise HistoryLost(
-                f"{folder} shows {size} entries, and the database has {stored}: it is an older copy. Restore the newest one; "
-                "a log that forgets what it has shown is no log"
+                f"{shelf.name} shows {size} entries, and the database has {stored}: it is an older copy. Restore the newest "
+                "one; a log that forgets what it has shown is no log"
             )
-        log = cls(shelf, source, settings, clock, published)
+        return cls(shelf, source, settings, clock, published)
+
+    async def take_up(self) -> None:
+        """Publish from now on; first what is committed and not published yet. Of the nodes of a relay one does.
+
+        Raises `HistoryLost`, as `open`.
+        """
+        await self.follow()
         try:
-            log._growth = await log._where_it_goes_on()
+            self._growth = await self._where_it_goes_on()
         except Malformed as error:
             raise HistoryLost(
-                f"{folder} shows other entries than the database has ({error}): it is another relay's, or an older copy. "
-                "Restore the one that belongs here"
+                f"{self.shelf.name} shows other entries than the database has ({error}): it is another relay's, or an older "
+                "copy. Restore the one that belongs here"
             ) from error
-        log._worker = asyncio.create_task(log._work())
+        self._closing = False
+        self._worker = asyncio.create_task(self._work())
         with contextlib.suppress(OSError, StoreError):  # it has been logged, and is tried again
-            await log.publish()
-        return log
+            await self.publish()
+
+    async def lay_down(self) -> None:
+        """Publish no more, at once: what was under way is another node's by now."""
+        worker, self._worker, self._growth = self._worker, None, None
+        if worker is not None:
+            worker.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await worker
+        for done in self._asked:
+            _answer(done, False)
+        self._asked.clear()
+
+    async def follow(self) -> None:
+        """Show what another node has published by now.
+
+        Raises what the store raises, and `Malformed` or `VerificationFailed` for what is not this log's.
+        """
+        note = await asyncio.to_thread(self.shelf.checkpoint)
+        if note is None or note == self.published.note:
+            return
+        checkpoint = _ours(note, self.settings)
+        if checkpoint.size >= self.published.checkpoint.size:
+            self.published = Published(checkpoint, note)
+            await self._tell()
 
     async def close(self) -> None:
         """Finish publishing what is being published. What is committed and not published is published after the next start."""
@@ -133,7 +173,7 @@ class Log:
 
         Cancelling does not take it back. Raises what the store raises; `OSError` when the files cannot be written or read.
         """
-        if self._closing:
+        if self._closing or self._worker is None:
             return False
         done = asyncio.get_running_loop().create_future()
         self._asked.append(done)
@@ -179,6 +219,10 @@ class Log:
             failure: Exception = error
         except StoreError as error:  # whoever looks after the store says more
             log.warning("a log cannot be read from the store")
+            failure = error
+        except HeadMoved as error:  # who leads has changed; what this node does not know yet it reads first
+            log.warning("a log is published by another node")
+            await self.follow()
             failure = error
         except Exception as error:  # a bug of ours must not be the end of it
             log.exception("a log cannot be published")
@@ -239,9 +283,12 @@ class Log:
             return False
         await asyncio.to_thread(self.shelf.publish, note)
         self.published = Published(checkpoint, note)
+        await self._tell()
+        return True
+
+    async def _tell(self) -> None:
         async with self._turned:
             self._turned.notify_all()
-        return True
 
     def _kept(self, text: str) -> Note:
         """What has been published with this text already: a witness that is down now is not taken back what it has said."""
@@ -261,7 +308,7 @@ def _answer(done: "asyncio.Future[bool]", outcome: bool | Exception) -> None:
         done.set_result(outcome)
 
 
-def _last(shelf: Shelf, settings: LogSettings) -> Published:
+def _last(shelf: Pieces, settings: LogSettings) -> Published:
     """The checkpoint that was published last, once it has been seen to be ours and to fit the tiles."""
     data = shelf.checkpoint()
     if data is None:
@@ -270,17 +317,22 @@ def _last(shelf: Shelf, settings: LogSettings) -> Published:
         checkpoint = _checked(data, shelf, settings)
     except (Malformed, VerificationFailed, OSError) as error:
         raise HistoryLost(
-            f"the log in {shelf.folder} cannot be continued ({error}): restore its folder and its key from a backup"
+            f"{shelf.name} cannot be continued ({error}): restore it and its key from a backup"
         ) from error
     return Published(checkpoint, data)
 
 
-def _checked(data: bytes, shelf: Shelf, settings: LogSettings) -> Checkpoint:
+def _checked(data: bytes, shelf: Pieces, settings: LogSettings) -> Checkpoint:
+    checkpoint = _ours(data, settings)
+    if Tree(checkpoint.size, shelf.read).root() != checkpoint.root:
+        raise CheckpointRejected("its tiles lead to another root")
+    return checkpoint
+
+
+def _ours(data: bytes, settings: LogSettings) -> Checkpoint:
     note = Note.parse(data)
     checkpoint = Checkpoint.parse(note.text)
     ours = any(note.is_signed_by(key.verifier) for key in settings.keys)
     if checkpoint.origin != settings.trust.log.name or not ours:
         raise CheckpointRejected("another log's key has signed it")
-    if Tree(checkpoint.size, shelf.read).root() != checkpoint.root:
-        raise CheckpointRejected("its tiles lead to another root")
     return checkpoint

@@ -17,10 +17,13 @@ _REMEMBERED: Final = 1_024
 
 
 class Shelf:
-    """A folder of published files. It blocks; used by one thread at a time, but for `read`, `fetch` and `path`."""
+    """A folder of published files: `pieces.Pieces`. `path` may be called from any thread, too."""
+
+    is_near = True
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.name = f"the log in {folder}"
         for parent in _make_folder(folder):
             files.sync_folder(parent)
         self.read = lru_cache(_REMEMBERED)(self._read)

@@ -9,6 +9,7 @@ from blindrelay.protocol.transparency.keys import SigningKey
 from blindrelay.protocol.transparency.policy import Trust, Witness
 from blindrelay.protocol.transparency.tiles import TILE_WIDTH, Tile
 from blindrelay.relay.transparency.log import Log, LogSettings
+from blindrelay.relay.transparency.shelf import Shelf
 
 from .merkle import LOG
 from .party import HandClock
@@ -39,6 +40,14 @@ class Publisher:
             self.have(size)
         settings = LogSettings(self.trust, self.keys or (self.key,), REFRESH)
         log = await Log.open(folder or self.folder, source or self.source, settings, self.clock)
+        self.stack.push_async_callback(log.close)
+        return log
+
+    async def show(self) -> Log:
+        """The same log at another node, which does not publish."""
+        log = await Log.show(
+            Shelf(self.folder), self.source, LogSettings(self.trust, self.keys or (self.key,), REFRESH), self.clock
+        )
         self.stack.push_async_callback(log.close)
         return log
 

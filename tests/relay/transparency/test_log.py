@@ -101,7 +101,7 @@ class TestHistory:
             path.unlink()
         else:
             path.write_bytes(spoil(path.read_bytes()))
-        with pytest.raises(HistoryLost, match=r"cannot be continued .*: restore its folder and its key from a backup"):
+        with pytest.raises(HistoryLost, match=r"cannot be continued .*: restore it and its key from a backup"):
             await publisher.open()
 
     async def test_another_key_does_not_go_on(self, publisher: Publisher) -> None:
@@ -369,3 +369,41 @@ def files(folder: Path) -> dict[str, bytes]:
     """All that is shown."""
     paths = [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]
     return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
+
+
+class TestTurns:
+    """Of several nodes that show a log, one at a time publishes it."""
+
+    async def test_who_only_shows_a_log_publishes_nothing(self, publisher: Publisher) -> None:
+        """And says so to whoever asks it to."""
+        log = await publisher.open(3)
+        shown = await publisher.show()
+        publisher.have(5)
+
+        assert not await shown.publish()
+        publisher.check(log, 3)
+
+    async def test_what_another_node_publishes_is_followed(self, publisher: Publisher) -> None:
+        """Whoever waits for an entry hears of it then."""
+        log = await publisher.open(3)
+        shown = await publisher.show()
+        waiting = asyncio.create_task(shown.wait_published(4))
+        publisher.have(5)
+        assert await log.publish()
+
+        await shown.follow()
+        await waiting
+        assert shown.published == log.published
+
+    async def test_the_next_node_goes_on_where_the_last_one_stopped(self, publisher: Publisher) -> None:
+        """Though nobody has told it how far that was."""
+        log = await publisher.open(3)
+        following = await publisher.show()
+        publisher.have(300)
+        assert await log.publish()
+        await log.lay_down()
+        publisher.have(600)
+        await following.take_up()
+
+        publisher.check(following, 600)
+        assert not await log.publish(), "the other one has stopped"
