@@ -184,10 +184,9 @@ async def _process(module: str, arguments: Sequence[str]) -> AsyncIterator[async
     try:
         yield process
     finally:
-        if process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)
-            await process.wait()
+        with contextlib.suppress(ProcessLookupError):  # its children, too, if it is gone and they are not
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
 
 
 async def _read(stream: asyncio.StreamReader | None) -> str:

@@ -72,12 +72,11 @@ class RelayUnderProof:
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", module, str(self.data), *options),
-                # It leaves when this pipe closes: a harness that dies leaves nobody behind.
+                # It leaves when this pipe closes, and is of the harness's process group: one that dies leaves nobody behind.
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
                 limit=1 << 22,
-                start_new_session=True,
                 cwd=self.folder,
                 env={
                     **os.environ,
