@@ -5,6 +5,7 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -81,8 +82,9 @@ def _width(use: Use) -> int:
     return len(set(use.instrument.reach) & METADATA)
 
 
+@cache
 def shipped() -> Policies:
-    """The packs that come along."""
+    """The packs that come along. Nobody changes them while a run goes on."""
     return Policies.load(list(pack_folders()))
 
 

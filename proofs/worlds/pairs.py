@@ -20,6 +20,7 @@ from blindrelay.proofs.evidence import keylog
 from blindrelay.proofs.evidence.parent import leave_with_the_parent
 from blindrelay.proofs.worlds import seen, template
 from blindrelay.proofs.worlds.chance import same
+from blindrelay.proofs.worlds.economy import economise, quick_folder
 from blindrelay.proofs.worlds.play import World
 from blindrelay.proofs.worlds.script import Script, draw
 from blindrelay.proofs.worlds.seen import Seen
@@ -79,6 +80,7 @@ class Pairs:
         found = await asyncio.to_thread(seen.look, world, wire, self._folder / "keylog")
         found["pauses that were asked for"] = timers.asked
         await asyncio.to_thread(_remove, folder, wire)
+        (self._folder / "keylog").write_bytes(b"")  # else it is read again for every world after this one
         return found
 
 
@@ -120,7 +122,8 @@ def _around(one: str, other: str) -> tuple[str, str]:
 
 async def run(first: int, count: int, say: Callable[[dict[str, Any]], None]) -> None:
     """Play `count` pairs, from the seed `first` on."""
-    with tempfile.TemporaryDirectory(prefix="blindrelay-worlds-") as name:
+    economise()
+    with tempfile.TemporaryDirectory(prefix="blindrelay-worlds-", dir=quick_folder()) as name:
         folder = Path(name)
         keylog.keep(folder / "keylog")
         (folder / "template").mkdir()

@@ -6,6 +6,7 @@ is drawn as well, so that a difference can be traced to the way that causes it.
 
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from random import Random
 from typing import Final
 
@@ -168,6 +169,7 @@ def _in_the_same_bucket(words: Random, size: int, longest: int, *, is_mail: bool
     return size
 
 
+@cache
 def _bucket(length: int) -> int:
     return padme(max(length, MIN_BUCKET))
 
