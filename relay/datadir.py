@@ -12,11 +12,15 @@
 | `blindrelay.toml`   | configuration, if anybody wrote one                                       |
 
 The directory has mode 0700 and every file 0600. There is no key of a tenant or device in it.
+
+What a relay is known by (`relay.key` and `.crt`, `registration-code`, `log-keys/`, the desk's key) is in an identity directory
+instead when several nodes are one relay: they all have the same, and none of them writes it (`blindrelay.relay.cluster.identity`).
 """
 
 import fcntl
 import os
 import secrets
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -44,14 +48,19 @@ _FILE_MODE = 0o600
 class DataDirectory:
     """An open data directory, locked against other relays. A context manager; `close` gives the lock back."""
 
-    def __init__(self, path: Path, lock: int, registration_code: str) -> None:
+    def __init__(self, path: Path, identity: Path, lock: int, registration_code: str) -> None:
         self.path = path
+        self.identity = identity
         self._lock = lock
         self._registration_code = registration_code
 
     @classmethod
-    def open(cls, path: Path, *, now: float, lifetime: timedelta = CERTIFICATE_LIFETIME) -> Self:
+    def open(
+        cls, path: Path, *, now: float, lifetime: timedelta = CERTIFICATE_LIFETIME, identity: Path | None = None
+    ) -> Self:
         """Open `path`, creating what is not there; a new certificate is good from `now` (epoch seconds) for `lifetime`.
+
+        `identity`: where that is which the nodes of one relay have in common; nothing is created there.
 
         Raises:
             DataDirectoryInUse: a relay runs on it.
@@ -65,13 +74,13 @@ class DataDirectory:
         except OSError as error:
             raise Unreadable(f"{path} cannot be used as a data directory: {error.strerror}") from error
         try:
-            return cls._fill(path, lock, now, lifetime)
+            return cls._fill(path, lock, now, lifetime, identity)
         except BaseException:
             os.close(lock)
             raise
 
     @classmethod
-    def _fill(cls, path: Path, lock: int, now: float, lifetime: timedelta) -> Self:
+    def _fill(cls, path: Path, lock: int, now: float, lifetime: timedelta, identity: Path | None) -> Self:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
@@ -80,20 +89,21 @@ class DataDirectory:
             ) from error
         try:
             _check_version(path / "version")
-            _create_certificate(path, now, lifetime)
-            return cls(path, lock, _registration_code(path / "registration-code"))
+            if identity is None:
+                create_identity(path, now, lifetime)
+            return cls(path, identity or path, lock, registration_code(identity or path))
         except OSError as error:
             raise Unreadable(f"{error.filename or path} cannot be read or written: {error.strerror}") from error
 
     @property
     def key(self) -> Path:
         """The relay's TLS private key."""
-        return self.path / "relay.key"
+        return self.identity / "relay.key"
 
     @property
     def certificate(self) -> Path:
         """The relay's TLS certificate: what clients trust."""
-        return self.path / "relay.crt"
+        return self.identity / "relay.crt"
 
     @property
     def database(self) -> Path:
@@ -137,10 +147,24 @@ def _check_version(path: Path) -> None:
         )
 
 
-def _registration_code(path: Path) -> str:
+def create_identity(
+    folder: Path, now: float, lifetime: timedelta = CERTIFICATE_LIFETIME, hosts: Sequence[str] = ()
+) -> None:
+    """Make the TLS key and certificate and the registration code that are not in `folder` yet.
+
+    The certificate is good for localhost and for `hosts`, names or addresses. Raises `OSError`; `Unreadable`: one of key and
+    certificate is there without the other.
+    """
+    _create_certificate(folder, now, lifetime, hosts)
+    path = folder / "registration-code"
     if not path.exists():
         files.write_durably(path, f"{secrets.token_urlsafe(_CODE_BYTES)}\n".encode())
     path.chmod(_FILE_MODE)
+
+
+def registration_code(folder: Path) -> str:
+    """The registration code in `folder`. Raises `OSError`; `Unreadable`: it is none."""
+    path = folder / "registration-code"
     code = path.read_bytes().decode("ascii", "replace").strip()
     # An empty file must not mean that an empty password registers tenants.
     if len(code) < 16 or not code.isascii():
@@ -148,7 +172,7 @@ def _registration_code(path: Path) -> str:
     return code
 
 
-def _create_certificate(folder: Path, now: float, lifetime: timedelta) -> None:
+def _create_certificate(folder: Path, now: float, lifetime: timedelta, hosts: Sequence[str]) -> None:
     key_path, certificate_path = folder / "relay.key", folder / "relay.crt"
     if certificate_path.exists() != key_path.exists():
         lost, left = (key_path, certificate_path) if certificate_path.exists() else (certificate_path, key_path)
@@ -158,19 +182,17 @@ def _create_certificate(folder: Path, now: float, lifetime: timedelta) -> None:
         return
     key = ec.generate_private_key(ec.SECP256R1())
     pem = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    certificate = _self_signed(key, datetime.fromtimestamp(now, UTC), lifetime)
+    certificate = _self_signed(key, datetime.fromtimestamp(now, UTC), lifetime, hosts)
     files.write_durably(key_path, pem)
     files.write_durably(certificate_path, certificate.public_bytes(Encoding.PEM))
 
 
-def _self_signed(key: ec.EllipticCurvePrivateKey, now: datetime, lifetime: timedelta) -> x509.Certificate:
+def _self_signed(
+    key: ec.EllipticCurvePrivateKey, now: datetime, lifetime: timedelta, hosts: Sequence[str]
+) -> x509.Certificate:
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "blindrelay")])
     public_key = key.public_key()
-    names = [
-        x509.DNSName("localhost"),
-        x509.IPAddress(ip_address("127.0.0.1")),
-        x509.IPAddress(ip_address("::1")),
-    ]
+    names = [_general_name(host) for host in dict.fromkeys(("localhost", "127.0.0.1", "::1", *hosts))]
     usage = x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,
@@ -198,3 +220,10 @@ def _self_signed(key: ec.EllipticCurvePrivateKey, now: datetime, lifetime: timed
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(public_key), critical=False)
         .sign(key, hashes.SHA256())
     )
+
+
+def _general_name(host: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ip_address(host))
+    except ValueError:
+        return x509.DNSName(host)
