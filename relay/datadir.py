@@ -13,8 +13,8 @@
 
 The directory has mode 0700 and every file 0600. There is no key of a tenant or device in it.
 
-What a relay is known by (`relay.key`, `relay.crt`, `registration-code`, `log-keys/`, the desk's key) is in an identity directory
-instead when several nodes are one relay: all have the same, and none writes it (`blindrelay.relay.cluster.identity`).
+What a relay is known by (`relay.key`, `relay.crt`, `registration-code`, `log-keys/`, the desk's key) is in an identity
+directory instead when several nodes are one relay: all have the same, none writes it (`blindrelay.relay.cluster.identity`).
 """
 
 import fcntl
