@@ -14,6 +14,7 @@ from blindrelay.cli.output import JSON_OPTION, console, emit, printable, write_w
 from blindrelay.cli.prove_views import show
 from blindrelay.proofs import reports
 from blindrelay.proofs.checks import catalogue
+from blindrelay.proofs.evidence.scope import Scope
 from blindrelay.proofs.prove import Say
 from blindrelay.proofs.prove import prove as carry_out
 
@@ -64,7 +65,7 @@ def prove(
         if any(keep.iterdir()):
             raise click.UsageError(f"{keep} is not empty: name a folder for the evidence alone")
     with progress() as say:
-        proof = asyncio.run(carry_out(quick=quick, checks=checks, say=say, keep=keep))
+        proof = asyncio.run(carry_out(Scope(quick=quick), checks=checks, say=say, keep=keep))
     if as_json:
         emit(reports.as_json(proof))
     else:

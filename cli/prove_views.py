@@ -13,12 +13,12 @@ _GOOD, _BAD = "[green]✓[/green]", "[red]✗[/red]"
 
 def show(output: Console, proof: Proof) -> None:
     """Print it."""
-    facts = proof.facts
-    output.print(
-        f"A run with {facts['enterprises']} enterprises, {facts['devices']} devices, {facts['letters']} letters, "
-        f"{facts['requests']} requests with {facts['demands']} demands under {facts['instruments']} instruments, "
-        f"{facts['packages']} packages, {facts['canaries']} canaries.\n"
-    )
+    if facts := proof.facts:
+        output.print(
+            f"A run with {facts['enterprises']} enterprises, {facts['devices']} devices, {facts['letters']} letters, "
+            f"{facts['requests']} requests with {facts['demands']} demands under {facts['instruments']} instruments, "
+            f"{facts['packages']} packages, {facts['canaries']} canaries.\n"
+        )
     for lock in Lock:
         if verdicts := proof.of(lock):
             mark = _GOOD if all(verdict.passed for verdict in verdicts) else _BAD

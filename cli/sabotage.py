@@ -1,25 +1,32 @@
 """`blindrelay sabotage`: deliberate leaks, each of which a check must find."""
 
 import asyncio
-import json
 from pathlib import Path
 
 import click
 from rich import box
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.cli.lazy import OrderedGroup
-from blindrelay.cli.output import JSON_OPTION, console, emit, printable
+from blindrelay.cli.output import JSON_OPTION, console, emit
 from blindrelay.cli.prove import progress
+from blindrelay.cli.sabotage_views import show_control, show_row
 from blindrelay.proofs.checks import catalogue as checks
-from blindrelay.proofs.prove import prove
-from blindrelay.proofs.saboteurs import catalogue, matrix
-from blindrelay.proofs.saboteurs.matrix import Row
+from blindrelay.proofs.prove import Proof
+from blindrelay.proofs.saboteurs import catalogue, matrix, quick
+from blindrelay.proofs.saboteurs.matrix import Matrix, Plan, Row
+from blindrelay.proofs.saboteurs.model import Saboteur
+from blindrelay.proofs.saboteurs.results import Control, Killed, KillMatrix, control
 
-_NAMES = click.argument("names", nargs=-1, metavar="[NAME]...")
+_CHECK_FILES = click.option(
+    "--check-file",
+    "check_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="A check of your own, which the saboteur names. May be repeated.",
+)
 
 
 @click.group(cls=OrderedGroup)
@@ -27,7 +34,7 @@ def sabotage() -> None:
     """See that every check can fail.
 
     A saboteur makes the relay, a client, a policy or the build leak in one way, in the processes of one run. A leak that no
-    check finds is a bug in the checks.
+    check finds is a bug in the checks. How to write one of your own: docs/how-to/write-a-saboteur.md.
     """
 
 
@@ -55,22 +62,35 @@ def list_(*, as_json: bool) -> None:
         console().print(table)
 
 
-@sabotage.command()
-@click.argument("name")
-@click.option("--all-checks", is_flag=True, help="Run every check, not those alone that have to find it.")
+@sabotage.command(
+    epilog="""\b
+Examples:
+  blindrelay sabotage run subject-outside
+  blindrelay sabotage run ./my_saboteur.py                    one of your own
+  blindrelay sabotage run ./my_saboteur.py --check-file ./my_check.py
+  blindrelay sabotage run ghost-device --all-checks           what do the other checks say?
+"""
+)
+@click.argument("name", metavar="NAME|FILE.py")
+@click.option(
+    "--all-checks", is_flag=True, help="A whole quick run before every check, not before those that must find it."
+)
+@_CHECK_FILES
 @JSON_OPTION
-def run(*, name: str, all_checks: bool, as_json: bool) -> int:
+def run(*, name: str, all_checks: bool, check_files: tuple[str, ...], as_json: bool) -> int:
     """Let one saboteur loose, and see which check finds it.
 
-    The exit code is 0 if it was found for the right reason, else 1.
+    It takes seconds: no more of a run is made than it shows in. The exit code is 0 if it was found for the right reason,
+    else 1.
     """
-    _known([name])
+    _load(check_files)
+    saboteur = _found(name)
     with progress() as say:
-        row = asyncio.run(matrix.run(name, checks.NAMES if all_checks else (), say))
+        row = asyncio.run(matrix.run(saboteur, _plan(saboteur, all_checks=all_checks), say))
     if as_json:
-        emit(row.record())
+        emit(Killed.of(row).model_dump(mode="json"))
     else:
-        _show(console(), row)
+        show_row(console(), row)
     return ExitCode.OK if row.is_caught else ExitCode.FAILED
 
 
@@ -78,80 +98,99 @@ def run(*, name: str, all_checks: bool, as_json: bool) -> int:
     "matrix",
     epilog="""\b
 Examples:
-  blindrelay sabotage matrix                             all of them, each against every check
-  blindrelay sabotage matrix subject-outside ghost-device --no-honest
+  blindrelay sabotage matrix                             all of them, each before the checks that must find it
+  blindrelay sabotage matrix --quick                     some of them: each lock, each check
+  blindrelay sabotage matrix subject-outside ./my_saboteur.py
+  blindrelay sabotage matrix --out kill-matrix.json      for programs: docs/reference/kill-matrix.md
 """,
 )
-@_NAMES
-@click.option("--honest/--no-honest", default=True, show_default=True, help="Also run the honest system.")
+@click.argument("names", nargs=-1, metavar="[NAME|FILE.py]...")
+@click.option("--quick", "is_quick", is_flag=True, help="One for each lock and each check, for every day.")
 @click.option(
-    "--all-checks/--own-checks", default=True, show_default=True, help="Every check, or those that must find it."
+    "--honest/--no-honest", default=True, show_default=True, help="Also run the honest system in the same ways."
 )
+@click.option(
+    "--all-checks", is_flag=True, help="Each in a whole quick run before every check: takes six times as long."
+)
+@_CHECK_FILES
 @click.option("--jobs", "-j", type=click.IntRange(1, 64), default=2, show_default=True, help="So many at once.")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="Write the table as JSON to this file.")
+@click.option(
+    "--out",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Write what came of it to this file, as JSON. What an earlier file says of saboteurs that are not run now stays.",
+)
 @JSON_OPTION
 def matrix_(
-    *, names: tuple[str, ...], honest: bool, all_checks: bool, jobs: int, out: Path | None, as_json: bool
+    *,
+    names: tuple[str, ...],
+    is_quick: bool,
+    honest: bool,
+    all_checks: bool,
+    check_files: tuple[str, ...],
+    jobs: int,
+    out: Path | None,
+    as_json: bool,
 ) -> int:
-    """Run saboteurs, and fail unless each is found for the right reason, and the honest system passes."""
-    chosen = list(names) or catalogue.names()
-    _known(chosen)
-    rows: list[Row] = []
-    output = console()
-    is_clean = True
+    """Run saboteurs, and fail unless each is found for the right reason, and nothing in the honest system.
+
+    Each is let loose in as much of a run as it shows in, and the honest system runs in the same ways, as a control.
+    """
+    _load(check_files)
+    if names and is_quick:
+        raise click.UsageError("name saboteurs, or say --quick: not both")
+    chosen = [_found(name) for name in names or (quick.NAMES if is_quick else catalogue.names())]
+    earlier = _earlier(out)
+    output, rows, controls = console(), list[Row](), list[Control]()
+
+    def done(row: Row) -> None:
+        rows.append(row)
+        if as_json:
+            emit(Killed.of(row).model_dump(mode="json"))
+        else:
+            show_row(output, row)
+
+    def compared(plan: Plan, proof: Proof) -> None:
+        controls.append(control(plan, proof))
+        if as_json:
+            emit(controls[-1].model_dump(mode="json"))
+        else:
+            show_control(output, controls[-1])
+
+    whole = Matrix([(saboteur, _plan(saboteur, all_checks=all_checks)) for saboteur in chosen])
     with progress() as say:
-        if honest:
-            proof = asyncio.run(prove(quick=True, say=say))
-            is_clean = proof.passed
-            if not as_json:
-                output.print(
-                    f"{_mark(is_clean)} the honest system: {'nothing found' if is_clean else 'FOUND SOMETHING'}"
-                )
-
-        def done(row: Row) -> None:
-            rows.append(row)
-            if as_json:
-                emit(row.record())
-            else:
-                _show(output, row)
-
-        asyncio.run(matrix.run_all(chosen, checks.NAMES if all_checks else (), jobs, done, say))
+        asyncio.run(whole.run(jobs, compared if honest else None, done, say))
     if out is not None:
-        found = sorted((row.record() for row in rows), key=lambda record: str(record["saboteur"]))
-        out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
+        results = KillMatrix.of(controls, [Killed.of(row) for row in rows])
+        (results if earlier is None else results.over(earlier, catalogue.names())).write(out)
     caught = sum(row.is_caught for row in rows)
+    is_clean = not any(each.found for each in controls)
     if not as_json:
         output.print(f"{caught} of {len(rows)} saboteurs found, each for the right reason")
+        if not is_clean:
+            output.print("[red]Something was found in the honest system, too: that finds nobody.[/red]")
     return ExitCode.OK if is_clean and caught == len(rows) else ExitCode.FAILED
 
 
-def _known(names: list[str]) -> None:
-    for name in names:
-        if name not in catalogue.names():
-            raise click.UsageError(f"there is no saboteur {name!r}: `blindrelay sabotage list` shows them")
+def _plan(saboteur: Saboteur, *, all_checks: bool) -> Plan:
+    return Plan.whole(saboteur) if all_checks else Plan.least(saboteur)
 
 
-def _mark(good: bool) -> str:
-    return "[green]✓[/green]" if good else "[red]✗[/red]"
+def _found(name: str) -> Saboteur:
+    try:
+        return catalogue.find(name)
+    except LookupError as error:
+        raise click.UsageError(str(error)) from error
 
 
-def _show(output: Console, row: Row) -> None:
-    output.print(
-        f"{_mark(row.is_caught)} [bold]{row.saboteur.name}[/bold]  {escape(row.saboteur.title)}", soft_wrap=True
-    )
-    if row.killer is not None:
-        check, finding = row.killer
-        output.print(
-            f"    [cyan]{check}[/cyan] ({finding.reason}), {row.seconds:.0f} s: {escape(printable(finding.text))}",
-            soft_wrap=True,
-        )
-        return
-    if row.error is not None:
-        output.print(f"    could not be run: {escape(printable(row.error))}", style="red", soft_wrap=True)
-    wanted = " or ".join(f"{check} ({reason})" for check, reason in sorted(row.saboteur.caught_by))
-    output.print(f"    [red]not found[/red] by {wanted}; noticed by {', '.join(row.noticed_by) or 'nobody'}")
-    for verdict in row.verdicts:
-        for finding in verdict.findings[:3]:
-            output.print(f"    {verdict.check} ({finding.reason}): {escape(printable(finding.text))}", soft_wrap=True)
-        if verdict.error:
-            output.print(f"    {verdict.check}: {escape(printable(verdict.error))}", soft_wrap=True)
+def _load(check_files: tuple[str, ...]) -> None:
+    for file in check_files:
+        checks.find(file)
+
+
+def _earlier(out: Path | None) -> KillMatrix | None:
+    if out is None or not out.exists():
+        return None
+    try:
+        return KillMatrix.read(out)
+    except ValueError as error:
+        raise click.UsageError(f"{out} is there, and is not a file of this command's: name another") from error

@@ -12,6 +12,7 @@ import blindrelay
 from blindrelay.proofs.attacks import catalogue
 from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.evidence.folder import Evidence
+from blindrelay.proofs.evidence.scope import Scope
 
 _ROOT: Final = str(Path(blindrelay.__file__).absolute().parents[1])
 
@@ -23,7 +24,7 @@ class NotTried(Exception):
 def examine(evidence: Evidence, report: Report) -> None:
     """Each attack is to be noticed by the party and the check that are named for it, before anything is lost."""
     failed = []
-    for outcome in _outcomes(evidence.manifest.saboteur):
+    for outcome in _outcomes(evidence.scope):
         name = f"{outcome['attack']}/{outcome['variant']}"
         if "failed" in outcome:
             failed.append(f"{name}: {outcome['failed']}")
@@ -36,9 +37,9 @@ def examine(evidence: Evidence, report: Report) -> None:
         raise NotTried(f"{len(failed)} attacks could not be carried out; the first: {failed[0]}")
 
 
-def _outcomes(saboteur: str) -> Iterator[dict[str, Any]]:
+def _outcomes(scope: Scope) -> Iterator[dict[str, Any]]:
     """Of a process that has the clients as they were in the run."""
-    command = [sys.executable, "-m", "blindrelay.proofs.evidence.attacks", *(["--saboteur", saboteur] * bool(saboteur))]
+    command = [sys.executable, "-m", "blindrelay.proofs.evidence.attacks", *scope.options]
     environment = {**os.environ, "PYTHONPATH": _ROOT}
     # It leaves when its standard input is closed: a check that is ended leaves nobody behind.
     with subprocess.Popen(  # noqa: S603 - our own module
@@ -65,5 +66,6 @@ CHECK: Final = Check(
     title="ghost devices, substituted keys, split views and rewritten logs are noticed before a letter is lost",
     reasons={attack.name: attack.title for attack in catalogue.every()},
     needs=("attacks carried out", "checks that noticed one"),
+    needs_a_run=False,
     examine=examine,
 )

@@ -12,6 +12,7 @@ from blindrelay.proofs.evidence.canaries import Canary, Kind
 from blindrelay.proofs.evidence.folder import Artefact, Evidence, Source
 from blindrelay.proofs.evidence.keyring import Keyring
 from blindrelay.proofs.evidence.mqtt import publishes
+from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.proofs.evidence.sweep import DEPTH, Hit, Sweep
 
 #: The relay is shown delivery tokens, and must not keep them.
@@ -156,6 +157,7 @@ CHECK: Final = Check(
         "bytes of package",
         "canaries: body of a message",
     ),
+    enough=(Stage.TALK,),
     examine=examine,
     examine_data=examine_data,
 )

@@ -26,6 +26,7 @@ from blindrelay.proofs.evidence import packages
 from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.manifest import Case
 from blindrelay.proofs.evidence.packages import NotAPackage
+from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.notices import DisclosureNotice, NoticeBody, ServiceNotice
 from blindrelay.protocol.transparency import leaf
@@ -295,5 +296,6 @@ CHECK: Final = Check(
         "unexplained": "a value is not that of a row in the relay's tables, or of the request",
     },
     needs=("packages", "records", "records of real-time orders", "notices"),
+    enough=(Stage.WAIT, Stage.ASK),
     examine=examine,
 )

@@ -13,6 +13,7 @@ from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
 from blindrelay.proofs.checks.rows import read
 from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.http import Exchanged, exchanges
+from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.relay.inventory import Place, declared
 
 _DATABASES: Final = {"relay.db": Place.DATABASE, "desk.sqlite": Place.DESK}
@@ -170,6 +171,7 @@ CHECK: Final = Check(
         "http-field": "an HTTP answer with a header or a field that it does not have",
     },
     needs=("columns", "files", "lines of the log", "HTTP answers"),
+    enough=(Stage.WAIT,),
     examine=examine,
     examine_data=examine_data,
 )

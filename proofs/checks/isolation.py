@@ -9,6 +9,7 @@ from typing import Final
 import blindrelay
 from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.evidence.folder import Evidence
+from blindrelay.proofs.evidence.scope import Stage
 
 _ROOMS: Final = ("relay", "policies", "protocol")
 _FOREIGN: Final = ("clients", "proofs", "cli")
@@ -120,5 +121,6 @@ CHECK: Final = Check(
         "subprocess": "the relay's process has started another",
     },
     needs=("modules of the relay's rooms", "modules that the relay has loaded"),
+    enough=(Stage.WAIT, Stage.LEAVE),
     examine=examine,
 )

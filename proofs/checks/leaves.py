@@ -19,6 +19,7 @@ from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
 from blindrelay.proofs.checks.public_log import CaseFile, entries_of, head_of, leaf, step_of, told, tree_of, trust_of
 from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.manifest import Case as Asked
+from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.errors import Malformed, VerificationFailed
 from blindrelay.protocol.transparency import directory
@@ -287,6 +288,7 @@ CHECK: Final = Check(
         "checkpoints compared", "steps of cases that the log has to have", "steps that have to be told of",
         "steps that must not be told of yet", "packages compared with their entries",
     ),
+    enough=(Stage.WAIT, Stage.ASK, Stage.AGE),
     examine=examine,
     examine_data=examine_data,
 )  # fmt: skip

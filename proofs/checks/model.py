@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from blindrelay.proofs.evidence.folder import Evidence
+from blindrelay.proofs.evidence.scope import Stage
 
 #: More findings of one reason say no more, and are counted.
 _SHOWN = 20
@@ -169,6 +170,8 @@ class Check:
         examine: does it. Whatever it raises makes the verdict an error.
         examine_data: the same for a data directory that is not of a run; None when it needs a run.
         needs_a_run: whether it reads what a run has left; one that does not begins at once.
+        enough: the parts of a run in which it can find most of what it finds: a saboteur that it has to find is let loose in
+            these alone, unless it says where else it shows.
     """
 
     name: str
@@ -179,6 +182,7 @@ class Check:
     examine: Callable[[Evidence, Report], None]
     examine_data: "Callable[[Deployment, Report], None] | None" = None
     needs_a_run: bool = True
+    enough: tuple[Stage, ...] = tuple(Stage)
 
 
 @dataclass(frozen=True, slots=True)

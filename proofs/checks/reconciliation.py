@@ -19,6 +19,7 @@ from blindrelay.proofs.evidence import packages
 from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.manifest import Case
 from blindrelay.proofs.evidence.packages import NotAPackage
+from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.protocol.address import DeviceAddress
 
 _GENESIS: Final = "0" * 64
@@ -323,6 +324,7 @@ CHECK: Final = Check(
         "notices that are due",
         "things tried that must not work",
     ),
+    enough=(Stage.WAIT, Stage.ASK, Stage.AGE),
     examine=examine,
     examine_data=examine_data,
 )

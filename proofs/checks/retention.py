@@ -10,6 +10,7 @@ from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
 from blindrelay.proofs.checks.rows import read
 from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.mqtt import acknowledgements, publishes
+from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.proofs.evidence.sweep import Needles
 from blindrelay.relay.config import Retention
 
@@ -178,6 +179,7 @@ CHECK: Final = Check(
         "bytes searched",
         "kept records",
     ),
+    enough=(Stage.WAIT, Stage.ASK, Stage.AGE),
     examine=examine,
     examine_data=examine_data,
 )

@@ -10,6 +10,7 @@ from typing import Final
 from blindrelay.proofs.checks import envelopes, grammar, views
 from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.evidence.folder import Connection, Evidence
+from blindrelay.proofs.evidence.scope import Stage
 
 
 def examine(evidence: Evidence, report: Report) -> None:
@@ -64,5 +65,6 @@ CHECK: Final = Check(
         "sealed connections",
         "things tried that must not work",
     ),
+    enough=(Stage.TALK, Stage.TRY),
     examine=examine,
 )

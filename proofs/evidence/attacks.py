@@ -1,6 +1,6 @@
 """Carries out everything that a malicious relay can try, against the clients as they are in this run.
 
-    python -m blindrelay.proofs.evidence.attacks [--saboteur NAME]
+    python -m blindrelay.proofs.evidence.attacks [--saboteur NAME] [--reasons ATTACK...]
 
 A process of its own: a saboteur of the clients is in here, and not where the checks are. A line of JSON for each attempt, to
 standard output: `blindrelay.proofs.attacks.model.Outcome.record`, or `attack`, `variant` and `failed` where none could be made.
@@ -15,11 +15,12 @@ from blindrelay.proofs.attacks import catalogue
 from blindrelay.proofs.attacks.model import Attack, Variant
 from blindrelay.proofs.attacks.play import carry_out
 from blindrelay.proofs.evidence.parent import leave_with_the_parent
+from blindrelay.proofs.evidence.scope import Scope
 from blindrelay.relay import logs
 
 
-async def _all() -> None:
-    for attack in catalogue.every():
+async def _all(scope: Scope) -> None:
+    for attack in filter(lambda attack: scope.wants(attack.name), catalogue.every()):
         for variant in attack.variants:
             sys.stdout.write(json.dumps(await _one(attack, variant)) + "\n")
             sys.stdout.flush()
@@ -35,7 +36,7 @@ async def _one(attack: Attack, variant: Variant) -> dict[str, object]:
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description="Carry out what a malicious relay can try.")
-    parser.add_argument("--saboteur", default="")
+    Scope.add_options(parser)
     arguments = parser.parse_args()
     leave_with_the_parent()
     logs.configure(level="error", as_json=True)  # to standard error
@@ -43,7 +44,7 @@ def main() -> None:
         from blindrelay.proofs.saboteurs.catalogue import find  # noqa: PLC0415 - honest runs import no saboteur
 
         find(arguments.saboteur).in_clients()
-    asyncio.run(_all())
+    asyncio.run(_all(Scope.of(arguments)))
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 from blindrelay.proofs.evidence import packages
 from blindrelay.proofs.evidence.manifest import FILE, Manifest
 from blindrelay.proofs.evidence.packages import NotAPackage
+from blindrelay.proofs.evidence.scope import WHOLE, Scope
 from blindrelay.proofs.evidence.tls import KeyLog, Opened, Unreadable, open_connection
 
 
@@ -52,13 +53,22 @@ class Evidence:
     """A folder that `record` fills.
 
     Attributes:
-        quick, saboteur: what kind of run it is; known before there is anything in the folder.
+        scope: what kind of run it is; known before there is anything in the folder.
     """
 
-    def __init__(self, folder: Path, *, quick: bool = False, saboteur: str = "") -> None:
+    def __init__(self, folder: Path, scope: Scope = WHOLE) -> None:
         self.folder = folder
-        self.quick = quick
-        self.saboteur = saboteur
+        self.scope = scope
+
+    @property
+    def quick(self) -> bool:
+        """Whether it is a quick run."""
+        return self.scope.quick
+
+    @property
+    def saboteur(self) -> str:
+        """The deliberate leak of the run, if there is one."""
+        return self.scope.saboteur
 
     @cached_property
     def manifest(self) -> Manifest:

@@ -1,7 +1,7 @@
 """Makes the evidence: runs a relay, lets people, authorities and operators do what they do, and keeps everything that the relay
 holds or emits. What is made of it is for the checks, which read the folder and nothing else.
 
-    python -m blindrelay.proofs.evidence.record FOLDER [--quick] [--saboteur NAME]
+    python -m blindrelay.proofs.evidence.record FOLDER [--quick] [--saboteur NAME] [--stages STAGE...] [--reasons REASON...]
 
 A process of its own: a saboteur of the clients is in here, and not where the checks are. Progress goes to standard output, a
 line of JSON for each stage.
@@ -37,6 +37,7 @@ from blindrelay.proofs.evidence.memory import can_dump
 from blindrelay.proofs.evidence.parent import leave_with_the_parent
 from blindrelay.proofs.evidence.probes import ClientProbes, DeskProbes
 from blindrelay.proofs.evidence.relay import RelayUnderProof
+from blindrelay.proofs.evidence.scope import Scope, Stage
 from blindrelay.proofs.evidence.tap import Tap
 from blindrelay.proofs.evidence.workload import LARGE, Workload
 from blindrelay.protocol.errors import BlindrelayError
@@ -51,19 +52,23 @@ _DAY: Final = 24 * _HOUR
 SETTINGS: Final = {"desk": {"max_requests_a_day": 10_000}}
 _SHORT_LIVED: Final = 1_800.0
 
-Stage = Callable[["Recording"], Awaitable[None]]
+#: The reason of the canary sweep for which memory is kept.
+_MEMORY: Final = "memory"
 
 
 class Recording:
     """One run, while it is going on."""
 
-    def __init__(self, folder: Path, *, quick: bool, saboteur: str) -> None:
+    def __init__(self, folder: Path, scope: Scope) -> None:
         self.folder = folder
-        self.quick = quick
+        self.scope = scope
+        self.quick = scope.quick
         self.clock = TurnedClock(folder / "clock")
         self.registry = Registry()
-        self.manifest = Manifest(quick=quick, saboteur=saboteur, began=self.clock.now(), settings=dict(SETTINGS))
-        self.relay = RelayUnderProof(folder, SETTINGS, saboteur)
+        self.manifest = Manifest(
+            quick=scope.quick, saboteur=scope.saboteur, began=self.clock.now(), settings=dict(SETTINGS)
+        )
+        self.relay = RelayUnderProof(folder, SETTINGS, scope.saboteur)
         began = datetime.fromtimestamp(int(self.clock.now()), UTC)
         self.bench = Bench(folder, self.relay.data, self.clock, self.registry, began)
         self.uses: list[Use] = []
@@ -88,7 +93,7 @@ class Recording:
         self.cast.plant_session_keys()
         tick = asyncio.get_running_loop().time()
         moment = Moment(name=name, at=self.clock.now(), tick=tick, outward=self.relay.outward())
-        if memory and can_dump():
+        if memory and can_dump() and self.scope.wants(_MEMORY):
             place = self.folder / "memory"
             place.mkdir(exist_ok=True)
             moment.memory_bytes = await asyncio.to_thread(self.relay.dump, place / name)
@@ -229,26 +234,26 @@ async def end(run: Recording) -> None:
     await run.look("stopped")
 
 
-STAGES: Final[tuple[tuple[str, Stage], ...]] = (
-    ("people write in both postures, under load", talk),
-    ("letters wait, and one expires", wait),
-    ("the relay tries what it could", try_clients),
-    ("authorities ask for everything under every pack", ask),
-    ("time passes, records go", age),
-    ("the relay leaves", end),
-)
+_PLAYED: Final[dict[Stage, Callable[[Recording], Awaitable[None]]]] = {
+    Stage.TALK: talk,
+    Stage.WAIT: wait,
+    Stage.TRY: try_clients,
+    Stage.ASK: ask,
+    Stage.AGE: age,
+    Stage.LEAVE: end,
+}
 
 
-async def record(folder: Path, *, quick: bool, saboteur: str, say: Callable[[str], None]) -> None:
+async def record(folder: Path, scope: Scope, say: Callable[[str], None]) -> None:
     """Make the evidence in `folder`, which exists and is empty. What goes wrong is written down as trouble."""
-    run = Recording(folder, quick=quick, saboteur=saboteur)
+    run = Recording(folder, scope)
     wire = folder / "wire"
     wire.mkdir()
     try:
         say("a relay, enterprises in six jurisdictions, their people and authorities")
         DataDirectory.open(run.relay.data, now=run.clock.now()).close()
         run.uses = uses(shipped())
-        if quick:
+        if scope.quick:
             run.uses = main_uses(run.uses)
         run.bench.enter(run.uses)
         async with Tap.open(wire, "mqtt") as mqtt, Tap.open(wire, "desk") as desk, run.relay as relay:
@@ -258,12 +263,12 @@ async def record(folder: Path, *, quick: bool, saboteur: str, say: Callable[[str
             run.bench.meet(DeskAddress("127.0.0.1", desk.port, ca))
             run.auditor = Auditor(folder, ca, run.clock)
             run.cast = Cast(RelayAddress("127.0.0.1", mqtt.port, ca, code), folder, run.clock, run.registry)
-            run.workload = Workload(run.cast, run.registry, _PATIENCE_UNDER_SABOTAGE if saboteur else _PATIENCE)
+            run.workload = Workload(run.cast, run.registry, _PATIENCE_UNDER_SABOTAGE if scope.saboteur else _PATIENCE)
             async with run.cast:
                 run.cast.plant_enterprise_keys()
-                for title, stage in STAGES:
-                    say(title)
-                    await _try(run, title, stage)
+                for stage in scope.stages:
+                    say(stage.about)
+                    await _try(run, stage)
                     mqtt.target, desk.target = relay.port, relay.desk_port
                 run.manifest.tenants, run.manifest.devices = run.cast.tenants(), run.cast.facts()
                 run.manifest.letters = run.workload.letters
@@ -271,19 +276,18 @@ async def record(folder: Path, *, quick: bool, saboteur: str, say: Callable[[str
         run.finish()
 
 
-async def _try(run: Recording, title: str, stage: Stage) -> None:
+async def _try(run: Recording, stage: Stage) -> None:
     try:
-        await stage(run)
+        await _PLAYED[stage](run)
     except (BlindrelayError, ClientError, OSError, TimeoutError, ValueError, LookupError) as error:
-        run.manifest.troubles.append(Trouble(stage=title, error=f"{type(error).__name__}: {error}"[:2_000]))
+        run.manifest.troubles.append(Trouble(stage=stage.about, error=f"{type(error).__name__}: {error}"[:2_000]))
 
 
 def main() -> None:
     """See the module."""
     parser = argparse.ArgumentParser(description="Make the evidence.")
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--quick", action="store_true")
-    parser.add_argument("--saboteur", default="")
+    Scope.add_options(parser)
     arguments = parser.parse_args()
     leave_with_the_parent()
     began = time.monotonic()
@@ -297,7 +301,7 @@ def main() -> None:
         from blindrelay.proofs.saboteurs.catalogue import find  # noqa: PLC0415 - honest runs import no saboteur
 
         find(arguments.saboteur).in_clients()
-    asyncio.run(record(arguments.folder, quick=arguments.quick, saboteur=arguments.saboteur, say=say))
+    asyncio.run(record(arguments.folder, Scope.of(arguments), say))
 
 
 if __name__ == "__main__":

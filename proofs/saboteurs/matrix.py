@@ -1,14 +1,22 @@
-"""The kill matrix: every saboteur against the checks, and which of them found it, for which reason, how fast."""
+"""The kill matrix: every saboteur against the checks, and which of them found it, for which reason, how fast.
+
+A saboteur is let loose in as much of a run as it shows in, and examined by the checks that have to find it. The honest system
+is run in just the same way, as a control: what is found there, too, has found nobody.
+"""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Self
 
+from blindrelay.proofs.checks import catalogue
 from blindrelay.proofs.checks.model import Finding, Verdict
-from blindrelay.proofs.prove import ProofFailed, Say, prove
-from blindrelay.proofs.saboteurs.catalogue import find
+from blindrelay.proofs.evidence.scope import Scope, Stage
+from blindrelay.proofs.prove import Proof, ProofFailed, Say, prove
+from blindrelay.proofs.saboteurs.catalogue import reference
 from blindrelay.proofs.saboteurs.model import Saboteur
+from blindrelay.protocol.clock import SystemClock
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +25,14 @@ class Row:
 
     Attributes:
         verdicts: of the checks that were run.
+        at: when it was run.
         error: why it could not be run, if so.
     """
 
     saboteur: Saboteur
     verdicts: tuple[Verdict, ...]
     seconds: float
+    at: datetime
     error: str | None = None
 
     @property
@@ -41,53 +51,85 @@ class Row:
         """Whether a check found it for the right reason."""
         return self.killer is not None
 
-    @property
-    def noticed_by(self) -> list[str]:
-        """Every check that found anything at all."""
-        return [verdict.check for verdict in self.verdicts if verdict.findings]
 
-    def record(self) -> dict[str, Any]:
-        """For programs."""
-        killer = self.killer
-        return {
-            "saboteur": self.saboteur.name,
-            "title": self.saboteur.title,
-            "lock": self.saboteur.lock.value,
-            "caught": self.is_caught,
-            "by": killer and killer[0],
-            "reason": killer and killer[1].reason,
-            "said": killer and killer[1].text,
-            "noticed_by": self.noticed_by,
-            "seconds": round(self.seconds, 1),
-            "error": self.error,
-        }
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How somebody is run: `scope` without a saboteur, and the checks, by name."""
+
+    scope: Scope
+    checks: tuple[str, ...]
+
+    @classmethod
+    def whole(cls, saboteur: Saboteur) -> Self:
+        """A whole quick run, before every check of ours and those that have to find it."""
+        return cls(Scope(quick=True), tuple(dict.fromkeys((*catalogue.NAMES, *saboteur.checks))))
+
+    @classmethod
+    def least(cls, saboteur: Saboteur) -> Self:
+        """No more than shows a saboteur to the checks that have to find it."""
+        checks = [catalogue.find(name) for name in saboteur.checks]
+        enough = saboteur.shows_in or {stage for check in checks if check.needs_a_run for stage in check.enough}
+        stages = tuple(stage for stage in Stage if stage in enough)
+        return cls(Scope(quick=True, stages=stages, reasons=saboteur.reasons), saboteur.checks)
 
 
-async def run(name: str, checks: Sequence[str] = (), say: Say = lambda _: None) -> Row:
-    """Let one saboteur loose, and examine what comes of it.
-
-    Args:
-        checks: by name; without any, those that have to find it.
-    """
-    saboteur = find(name)
-    wanted = checks or sorted({check for check, _ in saboteur.caught_by})
+async def run(saboteur: Saboteur, plan: Plan, say: Say = lambda _: None) -> Row:
+    """Let a saboteur loose, and examine what comes of it."""
+    at = datetime.fromtimestamp(int(SystemClock().now()), UTC)
     try:
-        proof = await prove(quick=True, checks=wanted, saboteur=name, say=say)
+        proof = await prove(replace(plan.scope, saboteur=reference(saboteur.name)), checks=plan.checks, say=say)
     except ProofFailed as error:
-        return Row(saboteur, (), 0.0, str(error))
-    return Row(saboteur, proof.verdicts, proof.seconds)
+        return Row(saboteur, (), 0.0, at, str(error))
+    return Row(saboteur, proof.verdicts, proof.seconds, at)
 
 
-async def run_all(
-    names: Sequence[str], checks: Sequence[str], jobs: int, done: Callable[[Row], None], say: Say = lambda _: None
-) -> None:
-    """Let several loose, `jobs` at once, each in a run of its own; `done` is given each row as it comes."""
-    turn = asyncio.Semaphore(jobs)
+def _union(several: Iterable[Sequence[str]]) -> tuple[str, ...]:
+    return tuple(sorted({each for one in several for each in one}))
 
-    async def one(name: str) -> None:
-        async with turn:
-            done(await run(name, checks, lambda what: say(f"{name}: {what}")))
 
-    async with asyncio.TaskGroup() as group:
-        for name in names:
-            group.create_task(one(name))
+@dataclass(frozen=True, slots=True)
+class Matrix:
+    """What is run: saboteurs, each with its plan, and the honest system in the same ways."""
+
+    rows: Sequence[tuple[Saboteur, Plan]]
+
+    @property
+    def controls(self) -> list[Plan]:
+        """Of the honest system: one for all that are run in the same parts of a run."""
+        alike: dict[tuple[Stage, ...], list[Plan]] = {}
+        for _, plan in self.rows:
+            alike.setdefault(plan.scope.stages, []).append(plan)
+        return [
+            Plan(
+                Scope(quick=True, stages=stages, reasons=_union(plan.scope.reasons for plan in plans)),
+                _union(plan.checks for plan in plans),
+            )
+            for stages, plans in alike.items()
+        ]
+
+    async def run(
+        self, jobs: int, honest: Callable[[Plan, Proof], None] | None, done: Callable[[Row], None], say: Say
+    ) -> None:
+        """Run all of it, so many at once.
+
+        Args:
+            honest: is given each proof of the honest system; None: it is not run.
+            done: is given each row, as it comes.
+
+        Raises `ProofFailed` when the honest system cannot be run.
+        """
+        turn = asyncio.Semaphore(jobs)
+
+        async def control(plan: Plan, told: Callable[[Plan, Proof], None]) -> None:
+            async with turn:
+                told(plan, await prove(plan.scope, checks=plan.checks, say=lambda what: say(f"honest: {what}")))
+
+        async def row(saboteur: Saboteur, plan: Plan) -> None:
+            async with turn:
+                done(await run(saboteur, plan, lambda what: say(f"{saboteur.name}: {what}")))
+
+        async with asyncio.TaskGroup() as group:
+            for plan in self.controls if honest is not None else ():
+                group.create_task(control(plan, honest))  # type: ignore[arg-type]
+            for saboteur, plan in self.rows:
+                group.create_task(row(saboteur, plan))

@@ -9,6 +9,7 @@ import shutil
 from typing import Any
 
 from blindrelay.proofs.checks.model import Lock
+from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.proofs.saboteurs.model import Saboteur
 
 
@@ -41,5 +42,6 @@ SABOTEUR = Saboteur(
     lock=Lock.ACCOUNTABILITY,
     modelled_on="purged logs (DigiNotar, 2011)",
     caught_by=frozenset({("leaves", "log")}),
+    shows_in=(Stage.WAIT, Stage.ASK, Stage.AGE, Stage.LEAVE),
     in_relay=_in_relay,
 )

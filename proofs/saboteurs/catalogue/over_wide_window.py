@@ -6,6 +6,7 @@ Modelled on the call records that the NSA got and deleted in 2018, because provi
 from typing import Any
 
 from blindrelay.proofs.checks.model import Lock
+from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.proofs.saboteurs.model import Saboteur
 
 
@@ -28,5 +29,6 @@ SABOTEUR = Saboteur(
     lock=Lock.ACCOUNTABILITY,
     modelled_on="call records beyond the orders (NSA, June 2018)",
     caught_by=frozenset({("reconciliation", "too-wide")}),
+    shows_in=(Stage.TALK, Stage.WAIT, Stage.ASK, Stage.AGE),
     in_relay=_in_relay,
 )
