@@ -13,7 +13,8 @@ _GOOD, _BAD = "[green]✓[/green]", "[red]✗[/red]"
 
 def show(output: Console, proof: Proof) -> None:
     """Print it."""
-    if facts := proof.facts:
+    facts = proof.facts
+    if "enterprises" in facts:
         output.print(
             f"A run with {facts['enterprises']} enterprises, {facts['devices']} devices, {facts['letters']} letters, "
             f"{facts['requests']} requests with {facts['demands']} demands under {facts['instruments']} instruments, "

@@ -41,11 +41,8 @@ class Proof:
 
     Attributes:
         troubles: parts of the run that did not go as they should; of an honest system there are none.
-<<<<<<< HEAD
+        facts: what the run was, in numbers; the version alone where no check needed a run.
         left_out: checks that were not carried out, each with the reason.
-=======
-        facts: what the run was, in numbers; nothing where no check needed one.
->>>>>>> 44edfb8 (Let a saboteur loose in no more of a run than it shows in, beside the honest system as a control; saboteurs and checks of one's own, by their file)
     """
 
     quick: bool
@@ -83,35 +80,25 @@ async def prove(
     at = datetime.fromtimestamp(int(SystemClock().now()), UTC)
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blindrelay-proof-")))
-<<<<<<< HEAD
-        run = _Run(folder, quick, saboteur)
+        run = _Run(folder, scope)
         names = list(dict.fromkeys(checks)) or catalogue.NAMES
         verdicts = await _carry_out(run, names, say)
-        manifest = Manifest.model_validate_json((folder / FILE).read_bytes())
-    return Proof(
-        quick, saboteur, at, tuple(verdicts), tuple(manifest.troubles), time.monotonic() - began, _facts(manifest),
-        {name: "nobody has asked for it" for name in catalogue.NAMES if name not in names},
-    )  # fmt: skip
-=======
-        run = _Run(folder, scope)
-        verdicts = await _carry_out(run, checks or catalogue.NAMES, say)
         manifest = Manifest.model_validate_json((folder / FILE).read_bytes()) if (folder / FILE).exists() else None
     return Proof(
-        scope.quick,
-        scope.saboteur,
-        at,
-        tuple(verdicts),
-        () if manifest is None else tuple(manifest.troubles),
-        time.monotonic() - began,
-        {} if manifest is None else _facts(manifest),
+        quick=scope.quick,
+        saboteur=scope.saboteur,
+        at=at,
+        verdicts=tuple(verdicts),
+        troubles=() if manifest is None else tuple(manifest.troubles),
+        seconds=time.monotonic() - began,
+        facts={"version": blindrelay.__version__} | ({} if manifest is None else _facts(manifest)),
+        left_out={name: "nobody has asked for it" for name in catalogue.NAMES if name not in names},
     )
->>>>>>> 44edfb8 (Let a saboteur loose in no more of a run than it shows in, beside the honest system as a control; saboteurs and checks of one's own, by their file)
 
 
 def _facts(manifest: Manifest) -> dict[str, Any]:
     """What the run was, in numbers."""
     return {
-        "version": blindrelay.__version__,
         "enterprises": len(manifest.tenants),
         "devices": len(manifest.devices),
         "letters": len(manifest.letters),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from jinja2 import Environment, FileSystemLoader, select_autoescape
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from blindrelay.proofs.checks import catalogue
 from blindrelay.proofs.checks.model import Lock, Measurement, Verdict
@@ -36,13 +36,16 @@ class Leak(BaseModel):
     seconds: float = 0.0
 
 
-_MATRIX: Final = TypeAdapter(tuple[Leak, ...])
+class _Matrix(BaseModel):
+    model_config = ConfigDict(extra="ignore")
+
+    saboteurs: tuple[Leak, ...]
 
 
 def read_matrix(path: Path) -> tuple[Leak, ...]:
     """What `blindrelay sabotage matrix --out` wrote. Raises `Malformed`: it cannot be read, or is something else."""
     try:
-        return _MATRIX.validate_json(path.read_bytes())
+        return _Matrix.model_validate_json(path.read_bytes()).saboteurs
     except OSError as error:
         raise Malformed(f"{path} cannot be read: {error.strerror}") from error
     except ValidationError as error:

@@ -189,12 +189,13 @@ def test_size_is_in_a_unit_to_read(count: int, words: str) -> None:
 def test_a_kill_matrix_is_read(tmp_path: Path) -> None:
     """As it is written; what is new in it is let be."""
     path = tmp_path / "matrix.json"
-    path.write_text(json.dumps([CAUGHT.model_dump() | {"noticed_by": ["wire"]}, MISSED.model_dump()]))
+    rows = [CAUGHT.model_dump() | {"cells": {"wire": "caught"}}, MISSED.model_dump()]
+    path.write_text(json.dumps({"format": "any", "saboteurs": rows}))
 
     assert reports.read_matrix(path) == (CAUGHT, MISSED)
 
 
-@pytest.mark.parametrize("text", ["", "{}", '[{"saboteur": 1}]', "\x00"])
+@pytest.mark.parametrize("text", ["", "{}", '{"saboteurs": [{"saboteur": 1}]}', "\x00"])
 def test_what_is_no_kill_matrix_is_said_to_be_none(text: str, tmp_path: Path) -> None:
     """With its name, and what was expected."""
     path = tmp_path / "matrix.json"
