@@ -81,7 +81,14 @@ def _modules(evidence: Evidence, report: Report) -> None:
 
 def _is_saboteurs(name: str) -> bool:
     # A saboteur's own module is in the process that it sabotages; it is what it does there that counts.
-    return name.startswith(("blindrelay.proofs.saboteurs", "blindrelay.proofs.checks", "blindrelay.proofs.evidence."))
+    return name.startswith(
+        (
+            "blindrelay.proofs.saboteurs",
+            "blindrelay.proofs.plugins",
+            "blindrelay.proofs.checks",
+            "blindrelay.proofs.evidence.",
+        )
+    )
 
 
 def _operations(path: Path) -> Iterator[tuple[int, str]]:

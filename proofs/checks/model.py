@@ -9,10 +9,12 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.scope import Stage
+
+if TYPE_CHECKING:  # A saboteur in the relay's process imports this module, and must not bring a client in that way.
+    from blindrelay.proofs.evidence.folder import Evidence
 
 #: More findings of one reason say no more, and are counted.
 _SHOWN = 20
@@ -179,7 +181,7 @@ class Check:
     title: str
     reasons: Mapping[str, str]
     needs: tuple[str, ...]
-    examine: Callable[[Evidence, Report], None]
+    examine: "Callable[[Evidence, Report], None]"
     examine_data: "Callable[[Deployment, Report], None] | None" = None
     needs_a_run: bool = True
     enough: tuple[Stage, ...] = tuple(Stage)

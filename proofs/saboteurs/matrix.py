@@ -14,6 +14,7 @@ from blindrelay.proofs.checks import catalogue
 from blindrelay.proofs.checks.model import Finding, Verdict
 from blindrelay.proofs.evidence.scope import Scope, Stage
 from blindrelay.proofs.prove import Proof, ProofFailed, Say, prove
+from blindrelay.proofs.saboteurs import placebo
 from blindrelay.proofs.saboteurs.catalogue import reference
 from blindrelay.proofs.saboteurs.model import Saboteur
 from blindrelay.protocol.clock import SystemClock
@@ -121,8 +122,9 @@ class Matrix:
         turn = asyncio.Semaphore(jobs)
 
         async def control(plan: Plan, told: Callable[[Plan, Proof], None]) -> None:
+            scope = replace(plan.scope, saboteur=placebo.FILE)
             async with turn:
-                told(plan, await prove(plan.scope, checks=plan.checks, say=lambda what: say(f"honest: {what}")))
+                told(plan, await prove(scope, checks=plan.checks, say=lambda what: say(f"honest: {what}")))
 
         async def row(saboteur: Saboteur, plan: Plan) -> None:
             async with turn:

@@ -109,7 +109,6 @@ def control(plan: Plan, proof: Proof) -> Control:
         for verdict in proof.verdicts
         for text in (*(f"{each.reason}: {each.text}" for each in verdict.findings), *filter(None, [verdict.error]))
     ]
-    found += [f"{trouble.stage}: {trouble.error}" for trouble in proof.troubles]
     return Control(
         stages=[*plan.scope.stages], checks=[*plan.checks], found=found, at=proof.at, seconds=round(proof.seconds, 1)
     )
