@@ -84,6 +84,17 @@ those of others in the configuration, [logs] witnesses, and it is not started.
     help="No witness of its own: public logs are published without a cosignature, unless the configuration names witnesses.",
 )
 @click.option(
+    "--drain-seconds",
+    type=click.FloatRange(1, 3_600),
+    help="How long a stop may take, from the signal to the end of the process.  [default: 8]",
+)
+@click.option(
+    "--elsewhere",
+    multiple=True,
+    metavar="HOST:PORT",
+    help="Where clients are to go on when this relay stops: another node, or the balancer. May be given several times.",
+)
+@click.option(
     "--data-dir",
     type=click.Path(file_okay=False, path_type=Path),
     envvar="BLINDRELAY_DATA_DIR",
@@ -108,6 +119,8 @@ def up(
     port: int | None,
     no_desk: bool,
     no_witness: bool,
+    drain_seconds: float | None,
+    elsewhere: tuple[str, ...],
     data_dir: Path | None,
     config_file: Path | None,
     log_level: str,
@@ -116,11 +129,12 @@ def up(
 ) -> int:
     """Run a relay in the foreground, until Ctrl-C or SIGTERM.
 
-    It stops by finishing what it has begun: everything that was acknowledged to a sender is on stable storage before.
+    It stops by finishing what it has begun, and tells its clients where to go on; everything that was acknowledged to a sender
+    is on stable storage before.
     """
     folder = data_dir or (None if config_file else relay_directory(home))
-    overrides = {key: value for key, value in (("host", host), ("port", port)) if value is not None}
-    settings = config.load(folder, config_file, **overrides)
+    given = {"host": host, "port": port, "drain_seconds": drain_seconds, "elsewhere": list(elsewhere) or None}
+    settings = config.load(folder, config_file, **{key: value for key, value in given.items() if value is not None})
     if no_desk:
         settings = settings.model_copy(update={"desk": settings.desk.model_copy(update={"enabled": False})})
     if check:

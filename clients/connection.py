@@ -1,4 +1,5 @@
-"""A connection that stays: it reconnects by itself, resumes, and carries requests and answers beside the messages.
+"""A connection that stays: it reconnects by itself, resumes, and carries requests and answers beside the messages. A relay that
+stops and names another server is followed there.
 
 What it will not do: keep messages. Whoever posts through it has them in a store, and posts them again after `up(False)`.
 """
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
+from blindrelay.clients.elsewhere import Elsewhere, Place
 from blindrelay.clients.errors import (
     AdmissionRefused,
     ClientError,
@@ -130,6 +132,7 @@ class Connection:
         self._error: ClientError | None = None
         self._client_id = credentials.client_id
         self._subscribed = False
+        self._elsewhere = Elsewhere(Place(host, port))
         self._link = Link(
             host,
             port,
@@ -152,9 +155,15 @@ class Connection:
         """Connect; from then on stay connected until `stop`. Cancelling leaves nothing open.
 
         Raises:
-            RelayUnreachable, AdmissionRefused, TimedOut, ConnectionLost: the first attempt failed, and no other follows.
+            RelayUnreachable, AdmissionRefused, TimedOut, ConnectionLost: the first attempt failed, and no other follows, except
+                to where the relay itself has sent us.
         """
-        await self._connect()
+        try:
+            await self._connect()
+        except AdmissionRefused as refused:
+            if not self._elsewhere.told(refused.elsewhere):
+                raise
+            await self._connect()
         self.begin()
 
     def begin(self) -> None:
@@ -244,6 +253,7 @@ class Connection:
 
     async def _connect(self) -> None:
         ending = self._ending = asyncio.get_running_loop().create_future()
+        self._link.go_to(*self._elsewhere.here)
         session = await self._link.open()
         try:
             await self._subscribe(session, ending)
@@ -286,6 +296,7 @@ class Connection:
                 if ending.code == SESSION_TAKEN_OVER:
                     self._finish(AdmissionRefused(ending.code, ending.reason))
                     return
+                self._elsewhere.told(ending.elsewhere)
             if not first:
                 failures += 1
                 await asyncio.sleep(self._backoff.delay(failures))
@@ -296,8 +307,11 @@ class Connection:
                 if refused.code in FINAL:
                     self._finish(refused)
                     return
+                self._elsewhere.failed()
+                self._elsewhere.told(refused.elsewhere)
                 self._ending = None
             except (RelayUnreachable, ConnectionLost, TimedOut):
+                self._elsewhere.failed()
                 self._ending = None
 
     def _finish(self, error: ClientError) -> None:

@@ -52,12 +52,14 @@ class HungUp(RelayUnreachable):
 
 
 class AdmissionRefused(ClientError):
-    """The relay refused the connection; `code` is the reason code of its CONNACK or DISCONNECT (MQTT 5, 2.4)."""
+    """The relay refused the connection; `code` is the reason code of its CONNACK or DISCONNECT (MQTT 5, 2.4), `elsewhere` its
+    Server Reference, if it has one."""
 
-    def __init__(self, code: int, reason: str) -> None:
+    def __init__(self, code: int, reason: str, elsewhere: str = "") -> None:
         super().__init__(f"the relay refused the connection: {reason} (0x{code:02x})")
         self.code = code
         self.reason = reason
+        self.elsewhere = elsewhere
 
 
 class ConnectionLost(ClientError):

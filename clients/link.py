@@ -71,10 +71,11 @@ class Session:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """Why a connection ended: DISCONNECT's reason code, or None when it just broke."""
+    """Why a connection ended: DISCONNECT's reason code, or None when it just broke. `elsewhere`: its Server Reference."""
 
     code: int | None
     reason: str
+    elsewhere: str = ""
 
 
 def _correlation(properties: Properties | None) -> bytes:
@@ -83,6 +84,10 @@ def _correlation(properties: Properties | None) -> bytes:
 
 def _reason(code: ReasonCode, properties: Properties | None) -> str:
     return str(getattr(properties, "ReasonString", "") or code.getName().lower())
+
+
+def _elsewhere(properties: Properties | None) -> str:
+    return str(getattr(properties, "ServerReference", ""))
 
 
 class PublishProperties:
@@ -187,6 +192,10 @@ class Link(aiomqtt.Client):
     def free(self) -> int:
         """How many more messages may be published now (3.3.4-8: never more than the relay's Receive Maximum in flight)."""
         return self._window - len(self._settles) if self._up else 0
+
+    def go_to(self, host: str, port: int) -> None:
+        """Where `open` connects from now on."""
+        self._hostname, self._port = host, port
 
     async def open(self) -> Session:
         """Connect and wait for CONNACK. Cancelling closes the connection that was under way.
@@ -294,7 +303,9 @@ class Link(aiomqtt.Client):
         if self._admitted.done():
             return
         if reason_code.value >= REFUSED:
-            self._admitted.set_exception(AdmissionRefused(reason_code.value, _reason(reason_code, properties)))
+            self._admitted.set_exception(
+                AdmissionRefused(reason_code.value, _reason(reason_code, properties), _elsewhere(properties))
+            )
             return
         maximum = int(getattr(properties, "ReceiveMaximum", DEFAULT_RECEIVE_MAXIMUM))
         resumed = flags.session_present and len(self._settles) <= maximum
@@ -321,8 +332,11 @@ class Link(aiomqtt.Client):
                 self._closing.set_result(None)
             return
         told = flags.is_disconnect_packet_from_server
-        ending = Ending(reason_code.value, _reason(reason_code, properties)) if told else Ending(None, "it broke")
-        self._over(ending)
+        self._over(
+            Ending(reason_code.value, _reason(reason_code, properties), _elsewhere(properties))
+            if told
+            else Ending(None, "it broke")
+        )
 
     def _over(self, ending: Ending) -> None:
         if not self._admitted.done():

@@ -19,6 +19,8 @@ Rate = Annotated[float, Field(gt=0, le=1_000_000)]
 Burst = Annotated[int, Field(ge=1, le=10_000_000)]
 Count = Annotated[int, Field(ge=1, le=100_000_000)]
 Days = Annotated[int, Field(ge=1, le=3_650)]
+#: An IPv6 address is in brackets.
+HostPort = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$")]
 
 
 class _Section(BaseModel):
@@ -120,6 +122,10 @@ class Settings(_Section):
     port: Annotated[int, Field(ge=0, le=65_535)] = 8883
     #: Whether senders without certificate are admitted to whoever gave them a delivery token (posture `sealed`).
     sealed: bool = True
+    #: How long a stop may take, from the signal to the end of the process, whatever clients and disks do. Seconds.
+    drain_seconds: Annotated[float, Field(ge=1, le=3_600)] = 8
+    #: Where clients are to go on when this relay stops: other nodes, or the balancer in front of them, as `host:port`.
+    elsewhere: Annotated[list[HostPort], Field(max_length=8)] = []
     limits: Limits = Limits()
     retention: Retention = Retention()
     desk: Desk = Desk()

@@ -51,7 +51,7 @@ class DataDirectory:
     def __init__(self, path: Path, identity: Path, lock: int, registration_code: str) -> None:
         self.path = path
         self.identity = identity
-        self._lock = lock
+        self._lock: int | None = lock
         self._registration_code = registration_code
 
     @classmethod
@@ -122,7 +122,12 @@ class DataDirectory:
 
     def close(self) -> None:
         """Give the lock back."""
-        os.close(self._lock)
+        if self._lock is not None:
+            os.close(self._lock)
+
+    def keep_locked(self) -> None:
+        """Let `close` leave the lock to the end of the process: something may still be written."""
+        self._lock = None
 
     def __enter__(self) -> Self:
         return self

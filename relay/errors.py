@@ -33,6 +33,8 @@ class ExitStatus(IntEnum):
     BAD_CONFIGURATION = 78
     #: EX_NOINPUT: a file of the data directory.
     UNREADABLE = 66
+    #: The relay was told to leave and could not come to an end in `drain_seconds`.
+    LATE = 8
     IN_USE = 10
     NEWER_VERSION = 11
     ADDRESS_IN_USE = 12

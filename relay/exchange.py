@@ -9,7 +9,6 @@ Connecting, subscribing and requests are in `blindrelay.relay.reception` and `bl
 """
 
 import asyncio
-import contextlib
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
@@ -23,12 +22,12 @@ from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.sizes import BUCKETS, MAX_TTL, MESSAGE_ID_LENGTH
 from blindrelay.relay.access import Access, PublishRefused, RpcCall
 from blindrelay.relay.calls import Calls
-from blindrelay.relay.errors import StoreError
 from blindrelay.relay.identity import Identity
 from blindrelay.relay.limits import REFUSED
 from blindrelay.relay.mailbox import Delivery, Mailbox, expired_envelopes
 from blindrelay.relay.mqtt.session import Acknowledged, Event
 from blindrelay.relay.mqtt.states import State
+from blindrelay.relay.parting import part
 from blindrelay.relay.peer import Hold, Peer
 from blindrelay.relay.ports import Accounts, Admission, Envelope, Ledger, Limits, Rpc, Store
 from blindrelay.relay.reception import Reception
@@ -332,7 +331,7 @@ class Exchange:
         Raises what the store raises.
         """
         for number in range(DRAIN_ROUNDS):
-            if number > 1 and not self._undecided():  # who has left is not counted, and is in the first commits
+            if number > 1 and not self.undecided():  # who has left is not counted, and is in the first commits
                 return
             await self.committer.run(lambda connection: None)
 
@@ -433,27 +432,21 @@ class Exchange:
                     mailbox.leave(size)
                 self.committer.remove(account_id, sequence)
 
-    async def stop(self) -> None:
-        """Tell everybody that we leave (DISCONNECT 0x8B), once the commits under way have been settled, and wait for what
-        is being recorded. Call it before the committer is closed."""
-        for peer in list(self.peers):
-            peer.hold(Hold.LEAVING)
-        with contextlib.suppress(StoreError):  # a store that failed has nothing under way
-            undecided, left = -1, self._undecided()
-            while left not in {0, undecided}:
-                await self.committer.run(lambda connection: None)  # settles a batch of what was accepted before
-                undecided, left = left, self._undecided()
-        for peer in list(self.peers):
-            self.end(peer, DisconnectReasonCode.SERVER_SHUTTING_DOWN)
+    async def stop(self, patience: float = 5.0, elsewhere: str | None = None) -> None:
+        """Let everybody go, within `patience` seconds: see `blindrelay.relay.parting`."""
+        await part(self, patience, elsewhere)
+
+    def give_up_calls(self) -> None:
+        """Requests that are being carried out stay unanswered: whoever asked asks again."""
         self._calls.cancel()
-        await self.at_rest()
 
     async def at_rest(self) -> None:
         """Wait until everything is written down that has begun to be: the ends of connections, above all."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _undecided(self) -> int:
+    def undecided(self) -> int:
+        """Bytes of payload that wait for the store."""
         return sum(peer.undecided for peer in self.peers)
 
 

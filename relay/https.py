@@ -38,7 +38,7 @@ class ServerLimits:
     #: From the connection, or the end of the last answer, to the end of the next request's head.
     head_seconds: float = 10
     #: For what is under way when the relay stops.
-    stop_seconds: float = 2
+    stop_seconds: float = 1
 
 
 class _Addresses:

@@ -14,7 +14,7 @@ import signal
 import socket
 import sys
 from asyncio import sslproto
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
@@ -59,6 +59,7 @@ from blindrelay.relay.tenants import Tenants
 from blindrelay.relay.transparency.assembly import open_log, open_to_all
 from blindrelay.relay.transparency.directory import DirectoryLog, enter_older
 from blindrelay.relay.transparency.entries import StoredEntries
+from blindrelay.relay.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -78,6 +79,11 @@ _OTHER_FILES: Final = 64
 # How long the store's thread waits for the interpreter at most while the loop is busy. At Python's 5 ms the committer alone
 # took 17,000 msg/s beside a loop that works 30 us a message; at 1 ms, 26,000. Seconds.
 _SWITCH_INTERVAL: Final = 0.001
+
+# How much of `drain_seconds` may be spent on clients and on the disk. The rest is for what answers by itself: desk and logs,
+# two seconds at most, and the witness.
+_FOR_CLIENTS: Final = 0.4
+_FOR_THE_DISK: Final = 0.1
 
 _log = structlog.get_logger()
 
@@ -102,6 +108,7 @@ class Relay:
         notices, services: what users are told, and where the service is suspended.
         desk_identity: what the desk signs with; None without a desk.
         desk, desk_port: the lawful desk, and where authorities meet it; None without one.
+        elsewhere: where clients are to go on when this relay stops, as host:port; asked then.
         directory_log, logs_port: the public log of the directory, and where everybody reads the logs.
     """
 
@@ -135,6 +142,7 @@ class Relay:
         self._failed = asyncio.Event()
         self._next_expiry = float("inf")
         self._directory: DataDirectory
+        self.elsewhere: Callable[[], Sequence[str]] = lambda: self.settings.elsewhere
         self.desk: Desk | None = None
         self.desk_port: int | None = None
 
@@ -181,7 +189,7 @@ class Relay:
             raise
 
     async def stop(self) -> None:
-        """Stop accepting, finish the commits under way, answer them, say goodbye (DISCONNECT 0x8B), close.
+        """Stop accepting, finish the commits under way, answer them, say goodbye (`parting`), close: within `drain_seconds`.
 
         Does not raise what made the relay fail: see `wait_failed`.
         """
@@ -200,7 +208,6 @@ class Relay:
         settings = self.settings
         context = tls.server_context(self._directory.certificate, self._directory.key)
         store = SqliteStore.open(self._directory.database)
-        stack.callback(store.close)
         limits = Limits(_within_open_files(settings.limits), clock)
         self.accounts = accounts = Accounts(
             clock,
@@ -208,7 +215,7 @@ class Relay:
             devices_per_tenant=settings.limits.devices_per_tenant,
         )
         self.committer = committer = Committer(store, settle=self._settle, failed=self._fail)
-        stack.push_async_callback(committer.close)
+        stack.push_async_callback(self._close_store, store)
         accounts.restore(await committer.read(Accounts.read))
         for tenant in accounts.tenants():
             tls.trust(context, tenant.der)
@@ -241,15 +248,8 @@ class Relay:
         await self.exchange.start(committer)
         await self._open_desk(ledger)
         self._retention = Purge(committer, clock, settings.retention)
-        listener = Listener(self.exchange, limits, clock, tls=context, times=self._times)
-        stack.push_async_callback(self._leave, listener)
-        try:
-            door = listening_socket(settings.host, settings.port) if self._door is None else self._door.dup()
-            self.port = listener.start(door)
-        except OSError as error:
-            raise AddressInUse(
-                f"{self.address} cannot be listened on ({error.strerror}): stop what uses it, or choose another address"
-            ) from error
+        door = self._take_door()
+        stack.callback(door.close)
         logs, others = {directory_entries.NAME: self.directory_log.log}, list["Route"]()
         if self.desk is not None:
             logs[lawful_access.NAME] = self.desk.disclosures.log
@@ -257,6 +257,21 @@ class Relay:
         self.logs_port = await stack.enter_async_context(open_to_all(logs, others, self._directory, settings))
         for work in (self._guard(), self._sweep(), self._purge()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
+        # The last to open is the first to close.
+        listener = Listener(self.exchange, limits, clock, tls=context, times=self._times)
+        stack.push_async_callback(self._leave, listener)
+        listener.start(door)
+
+    def _take_door(self) -> socket.socket:
+        """The socket to listen on. Whoever comes before we accept waits in its backlog."""
+        try:
+            door = listening_socket(self.settings.host, self.settings.port) if self._door is None else self._door.dup()
+        except OSError as error:
+            raise AddressInUse(
+                f"{self.address} cannot be listened on ({error.strerror}): stop what uses it, or choose another address"
+            ) from error
+        self.port = int(door.getsockname()[1])
+        return door
 
     async def _open_directory_log(self) -> None:
         """Before anybody is answered: what a release without a log has written down is entered first."""
@@ -331,8 +346,15 @@ class Relay:
 
     async def _leave(self, listener: Listener) -> None:
         await listener.stop_accepting()
-        await self.exchange.stop()
+        await self.exchange.stop(_FOR_CLIENTS * self.settings.drain_seconds, " ".join(self.elsewhere()) or None)
         await listener.close()
+
+    async def _close_store(self, store: SqliteStore) -> None:
+        if await self.committer.close(_FOR_THE_DISK * self.settings.drain_seconds):
+            store.close()
+        else:
+            _log.error("the disk does not answer, and the relay leaves")
+            self._directory.keep_locked()
 
     # What the parts tell the whole.
 
@@ -450,14 +472,22 @@ async def serve(
 ) -> None:
     """Run a relay until SIGTERM or SIGINT; `ready` is called once it listens. `attend`: see `Relay`.
 
+    After a signal the process has `drain_seconds`: it ends then, with `ExitStatus.LATE`, wherever it is.
+
     Raises:
         StartupError: it cannot start.
         StoreFailed: its store failed; connections have been closed by then.
     """
     loop = asyncio.get_running_loop()
     asked = asyncio.Event()
+    watchdog = Watchdog(settings.drain_seconds)
+
+    def leave() -> None:
+        watchdog.start()
+        asked.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, asked.set)
+        loop.add_signal_handler(number, leave)
     async with Relay(settings, clock, attend=attend) as relay:
         ready(relay)
         failing = asyncio.ensure_future(relay.wait_failed())

@@ -16,7 +16,8 @@ from blindrelay.protocol.errors import BlindrelayError
 
 # Interpreter, imports and store; under strace and on a busy machine. Seconds.
 START_PATIENCE = 30.0
-STOP_PATIENCE = 15.0
+# What a relay promises, whatever its clients do (`drain_seconds`, and the interpreter's own end). Seconds.
+STOP_PATIENCE = 10.0
 
 
 class RelayLeft(BlindrelayError):

@@ -248,13 +248,16 @@ class Listener:
     async def close(self) -> None:
         """Cut what is left after `Exchange.stop` said goodbye and `TimeLimits.linger` has passed."""
         await self.stop_accepting()
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._empty.wait(), self._times.linger)
+        await self._wait_empty()
         for connection in list(self.connections):
             connection.abort()
         if self._sweeping is not None:
             self._sweeping.cancel()
-        await self._empty.wait()
+        await self._wait_empty()
+
+    async def _wait_empty(self) -> None:
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._empty.wait(), self._times.linger)
 
     def remember(self, connection: Connection) -> None:
         """A connection has begun."""

@@ -309,10 +309,13 @@ class Session:
             data, self._partial = bytes(self._partial), bytearray()
             self.receive_data(data)
 
-    def refuse(self, code: ConnAckReasonCode, reason: str) -> None:
-        """CONNACK with a code of 0x80 or above; the connection ends [3.2.2-7] and what is behind CONNECT is not read."""
+    def refuse(self, code: ConnAckReasonCode, reason: str, elsewhere: str | None = None) -> None:
+        """CONNACK with a code of 0x80 or above; the connection ends [3.2.2-7] and what is behind CONNECT is not read.
+
+        `elsewhere` is the Server Reference [3.2.2.3.16].
+        """
         self._move(Cause.REFUSED)
-        self._send(mqtt5.ConnAckPacket(reason_code=code, reason_str=reason).write())
+        self._send(mqtt5.ConnAckPacket(reason_code=code, reason_str=reason, server_reference=elsewhere).write())
 
     def answer(
         self, packet_id: int, code: PubAckReasonCode = PubAckReasonCode.SUCCESS, reason: str | None = None
@@ -395,15 +398,18 @@ class Session:
         self._send(data)
         return True
 
-    def disconnect(self, code: Code, reason: str | None = None) -> None:
-        """End the connection: DISCONNECT when there was a CONNACK 0x00, silently otherwise [3.14.0-1]."""
+    def disconnect(self, code: Code, reason: str | None = None, elsewhere: str | None = None) -> None:
+        """End the connection: DISCONNECT when there was a CONNACK 0x00, silently otherwise [3.14.0-1].
+
+        `elsewhere` is the Server Reference [3.14.2.2.5].
+        """
         if self.state is State.CLOSED:
             return
         if self.state is not State.CONNECTED:
             self._move(Cause.DROPPED)
             return
         self._move(Cause.DISCONNECTED)
-        whole = mqtt5.DisconnectPacket(reason_code=code, reason_str=reason).write()
+        whole = mqtt5.DisconnectPacket(reason_code=code, reason_str=reason, server_reference=elsewhere).write()
         self._send(whole if self._fits(whole) else mqtt5.DisconnectPacket(reason_code=code).write())
 
     def drop(self) -> None:

@@ -149,15 +149,28 @@ class Committer:
             self._fail(failure)
             raise failure from error
 
-    async def close(self) -> None:
-        """Finish what has been taken, settle it, and stop the threads. The store stays open: close it after this."""
-        while self._busy:
-            await self._idle.wait()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._jobs.put(None)
-        await self._loop.run_in_executor(None, self._thread.join)
-        self._readers.shutdown()
+    async def close(self, patience: float | None = None) -> bool:
+        """Finish what has been taken, settle it, and stop the threads. The store stays open: close it after this.
+
+        False when that is not done after `patience` seconds: a disk does not answer. The threads are left to it, and the store
+        is still theirs.
+        """
+        try:
+            async with asyncio.timeout(patience):
+                while self._busy:
+                    await self._idle.wait()
+                if self._timer is not None:
+                    self._timer.cancel()
+                self._jobs.put(None)
+                await self._loop.run_in_executor(None, self._thread.join)
+                await self._loop.run_in_executor(None, self._readers.shutdown)
+        except TimeoutError:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._jobs.put(None)
+            self._readers.shutdown(wait=False, cancel_futures=True)
+            return False
+        return True
 
     # On the event loop.
 

@@ -160,3 +160,39 @@ def test_pauses_grow_and_differ() -> None:
     highest = Backoff(first=1.0, most=10.0, chance=lambda: 1.0)
     assert [lowest.delay(failures) for failures in (1, 2, 3, 4, 5, 1_000)] == [0.5, 1.0, 2.0, 4.0, 5.0, 5.0]
     assert [highest.delay(failures) for failures in (1, 2, 5, 1_000)] == [1.0, 2.0, 10.0, 10.0]
+
+
+async def test_it_goes_on_where_the_relay_sends_it(tmp_path: Path) -> None:
+    """A relay that stops names another server, with the same certificate: what was not known here is known there."""
+    async with site.relay_in(tmp_path / "b") as other:
+        pass
+    for name in ("relay.key", "relay.crt", "registration-code"):
+        (tmp_path / "a").mkdir(exist_ok=True)
+        (tmp_path / "a" / name).write_bytes((tmp_path / "b" / name).read_bytes())
+    async with site.relay_in(tmp_path / "b") as other:
+        tenant = await site.register(other, Tenant("acme.example", tmp_path))
+        async with site.relay_in(tmp_path / "a", elsewhere=[f"127.0.0.1:{other.port}"]) as relay:
+            connection, watcher = registrar(relay), Watcher()
+            connection.observe(watcher)
+            await connection.start()
+            await watcher.ups.get()
+            with pytest.raises(RequestRefused):
+                await connection.call(LOOK_UP_TENANT, LookUpTenant(tenant="acme.example"))
+        assert await asyncio.wait_for(watcher.ups.get(), SOON) is False
+        entry = await connection.call(LOOK_UP_TENANT, LookUpTenant(tenant="acme.example"))
+        assert entry.root == tenant.root_der
+        await connection.stop()
+
+
+async def test_it_comes_home_when_there_is_nobody_elsewhere(tmp_path: Path, door: socket.socket) -> None:
+    """A reference to nobody, or to somebody without the relay's certificate, costs one attempt each."""
+    async with site.relay_in(tmp_path / "stranger") as stranger:
+        places = [f"127.0.0.1:{stranger.port}", "127.0.0.1:1"]
+        async with site.relay_in(tmp_path / "relay", door=door, elsewhere=places) as relay:
+            connection, watcher = registrar(relay), Watcher()
+            connection.observe(watcher)
+            await connection.start()
+            await watcher.ups.get()
+        async with site.relay_in(tmp_path / "relay", door=door):
+            await asyncio.wait_for(watcher.ups.get(), SOON)
+            await connection.stop()

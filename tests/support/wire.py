@@ -74,6 +74,10 @@ class Client:
         """End the connection without DISCONNECT."""
         self._writer.transport.abort()
 
+    def stop_reading(self) -> None:
+        """Leave in the kernel's buffers what the relay sends from now on."""
+        self._writer.transport.pause_reading()  # type: ignore[attr-defined]
+
     async def connect(self, client_id: str | None = None, **options: Any) -> mqtt5.ConnAckPacket:
         """CONNECT; `client_id` None: the badge's own address, where it has one."""
         if client_id is None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -315,3 +316,24 @@ async def test_unfinished_tidying_is_tried_again(
     committer = Committer(store, settle=seen.settle, failed=seen.failures.append, pace=Pace(idle=0.005))
     await until(lambda: not answers)
     await committer.close()
+
+
+async def test_close_waits_no_longer_than_it_may(
+    store: SqliteStore, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that does not answer keeps its thread, and not whoever closes."""
+    committer = Committer(store, settle=seen.settle, failed=seen.failures.append, pace=NEVER)
+    answer = threading.Event()
+    commit = store.commit
+
+    def slow(*arguments: Any) -> Committed:
+        answer.wait()
+        return commit(*arguments)
+
+    monkeypatch.setattr(store, "commit", slow)
+    committer.accept(entry(1))
+    assert not await committer.close(0.05)
+    assert seen.batches == []
+    answer.set()
+    assert await committer.close()
+    assert seen.sequences == [1]
