@@ -16,6 +16,7 @@ COMMANDS = {
     "group": Entry(f"{_CLI}.groups", "group", "Found groups, and list them.", _WRITE),
     "listen": Entry(f"{_CLI}.reading", "listen", "Print messages as they come.", _READ),
     "history": Entry(f"{_CLI}.reading", "history", "Print a conversation from the key store.", _READ),
+    "search": Entry(f"{_CLI}.reading", "search", "Find messages in the key store.", _READ),
     "contacts": Entry(f"{_CLI}.contacts", "contacts", "Whom you know, and comparing safety numbers.", _PEOPLE),
     "notices": Entry(f"{_CLI}.notices", "notices", "What the relay has told you: disclosures, suspensions.", _PEOPLE),
     "log": Entry(f"{_CLI}.seen_log", "seen_log", "What you have seen of the relay's public log; alarms.", _PEOPLE),

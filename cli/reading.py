@@ -1,4 +1,4 @@
-"""`blindrelay client listen`, `history` and `my-data`."""
+"""`blindrelay client listen`, `history`, `search` and `my-data`."""
 
 import asyncio
 import os
@@ -156,6 +156,32 @@ def history(speaker: Speaker, with_: str, limit: int, as_json: bool) -> None:
             if is_ours:
                 line.append(f"  {TICKS[stage_in(entry)]}", "dim")
             console().print(line)
+
+
+@click.command(
+    epilog="""\b
+Examples:
+  blindrelay client search heron
+  blindrelay client search --limit 5 --json "quarterly figures"
+"""
+)
+@click.argument("words")
+@click.option(
+    "--limit", type=click.IntRange(1, 100_000), default=100, show_default=True, help="So many, the last ones."
+)
+@JSON_OPTION
+@speaker_options
+def search(speaker: Speaker, words: str, limit: int, as_json: bool) -> None:
+    """Find the messages that mention WORDS, newest first: in their text, subject, or the names of attachments.
+
+    It looks in the key store; no relay is asked, and none learns what you look for.
+    """
+    with speaker.read() as device:
+        for message in device.search(words, limit=limit):
+            if as_json:
+                emit(message_record(message))
+            else:
+                console().print(message_text(message))
 
 
 @click.command(

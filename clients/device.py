@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -318,6 +319,15 @@ class Device:
         conversation = with_.id.hex() if isinstance(with_, Group) else str(_user(with_))
         entries = self._store.history(conversation, limit=limit)
         return [(self._running.message_of(entry), entry) for entry in entries]
+
+    def search(self, words: str, *, limit: int = 100) -> list[Message]:
+        """The last messages, of whatever conversation, that mention `words` (`Message.mentions`), newest first.
+
+        Nobody is asked: what is looked for stays on the device, as what is found does.
+        """
+        self._store.remove_disappeared(self._clock.now())
+        found = (self._running.message_of(entry) for entry in self._store.letters())
+        return list(islice((message for message in found if message.mentions(words)), limit))
 
     def groups(self) -> list[Group]:
         """The groups that this device has heard of."""

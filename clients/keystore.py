@@ -28,6 +28,8 @@ from blindrelay.protocol.sizes import MAX_TTL
 # and nothing that expires later than this is let in (see `postroom`).
 PROCESSED_FOR = 2 * MAX_TTL
 _DAY = 86_400
+# Letters that are read at once by who reads all of them: one may have sixteen megabytes.
+_AT_ONCE = 16
 
 _KEY_LENGTH = struct.Struct(">H")
 
@@ -262,6 +264,13 @@ class KeyStore:
             (row, 2**62 if before is None else before, limit),
         )
         return entries[::-1]
+
+    def letters(self) -> Iterator[HistoryEntry]:
+        """The letters of all conversations, newest first."""
+        before = 2**62
+        while some := self._history("WHERE sequence < ? ORDER BY sequence DESC LIMIT ?", (before, _AT_ONCE)):
+            yield from some
+            before = some[-1].sequence
 
     def conversations(self) -> list[str]:
         """The names of all conversations there have been, sorted."""

@@ -82,6 +82,11 @@ class Message:
         """A mail's attachments."""
         return self.mail.attachments if self.mail else ()
 
+    def mentions(self, words: str) -> bool:
+        """Whether `words` stand in the text, the subject or the name of an attachment; upper and lower case are the same."""
+        written = (self.text, self.subject, *(attachment.name for attachment in self.attachments))
+        return any(words.casefold() in each.casefold() for each in written)
+
     async def reply(self, text: str) -> Receipt:
         """Answer with a chat, to the group or the sender, in the posture that the message came in. See `Device.send`."""
         return await self.owner.answer(self, text)

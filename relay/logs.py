@@ -2,11 +2,13 @@
 
 A key that the metadata inventory does not declare does not reach a log line: in production it is dropped, in the tests it is
 an error. Of an exception, a line at the default level has its kind and the place in our code; its text, which may quote an
-address, is for level DEBUG alone.
+address, is for level DEBUG alone. In a process of the relay's own that holds for what nobody has caught, too (`take_over`).
 """
 
+import asyncio
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Mapping, MutableMapping
 from types import TracebackType
@@ -19,6 +21,9 @@ from blindrelay.relay.inventory import Place, declared
 _LEVELS: Final = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 #: The keys that may be logged.
 KEYS: Final = declared(Place.LOG)
+
+
+_log = structlog.get_logger()
 
 
 class UndeclaredKey(ValueError):
@@ -50,6 +55,37 @@ def configure(*, level: str = "info", as_json: bool = True, strict: bool = False
         logger_factory=structlog.PrintLoggerFactory(output),
         cache_logger_on_first_use=False,
     )
+
+
+def take_over(loop: asyncio.AbstractEventLoop) -> None:
+    """Make this process's other ways to standard error lines of this log, for good: tracebacks would have texts in them.
+
+    They are the loop's handler of what nobody has caught, Python's hooks for what ends a thread or the process or cannot be
+    raised, and what libraries log.
+    """
+    loop.set_exception_handler(_of_loop)
+    sys.excepthook = lambda _, error, __: _log.critical("the relay has failed", exc_info=error)
+    threading.excepthook = lambda hook: _log.critical("a thread has failed", exc_info=hook.exc_value)
+    sys.unraisablehook = lambda hook: _log.error("something failed where nobody hears of it", exc_info=hook.exc_value)
+    logging.basicConfig(handlers=[_Library()], level=logging.WARNING, force=True)
+
+
+def _of_loop(_: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    error = context.get("exception") or LibrarySays(context.get("message", ""))
+    _log.error("something failed that nobody has expected", exc_info=error)
+
+
+class LibrarySays(Exception):
+    """What a library has logged: its text is treated as that of an exception."""
+
+
+class _Library(logging.Handler):
+    """Takes what libraries log."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        said = error or LibrarySays(f"{record.name}: {record.getMessage()}")
+        _log.warning("a library has something to say", exc_info=said)
 
 
 class _Failure:

@@ -29,7 +29,7 @@ from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.clock import Clock, SystemClock
 from blindrelay.protocol.notices import Nudge
 from blindrelay.protocol.transparency import directory as directory_entries
-from blindrelay.relay import tls
+from blindrelay.relay import logs, tls
 from blindrelay.relay.access import TopicAccess
 from blindrelay.relay.accounts import Accounts, Write
 from blindrelay.relay.admission import Admission
@@ -520,6 +520,7 @@ def run(
     harden()
     sys.setswitchinterval(_SWITCH_INTERVAL)
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        logs.take_over(runner.get_loop())
         runner.run(serve(settings, ready, clock, attend))
 
 

@@ -28,6 +28,7 @@ class Kind(StrEnum):
     ATTACHMENT_NAME = "name of an attachment"
     GROUP_NAME = "name of a group"
     DISPLAY_NAME = "display name"
+    SEARCH_TERM = "search term"
     PASSPHRASE = "passphrase"  # noqa: S105 - what it is, not one
     PRIVATE_KEY = "private key"
     SESSION_KEY = "session key"

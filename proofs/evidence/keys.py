@@ -29,6 +29,8 @@ def plant_keys(store: KeyStore, owner: str, registry: Registry) -> None:
         seeds = base64.urlsafe_b64decode(sealing["seeds"])
         registry.secret(Kind.PRIVATE_KEY, f"{owner}'s sealing key, ML-KEM", seeds[:_X25519_SEED])
         registry.secret(Kind.PRIVATE_KEY, f"{owner}'s sealing key, X25519", seeds[_X25519_SEED:])
+    registry.secret(Kind.PRIVATE_KEY, f"{owner}'s key of its key store", store._vault._data_key)
+    registry.secret(Kind.PRIVATE_KEY, f"{owner}'s key of its ratchet's pickles", store.key("olm"))
     if (token := store.get(Space.IDENTITY, "token")) is not None:
         registry.secret(Kind.TOKEN, f"{owner}'s delivery token", token)
     _plant_ratchet(store, owner, registry)
@@ -68,6 +70,8 @@ def _plant_ratchet(store: KeyStore, owner: str, registry: Registry) -> None:
     registry.secret(Kind.PRIVATE_KEY, f"{owner}'s ratchet identity key", bytes(opened["diffie_hellman_key"]))
     (signing,) = opened["signing_key"].values()
     registry.secret(Kind.PRIVATE_KEY, f"{owner}'s ratchet signing key", bytes(signing)[:32])
+    if fallback := opened["fallback_keys"]["fallback_key"]:
+        registry.secret(Kind.PRIVATE_KEY, f"the fallback prekey of {owner}", bytes(fallback["key"]))
     one_time = list(opened["one_time_keys"]["private_keys"].values())
     for key in one_time[:_ONE_TIME_KEYS]:
         registry.secret(Kind.PRIVATE_KEY, f"a one-time prekey of {owner}", bytes(key))

@@ -110,17 +110,22 @@ class Moment(Part):
     """When artefacts were taken: their files are in the folders of this name.
 
     `at` is the run's clock, `tick` the tap's: seconds. `outward`: peers of the process's sockets that have not come to it.
+    `meanwhile`: letters that arrived while its memory was read. `core_limits`: how large a core of the process could be, soft
+    and hard; `nameless`: its open files without a name. Both are None where the system does not tell.
     """
 
     name: str
     at: float
     tick: float
     memory_bytes: int | None = None
+    meanwhile: int = 0
+    core_limits: tuple[str, str] | None = None
+    nameless: int | None = None
     outward: list[str] = []
 
 
 class Manifest(Part):
-    """See the module."""
+    """See the module. `faults`: how often something was made to fail in the relay, by place."""
 
     format: Literal["blindrelay-evidence-1"] = "blindrelay-evidence-1"
     quick: bool
@@ -137,6 +142,7 @@ class Manifest(Part):
     moments: list[Moment] = []
     probes: list[Probe] = []
     audits: list[Audited] = []
+    faults: dict[str, int] = {}
     troubles: list[Trouble] = []
     modules: dict[str, str | None] = {}
     policies: dict[str, Any] = {}

@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 import blindrelay
-from blindrelay.proofs.evidence import memory
+from blindrelay.proofs.evidence import memory, process
 from blindrelay.proofs.evidence.sockets import outward
 from blindrelay.protocol.errors import BlindrelayError
 
@@ -106,6 +106,18 @@ class RelayUnderProof:
             return outward(self.pid)
         except (OSError, RelayGone):
             return []
+
+    def core_limits(self) -> tuple[str, str] | None:
+        """See `process.core_limits`; None when it does not run."""
+        with contextlib.suppress(RelayGone):
+            return process.core_limits(self.pid)
+        return None
+
+    def copy_nameless(self, into: Path) -> int | None:
+        """See `process.copy_nameless`; None when it does not run, or the system does not tell."""
+        with contextlib.suppress(OSError, RelayGone):
+            return process.copy_nameless(self.pid, into)
+        return None
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """Send it a signal and wait for its end; return the exit status. Does nothing when it does not run."""

@@ -1,4 +1,4 @@
-"""`blindrelay client listen`, `history` and `my-data`, and saving attachments."""
+"""`blindrelay client listen`, `history`, `search` and `my-data`, and saving attachments."""
 
 import json
 import stat
@@ -43,6 +43,17 @@ def test_control_characters_of_a_stranger_are_not_obeyed(client: Call) -> None:
 def test_history_of_nobody_is_empty(client: Call) -> None:
     """There is nothing to print, and nothing wrong with it."""
     assert client("alice/laptop", "history", "nobody@acme.example").out == ""
+
+
+def test_search_finds_what_was_written(client: Call) -> None:
+    """In whatever case, on both sides; what nobody has written is not found, and nothing is wrong with that."""
+    client("alice/laptop", "send", BOB, "Heron flies on Friday")
+    client("bob/phone", "listen", "--count", 1)
+
+    assert "Heron flies" in client("alice/laptop", "search", "hERON").out
+    (found,) = client("bob/phone", "search", "flies on", "--json").out.splitlines()
+    assert json.loads(found)["text"] == "Heron flies on Friday"
+    assert client("bob/phone", "search", "kingfisher").out == ""
 
 
 def test_my_data_has_records_and_no_words(client: Call) -> None:

@@ -259,6 +259,24 @@ async def test_a_message_that_is_taken_back_is_forgotten_by_both_sides(alice: De
         assert [message.text for message, _ in device.history(other)] == ["", "Good morning."]
 
 
+async def test_search_looks_through_every_conversation(alice: Device, bob: Device, summit: Enterprise) -> None:
+    """Texts, subjects and names of attachments, newest first, whatever the case; not what was taken back."""
+    async with await people.person(summit, "carol") as carol:
+        await alice.send(BOB, "The heron is grey.")
+        gone = await alice.send(BOB, "The heron has flown.")
+        await alice.send_mail("carol@acme.example", "Birds", "See there.", attachments=[Attachment("HERON.txt", b"-")])
+        await alice.send_mail("carol@acme.example", "On herons", "Nothing.")
+        for _ in range(2):
+            await carol.receive(SOON)
+        await (await alice.retract(gone)).accepted(SOON)
+
+        assert [each.subject or each.text for each in alice.search("Heron")] == [
+            "On herons", "Birds", "The heron is grey.",
+        ]  # fmt: skip
+        assert [each.subject for each in carol.search("heron", limit=1)] == ["On herons"]
+        assert bob.search("kingfisher") == []
+
+
 async def test_somebody_elses_message_cannot_be_taken_back(alice: Device, bob: Device) -> None:
     """Only the user who sent a letter may retract it."""
     await alice.send(BOB, "mine")

@@ -3,6 +3,8 @@
 import ast
 import io
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,6 +84,46 @@ def test_lines_for_people() -> None:
 
     assert "the disk is full" in stream.getvalue()
     assert "\x1b" not in stream.getvalue()
+
+
+#: A process of the relay's own in which everything fails that nobody catches; each failure quotes what must not be quoted.
+FAILING = """
+import asyncio, logging, sys, threading
+from blindrelay.relay import logs
+
+logs.configure(level=sys.argv[1])
+class Unraisable:
+    def __del__(self):
+        raise ValueError("bob@globex.example, unraisable")
+def fail(where):
+    raise ValueError("bob@globex.example, " + where)
+async def main():
+    logs.take_over(loop := asyncio.get_running_loop())
+    loop.call_soon(fail, "in a callback")
+    loop.call_exception_handler({"message": "bob@globex.example, without an exception"})
+    (thread := threading.Thread(target=fail, args=("in a thread",))).start()
+    thread.join()
+    Unraisable()
+    logging.getLogger("some.library").warning("bob@globex.example, by a library")
+    await asyncio.sleep(0)
+asyncio.run(main())
+fail("at the end")
+"""
+
+
+@pytest.mark.parametrize("level", ["info", "debug"])
+def test_what_nobody_has_caught_is_a_line_like_any_other(level: str) -> None:
+    """In the loop, in a thread, where nothing can be raised, by a library, and at the end: kind and place, and no traceback."""
+    done = subprocess.run([sys.executable, "-c", FAILING, level], capture_output=True, text=True, check=False)
+
+    lines = [json.loads(line) for line in done.stderr.splitlines()]
+    assert done.returncode == 1
+    assert done.stdout == ""
+    assert [line["error"].partition(":")[0] for line in lines] == [
+        "LibrarySays", "ValueError", "ValueError", "LibrarySays", "ValueError", "ValueError",
+    ]  # fmt: skip
+    assert all(line.keys() <= logs.KEYS for line in lines)
+    assert ("globex" in done.stderr) is (level == "debug")
 
 
 def _calls(source: Path) -> Iterator[tuple[int, ast.Call]]:
