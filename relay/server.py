@@ -507,7 +507,10 @@ def harden() -> None:
     Also lifts the soft limit of open files to the hard one: a connection is a file.
     """
     os.umask(0o077)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    # With 0, Linux would still hand a core to a program that collects them; 1 is its word for none at all (`fs/coredump.c`).
+    _, hard = resource.getrlimit(resource.RLIMIT_CORE)
+    least = 0 if hard == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (least, least))
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with contextlib.suppress(ValueError, OSError):  # macOS has a lower limit of its own
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))

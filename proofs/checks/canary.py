@@ -11,6 +11,7 @@ from blindrelay.proofs.evidence import transforms
 from blindrelay.proofs.evidence.canaries import Canary, Kind
 from blindrelay.proofs.evidence.folder import Artefact, Evidence, Source
 from blindrelay.proofs.evidence.keyring import Keyring
+from blindrelay.proofs.evidence.memory import can_dump
 from blindrelay.proofs.evidence.mqtt import publishes
 from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.proofs.evidence.sweep import DEPTH, Hit, Sweep
@@ -28,6 +29,13 @@ _REASONS: Final = {
     Source.NOTICE: "notice",
 }
 _SQLITE: Final = b"SQLite format 3\0"
+_MEANWHILE: Final = "letters that arrived while memory was read"
+#: Smaller than any core, and for Linux the word that it is not to be handed to a program either (`fs/coredump.c`).
+_NO_CORE: Final = 1
+
+
+class NothingExamined(Exception):
+    """Something was not looked at that can be looked at here."""
 
 
 def examine(evidence: Evidence, report: Report) -> None:
@@ -42,11 +50,37 @@ def examine(evidence: Evidence, report: Report) -> None:
         for hit in _sweep(sweep, artefact):
             report.find(_REASONS[artefact.source], str(hit))
         report.examined(f"bytes of {artefact.source}", _size(artefact))
-    if not any(artefact.source is Source.MEMORY for artefact in evidence.artefacts()):
-        report.skip("process memory: this system does not show a process's memory to its parent")
+        if artefact.source is Source.DISK and artefact.path is not None:
+            report.examined(
+                "write-ahead logs", artefact.path.name.endswith("-wal") and artefact.path.stat().st_size > 0
+            )
+            report.examined("free pages", _free_pages(artefact.path))
+    _memory(evidence, report)
+    _cores(evidence, report)
+    report.examined("exceptions injected", sum(evidence.manifest.faults.values()))
     if transforms.zstd() is None:
         report.skip("zstd: there is no decoder here: `pip install 'blindrelay[proofs]'`")
     _with_the_relays_keys(evidence, without_tokens, report)
+
+
+def _memory(evidence: Evidence, report: Report) -> None:
+    """It was read while letters passed, wherever it can be read at all."""
+    report.examined(_MEANWHILE, sum(moment.meanwhile for moment in evidence.manifest.moments))
+    if not can_dump():
+        report.skip("process memory: this system does not show a process's memory to its parent")
+    elif evidence.scope.wants("memory") and (missing := report.missing((f"bytes of {Source.MEMORY}", _MEANWHILE))):
+        raise NothingExamined(f"memory can be read here, and there are no {' and no '.join(missing)}")
+
+
+def _cores(evidence: Evidence, report: Report) -> None:
+    """A core would hold what memory holds, and stay: there is none, because the process has forbidden it to the kernel."""
+    for moment in evidence.manifest.moments:
+        if moment.core_limits is not None:
+            report.examined("looks at how large a core may be")
+            if not all(limit.isdecimal() and int(limit) <= _NO_CORE for limit in moment.core_limits):
+                report.find(
+                    "core", f"a core of the relay may have {' to '.join(moment.core_limits)} bytes, {moment.name}"
+                )
 
 
 def _sweep(sweep: Sweep, artefact: Artefact) -> Iterator[Hit]:
@@ -63,6 +97,13 @@ def _sweep(sweep: Sweep, artefact: Artefact) -> Iterator[Hit]:
 
 def _size(artefact: Artefact) -> int:
     return len(artefact.data or b"") if artefact.path is None else artefact.path.stat().st_size
+
+
+def _free_pages(path: Path) -> int:
+    """How many pages of a SQLite database hold nothing any more, but may still have bytes (its file format, 1.3)."""
+    with path.open("rb") as file:
+        head = file.read(40)
+    return int.from_bytes(head[36:40]) if head.startswith(_SQLITE) else 0
 
 
 def cells(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -144,18 +185,21 @@ CHECK: Final = Check(
         "disk": "a canary is in the data directory: a page, the WAL, a journal, a key file, a package",
         "backup": "a canary is in a backup",
         "log": "a canary is in the log, a traceback or an exception's text",
-        "dump": "a canary is in a crash dump, a core or a temporary file",
+        "dump": "a canary is in a crash dump, a core or a temporary file, one without a name included",
+        "core": "the kernel may write the relay's memory to a file when it crashes",
         "wire": "a canary crosses the wire where the relay can read it",
         "package": "a canary is in a disclosure package",
         "notice": "a canary is in a notice to users",
         "decrypted": "a canary appears when the relay's own keys are tried on what it holds",
     },
     needs=(
-        "bytes of data directory",
-        "bytes of log",
-        "bytes of wire",
-        "bytes of package",
-        "canaries: body of a message",
+        *(f"canaries: {kind}" for kind in Kind if kind is not Kind.KNOWN),
+        *(f"bytes of {source}" for source in Source if source not in {Source.MEMORY, Source.TEMPORARY}),
+        "exceptions injected",
+        "write-ahead logs",
+        "free pages",
+        "keys of the relay's",
+        "values tried with the relay's keys",
     ),
     enough=(Stage.TALK,),
     examine=examine,

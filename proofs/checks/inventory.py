@@ -32,9 +32,20 @@ _FILES: Final = tuple(
 _OWN_TABLES: Final = re.compile(r"sqlite_.*")
 #: A line of the text format in which metrics are scraped.
 _METRIC: Final = re.compile(rb"^(# (TYPE|HELP) |[a-z_:]+\{[a-z_]+=\")", re.MULTILINE)
-#: What Python's fault handler writes when a process is aborted: places in code, and nothing else.
+#: What Python's fault handler writes when a process is aborted: places in code, and nothing else; and what the operator is told
+#: when a relay leaves by itself.
 _FAULT: Final = re.compile(
-    r'(Fatal Python error: \w+|(Current t|T)hread .*|  File ".*", line \d+ in .*|  <no Python frame>|Extension modules: .*|)'
+    "|".join(
+        (
+            r"Fatal Python error: \w+",
+            r"(Current t|T)hread .*",
+            r'  File ".*", line \d+ in .*',
+            r"  <no Python frame>",
+            r"Extension modules: .*",
+            r"the store failed and the relay leaves: .*",
+            r"",
+        )
+    )
 )
 _RESPONSE_HEADERS: Final = frozenset(
     {"content-length", "content-type", "date", "server", "cache-control", "connection", "retry-after", "transfer-encoding",

@@ -17,7 +17,8 @@ _FOREIGN: Final = ("clients", "proofs", "cli")
 _OPENERS: Final = frozenset({"vodozemac", "olm", "nacl", "aiomqtt", "paho", "prompt_toolkit", "httpx", "requests"})
 #: The harness's own part in the process under proof: it starts the relay, and moves its clock.
 _HARNESS: Final = frozenset(
-    {"blindrelay.proofs", "blindrelay.proofs.evidence", "blindrelay.proofs.evidence.child", "blindrelay.proofs.evidence.clock"}
+    {"blindrelay.proofs", "blindrelay.proofs.evidence", "blindrelay.proofs.evidence.child", "blindrelay.proofs.evidence.clock",
+     "blindrelay.proofs.evidence.faults"}
 )  # fmt: skip
 #: Names of operations that open something, agree on a secret, or read a ratchet.
 _OPENING: Final = frozenset(

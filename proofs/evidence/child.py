@@ -2,9 +2,10 @@
 
     python -m blindrelay.proofs.evidence.child DATA_DIR --clock FILE --audit FILE [--settings JSON] [--saboteur NAME]
 
-It logs everything at DEBUG to standard error and leaves on SIGTERM, or when its standard input is closed. It obeys one word a
-line: `house` (do what is due by the clock), `modules` (print the modules that are loaded), `walk` (put every use of every
-instrument before its own policies). Each is answered with a line.
+It logs everything at DEBUG to standard error and leaves on SIGTERM, or when its standard input is closed. It obeys a word or
+two a line: `house` (do what is due by the clock), `modules` (print the modules that are loaded), `walk` (put every use of every
+instrument before its own policies), `fail PLACE` (see `faults`), `faults` (print how often that has happened), `die` (fail as a
+whole). Each is answered with a line.
 """
 
 import argparse
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from blindrelay.proofs.evidence.clock import TurnedClock
+from blindrelay.proofs.evidence.faults import Faults, Injected
 from blindrelay.protocol.errors import BlindrelayError
 from blindrelay.relay import logs
 from blindrelay.relay.config import Settings
@@ -58,6 +60,7 @@ def _obey(relay: Relay) -> None:
     """Read commands on the relay's own loop."""
     loop = asyncio.get_running_loop()
     tasks: set[asyncio.Task[None]] = set()
+    faults = Faults()
 
     def read() -> None:
         command = os.read(sys.stdin.fileno(), 4_096).decode().strip()
@@ -65,7 +68,7 @@ def _obey(relay: Relay) -> None:
             loop.remove_reader(sys.stdin.fileno())
             os.kill(os.getpid(), signal.SIGTERM)
             return
-        task = loop.create_task(_carry_out(relay, command))
+        task = loop.create_task(_carry_out(relay, faults, command))
         tasks.add(task)
         task.add_done_callback(tasks.discard)
 
@@ -73,15 +76,23 @@ def _obey(relay: Relay) -> None:
     _say(port=relay.port, desk_port=relay.desk_port, logs_port=relay.logs_port)
 
 
-async def _carry_out(relay: Relay, command: str) -> None:
-    match command:
-        case "house":
+async def _carry_out(relay: Relay, faults: Faults, command: str) -> None:
+    match command.split():
+        case ["house"]:
             await relay.keep_house()
             _say(done=command)
-        case "modules":
+        case ["fail", place]:
+            faults.arm(place)
+            _say(done=command)
+        case ["faults"]:
+            _say(raised=faults.raised)
+        case ["die"]:
+            _say(done=command)
+            relay._fail(Injected(f"the relay as a whole, {relay!r}"))
+        case ["modules"]:
             _say(modules={name: getattr(module, "__file__", None) for name, module in list(sys.modules.items())})
-        case "walk" | "walk quickly":
-            _say(**await asyncio.to_thread(_walk, relay, quick=command.endswith("quickly")))
+        case ["walk", *how]:
+            _say(**await asyncio.to_thread(_walk, relay, quick=how == ["quickly"]))
         case _:
             _say(unknown=command)
 

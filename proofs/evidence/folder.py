@@ -137,8 +137,11 @@ class Evidence:
                 yield Artefact(Source.DISK, f"{path.relative_to(self.disk(moment))}, {moment}", path)
         for path in _files(self.folder / "backups"):
             yield Artefact(Source.BACKUP, f"the backup, {path.stem}", path)
-        for path in self.strays():
+        for path in (*self.strays(), *_files(self.folder / "nameless")):
             yield Artefact(Source.TEMPORARY, str(path.relative_to(self.folder)), path)
+        for path in _files(self.folder / "wire"):
+            if path.suffix in {".up", ".down"}:
+                yield Artefact(Source.WIRE, f"what passed on connection {path.stem}, as it passed", path)
         for connection in self.connections:
             where = f"connection {connection.name} ({connection.service})"
             yield Artefact(Source.WIRE, f"{where}, to the relay", data=b"".join(connection.tls.sent))

@@ -1,7 +1,6 @@
 """What the system knows of a process beside its memory and its sockets (Linux, `/proc`)."""
 
 import contextlib
-import os
 import re
 import shutil
 import stat
@@ -26,7 +25,8 @@ def copy_nameless(pid: int, into: Path) -> int:
     count = 0
     for link in Path(f"/proc/{pid}/fd").iterdir():
         with contextlib.suppress(FileNotFoundError):  # closed meanwhile
-            if stat.S_ISREG(os.stat(link).st_mode) and not os.stat(link).st_nlink:
+            about = link.stat()
+            if stat.S_ISREG(about.st_mode) and not about.st_nlink:
                 into.mkdir(parents=True, exist_ok=True)
                 shutil.copyfile(link, into / link.name)
                 count += 1

@@ -12,6 +12,7 @@ class Stage(StrEnum):
     TALK = "talk"
     WAIT = "wait"
     TRY = "try"
+    FAIL = "fail"
     ASK = "ask"
     AGE = "age"
     LEAVE = "leave"
@@ -26,6 +27,7 @@ _ABOUT = {
     Stage.TALK: "people write in both postures, under load",
     Stage.WAIT: "letters wait, and one expires",
     Stage.TRY: "the relay tries what it could",
+    Stage.FAIL: "things go wrong in the relay",
     Stage.ASK: "authorities ask for everything under every pack",
     Stage.AGE: "time passes, records go",
     Stage.LEAVE: "the relay leaves",

@@ -19,6 +19,8 @@ from blindrelay.proofs.evidence.manifest import Letter
 _SUBJECT: Final = 300
 #: Larger than one envelope takes: it travels in parts.
 LARGE: Final = 300_000
+#: Between two looks at what happens by itself. Seconds.
+_LOOK: Final = 0.01
 
 
 class Workload:
@@ -37,6 +39,21 @@ class Workload:
     def words(self, about: str, length: int = 0, kind: Kind = Kind.BODY) -> str:
         """Something that a person writes, with a canary in it."""
         return self._registry.text(kind, about, length, "Tell nobody before Friday:")
+
+    @property
+    def arrived(self) -> int:
+        """How many letters have arrived everywhere."""
+        return sum(letter.arrived for letter in self.letters)
+
+    async def more(self, count: int) -> None:
+        """Wait until so many letters more have arrived."""
+        wanted = self.arrived + count
+        while self.arrived < wanted:  # noqa: ASYNC110 - several tasks count
+            await asyncio.sleep(_LOOK)
+
+    def search(self, device: Device, about: str) -> None:
+        """Somebody looks for something among what was written: nobody else is to learn for what."""
+        device.search(self._registry.text(Kind.SEARCH_TERM, f"of {device.user}: {about}"))
 
     async def chat(
         self, sender: Device, recipients: Sequence[Device], *, posture: Posture = Posture.STANDARD, length: int = 0,

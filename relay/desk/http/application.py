@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
+import structlog
 from fastapi import APIRouter, FastAPI
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from blindrelay.policies.exchange import RelayIdentity
 from blindrelay.protocol.clock import Clock
@@ -19,6 +20,8 @@ from blindrelay.relay.desk.http.guard import Guard
 from blindrelay.relay.desk.http.limits import DoorLimits
 from blindrelay.relay.desk.http.ports import AuthorityDesk
 from blindrelay.relay.desk.problems import PROBLEM_JSON, CallRefused, ProblemKind
+
+_log = structlog.get_logger()
 
 #: What each error of the desk is on the wire.
 PROBLEMS: dict[type[errors.DeskError], ProblemKind] = {
@@ -75,7 +78,32 @@ def application(doors: Doors) -> tuple[FastAPI, ASGIApp]:
     app.add_exception_handler(errors.DeskError, _desk_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_middleware(Unexpected)
     return app, Guard(app, doors.limits, doors.clock, door.record)
+
+
+class Unexpected:
+    """Answers when something has failed that nobody has expected; else the framework would, in words of its own."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request. What fails in the middle of an answer is for the guard: it ends the connection."""
+        has_begun = False
+
+        async def sending(message: Message) -> None:
+            nonlocal has_begun
+            has_begun = True
+            await send(message)
+
+        try:
+            await self._app(scope, receive, sending)
+        except Exception:
+            if has_begun:
+                raise
+            _log.exception("request failed")
+            await problem(ProblemKind.INTERNAL)(scope, receive, send)
 
 
 def problem(kind: ProblemKind, detail: str | None = None, *, retry_after: int = 1) -> Response:

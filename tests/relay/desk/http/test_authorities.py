@@ -9,11 +9,13 @@ from uuid import uuid4
 
 import httpx
 import pytest
+from structlog.testing import capture_logs
 
-from blindrelay.policies.exchange import CaseAnswer, RelayIdentity
+from blindrelay.policies.exchange import CaseAnswer, Problem, RelayIdentity
 from blindrelay.policies.vocabulary import CaseState, Ground, Outcome, TaskStatus
 from blindrelay.relay.desk.errors import NotRecorded
 from blindrelay.relay.desk.http.authorities import EVENTS, PACKAGE
+from blindrelay.relay.desk.problems import PROBLEM_JSON
 from support.authorities import Caller
 from support.clerks import refused
 from support.desk_site import DeskSite, call, desk_in, policies
@@ -62,6 +64,25 @@ async def released(site: DeskSite, http: httpx.AsyncClient) -> CaseAnswer:
         )
         assert approved.status_code == 200, approved.text
     return await status(site.court, http, answer)
+
+
+async def test_what_nobody_has_expected_is_a_problem_that_tells_nothing(
+    site: DeskSite, http: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fault of ours reads like every other refusal, and has a line in the log."""
+
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("alice@acme.example wrote to bob@globex.example")
+
+    monkeypatch.setattr(site.desk, "receive", broken)
+    with capture_logs() as lines:
+        answer = await call(http, "/v1/requests", site.court.hand_in())
+
+    problem = Problem.model_validate_json(answer.content)
+    assert (answer.status_code, problem.type) == (500, "urn:blindrelay:problem:internal")
+    assert answer.headers["content-type"] == PROBLEM_JSON
+    assert "acme" not in answer.text
+    assert [line["event"] for line in lines] == ["request failed"]
 
 
 async def status(caller: Caller, http: httpx.AsyncClient, case: CaseAnswer) -> CaseAnswer:

@@ -1,0 +1,110 @@
+"""A run while it is going on: who takes part, and how what the relay holds or emits is kept."""
+
+import asyncio
+import contextlib
+import shutil
+import sqlite3
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from blindrelay.proofs.evidence.auditor import Auditor
+from blindrelay.proofs.evidence.canaries import Registry
+from blindrelay.proofs.evidence.cast import Cast
+from blindrelay.proofs.evidence.clock import TurnedClock
+from blindrelay.proofs.evidence.lawful import Bench, Use
+from blindrelay.proofs.evidence.manifest import FILE, Manifest, Moment
+from blindrelay.proofs.evidence.memory import can_dump
+from blindrelay.proofs.evidence.relay import RelayUnderProof
+from blindrelay.proofs.evidence.scope import Scope
+from blindrelay.proofs.evidence.workload import Workload
+
+#: Of the relay under proof. Retention is the default; requests in the hundreds are no fraud here.
+SETTINGS: Final = {"desk": {"max_requests_a_day": 10_000}}
+#: The reason of the canary sweep for which memory is kept.
+_MEMORY: Final = "memory"
+
+
+class Recording:
+    """One run, while it is going on."""
+
+    def __init__(self, folder: Path, scope: Scope) -> None:
+        self.folder = folder
+        self.scope = scope
+        self.quick = scope.quick
+        self.clock = TurnedClock(folder / "clock")
+        self.registry = Registry()
+        self.manifest = Manifest(
+            quick=scope.quick, saboteur=scope.saboteur, began=self.clock.now(), settings=dict(SETTINGS)
+        )
+        self.relay = RelayUnderProof(folder, SETTINGS, scope.saboteur)
+        began = datetime.fromtimestamp(int(self.clock.now()), UTC)
+        self.bench = Bench(folder, self.relay.data, self.clock, self.registry, began)
+        self.uses: list[Use] = []
+        self.cast: Cast
+        self.workload: Workload
+        self.auditor: Auditor
+        self._present = AsyncExitStack()
+
+    @asynccontextmanager
+    async def connected(self, *users: str) -> AsyncIterator[None]:
+        """The devices of these people are connected; without names, everybody's."""
+        chosen = [device for device in self.cast.everybody() if not users or device.address.user in users]
+        async with AsyncExitStack() as stack:
+            for device in chosen:
+                await stack.enter_async_context(device)
+            yield
+
+    # --- what is kept
+
+    async def look(self, name: str, *, memory: bool = False) -> None:
+        """Keep what there is on the relay's disk, and perhaps in its memory, at this moment."""
+        self.cast.plant_session_keys()
+        tick = asyncio.get_running_loop().time()
+        moment = Moment(
+            name=name,
+            at=self.clock.now(),
+            tick=tick,
+            outward=self.relay.outward(),
+            core_limits=self.relay.core_limits(),
+        )
+        if memory and can_dump() and self.scope.wants(_MEMORY):
+            place = self.folder / "memory"
+            place.mkdir(exist_ok=True)
+            before = self.workload.arrived
+            moment.memory_bytes = await asyncio.to_thread(self.relay.dump, place / name)
+            moment.meanwhile = self.workload.arrived - before
+        moment.nameless = await asyncio.to_thread(self.relay.copy_nameless, self.folder / "nameless" / name)
+        await asyncio.to_thread(self._copy, name)
+        self.manifest.moments.append(moment)
+
+    async def audit(self, moment: str) -> None:
+        """Let the auditor read the public logs."""
+        self.manifest.audits += await self.auditor.look(moment, self.relay.logs_port, self.bench.cases)
+
+    def _copy(self, name: str) -> None:
+        shutil.copytree(self.relay.data, self.folder / "disk" / name, copy_function=_copy_file)
+        backup = self.folder / "backups" / f"{name}.db"
+        backup.parent.mkdir(exist_ok=True)
+        with (
+            contextlib.closing(sqlite3.connect(f"file:{self.relay.data / 'relay.db'}?mode=ro", uri=True)) as source,
+            contextlib.closing(sqlite3.connect(backup)) as copy,
+        ):
+            source.backup(copy)
+
+    def finish(self) -> None:
+        """Write the manifest."""
+        manifest = self.manifest
+        manifest.seconds = self.clock.monotonic()
+        manifest.canaries = self.registry.planted
+        manifest.cases = self.bench.cases
+        manifest.package_seeds = self.bench.package_keys()
+        (self.folder / FILE).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+
+
+def _copy_file(source: str, target: str) -> None:
+    """A file may go while the folder is copied."""
+    with contextlib.suppress(FileNotFoundError):
+        shutil.copyfile(source, target)
