@@ -122,7 +122,7 @@ async def _serve(
             links = {role: found.link(role) for role in roles}
             announce(found, links, as_json=as_json)
             if open_browser:
-                show(next(iter(links.values())))
+                show_page(next(iter(links.values())))
             while not stopped.is_set() and (parent is None or os.getppid() == parent):
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopped.wait(), None if parent is None else _PARENT_SECONDS)
@@ -155,7 +155,7 @@ def announce(found: Serving, links: dict[Role, str], *, as_json: bool) -> None:
     sys.stdout.flush()
 
 
-def show(link: str) -> bool:
+def show_page(link: str) -> bool:
     """Open a link in the browser. It goes by a file for this user alone: everybody may read the arguments of a program."""
     page = f'<!doctype html><meta http-equiv="refresh" content="0; url={escape_html(link)}">'
     with NamedTemporaryFile("w", prefix="blindrelay-", suffix=".html", delete=False) as file:

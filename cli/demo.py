@@ -84,6 +84,7 @@ def _names(_context: click.Context, _option: click.Parameter, incomplete: str) -
     epilog="""\b
 Examples:
   blindrelay demo
+  blindrelay demo --open                             in the browser, as long as you like
   blindrelay demo --attack list                      what a malicious relay can try
   blindrelay demo --attack ghost-device              in each of its ways
   blindrelay demo --attack split-view/no-witness     in one of them
@@ -101,13 +102,31 @@ cannot be, afterwards and with evidence. It is 1 when not.
     help="Let the relay be malicious: carry out this attack on real clients, and show who notices it, and by what. "
     "`list` tells which there are, `all` carries out each.",
 )
-@click.option("--json", "as_json", is_flag=True, help="With --attack: print JSON for programs, one object per line.")
-def demo(attack: str | None, as_json: bool) -> int:
+@click.option(
+    "--open",
+    "open_browser",
+    is_flag=True,
+    help="Show it in the browser instead, until Ctrl-C: people who talk, what the relay keeps, what a court gets.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65_535),
+    help="With --open: port of the console; 0 takes a free one.  [default: 8886, or a free one if that is taken]",
+)
+@click.option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="With --attack: print JSON for programs, one object per line. With --open: print where it is, and open nothing.",
+)
+def demo(attack: str | None, open_browser: bool, port: int | None, as_json: bool) -> int:
     """See the whole thing work, in less than a minute.
 
     Starts a relay in a folder that goes away again, founds two enterprises with certificate authorities of their own, enrols
     four people with six devices, lets them chat and mail both ways, and prints the same message three times: what the
     clients see, what the relay holds, what its metadata inventory says. Nothing is left behind.
+
+    With --open, the same in the browser, live: a console on the loopback, with a court beside it that has an order.
 
     With --attack, the relay is one that lies: about whose devices are whose, about its log, about the past. It has its
     database and its log's key to do it with, and the clients are the ones that ship.
@@ -117,8 +136,12 @@ def demo(attack: str | None, as_json: bool) -> int:
         from blindrelay.cli.demo_attacks import perform  # noqa: PLC0415
 
         return perform(attack, as_json=as_json)
+    if open_browser:
+        from blindrelay.cli.demo_console import show  # noqa: PLC0415 - the web server takes half a second to load
+
+        return show(port, as_json=as_json)
     if as_json:
-        raise click.UsageError("--json goes with --attack: the tour itself is for people")
+        raise click.UsageError("--json goes with --attack or --open: the tour itself is for people")
     output = console()
     started = time.monotonic()
     asyncio.run(_perform(output))

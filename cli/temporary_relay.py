@@ -43,16 +43,18 @@ class RelayProcess:
 
 
 @asynccontextmanager
-async def relay_process(home: Path, *options: str) -> AsyncIterator[RelayProcess]:
+async def relay_process(home: Path, *options: str, desk: bool = False) -> AsyncIterator[RelayProcess]:
     """`blindrelay up` in the home `home` and on a free port, stopped in the end.
+
+    Args:
+        desk: whether it has a lawful desk; without one it starts sooner.
 
     Raises:
         RelayUnreachable: it did not start; what it said is on stderr.
     """
     data = relay_directory(home)
     arguments = ["up", "--home", str(home), "--data-dir", str(data), "--host", "127.0.0.1", "--port", "0"]
-    # No authority meets it, and it starts sooner.
-    arguments += ["--log-level", "error", "--json", "--no-desk", *options]
+    arguments += ["--log-level", "error", "--json", *([] if desk else ["--no-desk"]), *options]
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "blindrelay.cli.main", *arguments),
         stdout=asyncio.subprocess.PIPE,

@@ -109,6 +109,8 @@ class Dispatch:
                     self._record(letter, others, encoded)
             if receipt is None:
                 receipt = self._receipt(letter, devices, entries)
+            elif what is letter:
+                _note_envelopes(receipt, entries)
             self._courier.leave(entries)
             await asyncio.sleep(0)
         assert receipt is not None  # noqa: S101 - there is at least one device
@@ -116,7 +118,9 @@ class Dispatch:
 
     def _receipt(self, letter: Letter, devices: list[DeviceAddress], entries: list[OutboxEntry]) -> Receipt:
         counts = Counter(entry.recipient for entry in entries if entry.content_id == letter.content.id)
-        return self._receipts.open(letter.content.id, devices, max(counts.values(), default=1))
+        receipt = self._receipts.open(letter.content.id, devices, max(counts.values(), default=1))
+        _note_envelopes(receipt, entries)
+        return receipt
 
     def _record(self, letter: Letter, others: list[UserAddress], encoded: bytes) -> None:
         content = letter.content
@@ -125,6 +129,10 @@ class Dispatch:
                 self._desk.remember_group(content.group)
             for other in others if content.group is None else others[:1]:
                 self._desk.record(content, self._own, other, encoded)
+
+
+def _note_envelopes(receipt: Receipt, entries: list[OutboxEntry]) -> None:
+    receipt.envelopes |= {entry.message_id: entry.recipient for entry in entries if entry.content_id == receipt.id}
 
 
 def _copy_of(letter: Letter, others: list[UserAddress]) -> Letter:

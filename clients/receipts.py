@@ -28,10 +28,13 @@ class Receipt:
 
     Attributes:
         id: the letter's, for `Device.retract` and `Device.receipt`.
+        envelopes: by the id under which the relay has each envelope of it, for which device that is; for whoever compares what
+            was written with what a relay keeps. Empty for a letter of an earlier run.
     """
 
     def __init__(self, content_id: bytes, devices: Mapping[DeviceAddress, Stage], parts: int = 1) -> None:
         self.id = content_id
+        self.envelopes: dict[bytes, DeviceAddress] = {}
         self._stages = dict(devices)
         self._parts = dict.fromkeys(devices, parts)
         self._errors: dict[DeviceAddress, ClientError] = {}

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp
 from blindrelay import __version__
 from blindrelay.console.access import cookie_name, needs, session_of, signed_in
 from blindrelay.console.desktop import Desktop
+from blindrelay.console.errors import ConsoleError
 from blindrelay.console.rights import RIGHTS, Right, Role
 from blindrelay.console.security import Shield
 from blindrelay.console.sessions import SESSION_LIFETIME, NoSuchLink, Session
@@ -64,7 +65,7 @@ def application(desktop: Desktop, *, scheme: str, hosts: Sequence[str]) -> ASGIA
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.state.sessions = desktop.sessions
-    pages = _Pages(scheme)
+    pages = _Pages(scheme, is_demonstration=desktop.demonstration is not None)
     app.include_router(pages.sign_in_routes(desktop))
     app.include_router(stream_routes(desktop.channels))
     for view in VIEWS:
@@ -73,6 +74,7 @@ def application(desktop: Desktop, *, scheme: str, hosts: Sequence[str]) -> ASGIA
     app.mount("/static", _Files(directory=_HERE / "static"))
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(ConsoleError, _unable)
     return Shield(TrustedHostMiddleware(app, allowed_hosts=list(hosts), www_redirect=False), scheme)
 
 
@@ -93,7 +95,8 @@ class _Files(StaticFiles):
 class _Pages:
     """The HTML."""
 
-    def __init__(self, scheme: str) -> None:
+    def __init__(self, scheme: str, *, is_demonstration: bool) -> None:
+        self._is_demonstration = is_demonstration
         self._is_secure = scheme == "https"
         self._templates = Jinja2Templates(directory=_HERE / "templates")
 
@@ -159,7 +162,15 @@ class _Pages:
 
     def _page(self, request: Request, name: str, session: Session | None, view: View | None = None) -> Response:
         views = [one for one in VIEWS if session is not None and session.may(one.needs)]
-        context = {"view": view, "views": views, "session": session, "rights": RIGHTS, "version": __version__}
+        context = {
+            "view": view,
+            "views": views,
+            "session": session,
+            "rights": RIGHTS,
+            "may": {right.name: session is not None and session.may(right) for right in Right},
+            "demonstration": self._is_demonstration,
+            "version": __version__,
+        }
         return self._templates.TemplateResponse(request, f"{name}.html", context)
 
 
@@ -170,6 +181,10 @@ def _first(session: Session) -> View:
 async def _refused(_: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - what it is registered for
     return JSONResponse({"detail": error.detail}, error.status_code)
+
+
+async def _unable(_: Request, error: Exception) -> Response:
+    return JSONResponse({"detail": f"{str(error)[:1].upper()}{str(error)[1:]}."}, 409)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

@@ -2,16 +2,21 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from blindrelay.console.channels import Channels
+from blindrelay.console.ledger_tail import LedgerTail
 from blindrelay.console.relay_watch import watch
 from blindrelay.console.rights import Role
 from blindrelay.console.sessions import Sessions
 from blindrelay.protocol.clock import Clock, SystemClock
+
+if TYPE_CHECKING:
+    from blindrelay.console.demonstration import Demonstration
 
 
 @dataclass
@@ -22,30 +27,51 @@ class Desktop:
         relay: the data directory of the relay that is looked at. It is only read.
         roles: whom sign-in links are for.
         token_file: the token of a person at the lawful desk, for what that person may do there; None: nobody's.
+        stage: makes the demonstration, where this is one. It needs the clients' packages, and a console does not.
         channels: what is live.
         sessions: who has signed in.
+        tail: what the relay keeps.
+        demonstration: people and authorities, where this is one.
     """
 
     relay: Path
     roles: tuple[Role, ...] = (Role.OPERATOR, Role.AUDITOR)
     token_file: Path | None = None
+    stage: "Callable[[Desktop], Demonstration] | None" = None
     clock: Clock = field(default_factory=SystemClock)
     channels: Channels = field(default_factory=Channels)
     sessions: Sessions = field(init=False)
+    tail: LedgerTail = field(init=False)
+    demonstration: "Demonstration | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.clock, self.roles)
+        self.tail = LedgerTail(self.relay, self.channels.relay, lambda: self.relay_is_up, self.clock)
+        self.relay_is_up = False
+        if self.stage is not None:
+            self.demonstration = self.stage(self)
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
         """Look at the relay for as long as this is entered."""
-        tell = self.channels.status.put
-        work = [asyncio.create_task(watch(self.relay, self.clock, lambda state: tell("relay", state)))]
-        try:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(_running(watch(self.relay, self.clock, self._seen)))
+            await stack.enter_async_context(_running(self.tail.work()))
+            if self.demonstration is not None:
+                await stack.enter_async_context(self.demonstration.at_work())
             yield
-        finally:
-            for task in work:
-                task.cancel()
-            for task in work:
-                with contextlib.suppress(asyncio.CancelledError):
-                    await task
+
+    def _seen(self, state: dict[str, Any]) -> None:
+        self.relay_is_up = state["up"]
+        self.channels.status.put("relay", state)
+
+
+@asynccontextmanager
+async def _running(work: Any) -> AsyncIterator[None]:
+    task = asyncio.create_task(work)
+    try:
+        yield
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

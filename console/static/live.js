@@ -1,1 +1,185 @@
-// Filled by the view.
+// Live: one message, three times.
+
+import { ask } from "/static/api.js";
+import { at, count, day, h, put } from "/static/dom.js";
+import { drawRow } from "/static/live-row.js";
+import { Model } from "/static/live-model.js";
+import { follow } from "/static/stream.js";
+
+const SHOWN = 24;
+// Between two drawings: of a message that one follows, and of many. Milliseconds.
+const CALM = 80;
+const BUSY = 300;
+
+const view = at("view");
+const sees = { clients: view.dataset.clients === "yes", authority: view.dataset.authority === "yes" };
+const model = new Model();
+const drawn = new Map(); // key of a row -> { element, signature }
+let chosen = null;
+let timer = null;
+
+for (const stream of ["clients", "relay", "authority"]) {
+  if (sees[stream] === false) continue;
+  follow(stream, (items, frame) => {
+    model.take(items, frame, stream);
+    schedule();
+  });
+}
+
+function schedule() {
+  const rate = model.facts.get("directed")?.rate ?? 0;
+  timer ??= setTimeout(draw, rate > 0 ? BUSY : CALM);
+}
+
+function draw() {
+  timer = null;
+  const rows = model.rows(sees.clients).slice(0, SHOWN);
+  drawRows(rows);
+  drawAbout();
+  drawState(rows.length);
+  drawDirection();
+}
+
+function drawRows(rows) {
+  const list = at("messages");
+  const order = model.facts.get("records") ?? null;
+  const refusal = model.facts.get("words") ?? null;
+  const keys = new Set(rows.map((row) => row.key));
+  for (const [key, row] of drawn) {
+    if (keys.has(key)) continue;
+    row.element.remove();
+    drawn.delete(key);
+  }
+  let before = null;
+  rows.forEach((row, place) => {
+    const isOpen = chosen === null ? place === 0 && sees.clients : chosen === row.key;
+    const signature = JSON.stringify([row, isOpen, chosen === row.key, order?.outcome, refusal?.outcome]);
+    let known = drawn.get(row.key);
+    if (known === undefined) {
+      known = { element: h("li", { class: "message arrives", "data-key": row.key }), signature: null };
+      drawn.set(row.key, known);
+    }
+    if (known.signature !== signature) {
+      const focused = known.element.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
+      put(known.element, ...drawRow(row, { isOpen, isChosen: chosen === row.key, sees, order, refusal, choose, showWhole }));
+      known.element.classList.toggle("chosen", chosen === row.key);
+      known.signature = signature;
+      if (focused) known.element.querySelector(`[data-focus="${focused}"]`)?.focus();
+    }
+    const next = before === null ? list.firstElementChild : before.nextElementSibling;
+    if (next !== known.element) list.insertBefore(known.element, next);
+    before = known.element;
+  });
+}
+
+function choose(key) {
+  chosen = chosen === key ? null : key;
+  draw();
+}
+
+async function showWhole(id, target) {
+  try {
+    const { hex } = await ask(`/api/live/envelopes/${id}`);
+    put(target, hex.match(/../g).join(" "));
+  } catch (error) {
+    put(target, error.message);
+  }
+}
+
+function drawAbout() {
+  const total = model.facts.get("total");
+  if (total) {
+    put(at("about-relay"), `Everything that it keeps: ${count(total.records)} records, ${count(total.waiting)} envelopes that wait. ${total.rate} records a second.`);
+  }
+  const order = model.facts.get("records");
+  const refusal = model.facts.get("words");
+  if (!order) return;
+  const about = at("about-court");
+  if (about.dataset.case === order.case) return;
+  about.dataset.case = order.case;
+  const granted = order.outcome === "granted" || order.outcome === "narrowed";
+  put(
+    about,
+    h("p", {}, `${order.authority}. ${order.instrument}, about ${order.target}: `, h("strong", { class: granted ? "metadata" : "refused" }, order.outcome), order.until ? ` until ${day(order.until)}.` : "."),
+    refusal && h("p", {}, `${refusal.instrument}, for the words: `, h("strong", { class: "refused" }, refusal.outcome), "."),
+    h(
+      "details",
+      {},
+      h("summary", {}, "The answers, as the court got them"),
+      [order, refusal].filter(Boolean).map((one) => h("pre", { class: "letter" }, one.letter)),
+    ),
+  );
+}
+
+function drawState(rows) {
+  const state = model.facts.get("state")?.state;
+  const trouble = model.facts.get("trouble")?.reason;
+  const now = at("now");
+  const text =
+    document.body.dataset.link === "gone"
+      ? "The relay has gone away. What people write now waits on their own devices, and goes out when it is back."
+      : trouble
+        ? `Nothing happens just now: ${trouble}`
+        : "";
+  now.hidden = text === "";
+  put(now.firstElementChild, text);
+  const empty = at("empty");
+  empty.hidden = rows > 0;
+  put(empty.firstElementChild, whyEmpty(state));
+}
+
+function whyEmpty(state) {
+  if (!sees.clients) {
+    return document.body.dataset.link === "gone"
+      ? "There is no relay to look at. Start one: blindrelay up"
+      : "Nobody has written anything yet. When somebody does, what the relay keeps of it appears here. What they write does not: it is on their devices alone.";
+  }
+  if (state === "left") return "The demonstration's people have left. Start it again: blindrelay demo --open";
+  return "Two enterprises are being founded, and four people enrol their six devices. In a moment they begin to talk.";
+}
+
+function drawDirection() {
+  const directed = model.facts.get("directed");
+  if (!directed) return;
+  const pause = at("pause");
+  put(pause, directed.paused ? "Continue" : "Pause");
+  pause.setAttribute("aria-pressed", String(directed.paused));
+  press("rate", String(directed.rate));
+  press("way", directed.way);
+}
+
+function press(group, value) {
+  for (const button of at(group).querySelectorAll("button")) {
+    button.setAttribute("aria-pressed", String(button.value === value));
+  }
+}
+
+function offerDirection() {
+  const form = at("direct");
+  form.hidden = view.dataset.direct !== "yes";
+  const direct = async (direction) => {
+    try {
+      await ask("/api/live/direction", direction);
+      put(at("directed"), "");
+    } catch (error) {
+      put(at("directed"), error.message);
+    }
+  };
+  at("pause").addEventListener("click", () => direct({ paused: !(model.facts.get("directed")?.paused ?? false) }));
+  at("rate").addEventListener("click", ({ target }) => target.value && direct({ rate: Number(target.value) }));
+  at("way").addEventListener("click", ({ target }) => target.value && direct({ way: target.value }));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const say = at("words").value.trim();
+    if (!say) return;
+    at("words").value = "";
+    direct({ say });
+  });
+}
+
+document.addEventListener("status", schedule);
+document.addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && chosen !== null) choose(chosen);
+});
+offerDirection();
+schedule();
