@@ -39,6 +39,7 @@ class _Sent:
     pair: int
     posture: str
     at: float = field(default_factory=time.time)
+    stages: dict[str, str] = field(default_factory=dict)  #: as they were told last
 
     def written(self) -> Written:
         """As it is told."""
@@ -107,7 +108,18 @@ class Stage:
     def told(self, update: Update) -> None:
         """News about a message that somebody has sent."""
         if (sent := self._sent.get(update.id)) is not None:
-            self._tell(sent.written())
+            self._tell_of(sent)
+
+    def _tell_of(self, sent: _Sent) -> None:
+        written = sent.written()
+        if written.stages != sent.stages:
+            sent.stages = written.stages
+            self._tell(written)
+
+    def _catch_up(self) -> None:
+        """News that came while a device was waking up were heard by nobody; its receipts know."""
+        for sent in self._sent.values():
+            self._tell_of(sent)
 
     # --- what it does
 
@@ -119,6 +131,7 @@ class Stage:
         lines = itertools.cycle(SCRIPT)
         while True:
             await self._unpaused()
+            self._catch_up()
             try:
                 if self._rate and not self._ordered:
                     await self._hurry()
@@ -193,7 +206,7 @@ class Stage:
         self._sent[receipt.id] = sent
         if len(self._sent) > _FOLLOWED:
             self._sent.popitem(last=False)
-        self._tell(sent.written())
+        self._tell_of(sent)
         return sent
 
     def _group_of(self, device: Device, line: Line) -> Group:

@@ -53,6 +53,10 @@ export class Model {
       else latest?.rest.push(entry);
       latest = owner ?? latest;
     }
+    const recipient = (entry) => entry.record.recipient ?? "";
+    for (const row of rows.values()) {
+      for (const { records } of row.sendings) records.sort((one, other) => recipient(one).localeCompare(recipient(other)));
+    }
     return [...rows.values()].sort((one, other) => other.number - one.number);
   }
 

@@ -54,12 +54,14 @@ function people(row, { isOpen, isChosen, choose, sees }) {
 }
 
 function ticks(written, isPair) {
+  const byStage = new Map();
+  for (const [user, stage] of Object.entries(written.stages)) byStage.set(stage, [...(byStage.get(stage) ?? []), short(user)]);
   return h(
     "ul",
     { class: "ticks" },
-    Object.entries(written.stages).map(([user, stage]) => {
+    [...byStage].map(([stage, users]) => {
       const [mark, words] = TICKS[stage];
-      return h("li", { class: stage }, h("span", { class: "mark", "aria-hidden": "true" }, mark), ` ${short(user)}: ${words}`, isPair && `, ${written.posture}`);
+      return h("li", { class: stage }, h("span", { class: "mark", "aria-hidden": "true" }, mark), ` ${users.join(", ")}: ${words}`, isPair && ` (${written.posture})`);
     }),
   );
 }
@@ -83,6 +85,7 @@ function envelope(record, showWhole) {
     return h("p", { class: "hex-note" }, "The envelope was fetched before anybody could look: it is gone.");
   }
   const bytes = h("code", {}, record.start.match(/../g).join(" "));
+  const hex = h("pre", { class: "hex" }, bytes);
   return h(
     "figure",
     { class: record.waits ? "envelope" : "envelope gone" },
@@ -93,8 +96,8 @@ function envelope(record, showWhole) {
         ? [h("strong", {}, "Waits"), ` for ${name(record.recipient)}: ${count(record.size)} sealed bytes`]
         : [h("strong", {}, "Gone"), `: fetched at ${clock(record.gone_at)} and erased. What it was, as this page remembers it:`],
     ),
-    h("pre", { class: "hex" }, bytes),
-    record.waits && h("button", { class: "link", "data-focus": "whole", onclick: () => showWhole(record.key, bytes) }, `Show all ${count(record.size)} bytes`),
+    hex,
+    record.waits && h("button", { class: "link", "data-focus": "whole", onclick: () => { hex.classList.add("whole"); showWhole(record.key, bytes); } }, `Show all ${count(record.size)} bytes`),
   );
 }
 
@@ -121,7 +124,7 @@ function line(record) {
 function court(row, isPair, { isOpen, sees, order, refusal }) {
   if (!sees.authority) return h("p", { class: "greyed" }, "Nothing without a request that the lawful desk has granted.");
   if (order === null) return h("p", { class: "greyed" }, "Nothing: no order is in force.");
-  const why = isOpen && refusal ? (refusal.reasons[0]?.text ?? "") : "Nobody but the people has them.";
+  const why = isOpen && refusal ? (refusal.reasons[0]?.text ?? "") : "";
   return [
     each(row, isPair, (one) => yielded(one, order)),
     h("p", { class: "greyed" }, padlock(), h("span", {}, "Words: ", h("strong", {}, refusal?.ground === "not-held" ? "not held" : (refusal?.outcome ?? "not asked for")), ". ", why)),

@@ -29,6 +29,7 @@ def routes(desktop: Desktop) -> APIRouter:
 
     @router.get("/envelopes/{message_id}")
     async def envelope(message_id: MessageId, session: Annotated[Session, needs(Right.SEE_RELAY)]) -> Envelope:
+        """An envelope that waits, or did a moment ago: every byte of it, sealed."""
         del session
         found = desktop.tail.envelope(bytes.fromhex(message_id))
         if found is None:
@@ -37,6 +38,7 @@ def routes(desktop: Desktop) -> APIRouter:
 
     @router.post("/direction", status_code=204)
     async def direct(direction: Direction, session: Annotated[Session, needs(Right.DIRECT)]) -> Response:
+        """Pause, pace, posture, or words that are to be said next."""
         del session
         if desktop.demonstration is None:
             raise HTTPException(409, "There are no people here to direct: this relay is not a demonstration.")

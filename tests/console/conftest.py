@@ -3,11 +3,12 @@
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from support import browsing
-from support.console_site import ConsoleSite, console_in
+from support.console_site import ConsoleSite, console_in, demonstration_in
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -23,4 +24,11 @@ async def browser() -> AsyncIterator[Browser]:
 async def console(tmp_path: Path) -> AsyncIterator[ConsoleSite]:
     """A console of this test's own, for a relay that is not there yet."""
     async with console_in(tmp_path) as console:
+        yield console
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def demonstration(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ConsoleSite]:
+    """A console with people who talk and a court with an order. Tests share it: it takes seconds to begin."""
+    async with demonstration_in(tmp_path_factory.mktemp("demonstration"), beat=0.15) as console:
         yield console

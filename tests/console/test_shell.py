@@ -45,12 +45,12 @@ async def test_relay_goes_away_and_comes_back(browser: Browser, console: Console
     async with visit(browser, console, Role.OPERATOR) as window:
         status = window.page.locator("#link")
         await expect(status).to_contain_text("There is no relay")
-        relay = await console.start_relay()
+        relay = await console.relay.start()
         await expect(status).to_contain_text("The relay is up")
         await expect(status).to_have_attribute("title", re.compile(f"127.0.0.1:{relay.port}"))
-        await console.stop_relay()
+        await console.relay.stop()
         await expect(status).to_contain_text("There is no relay")
-        await console.start_relay()
+        await console.relay.start()
         await expect(status).to_contain_text("The relay is up")
 
 

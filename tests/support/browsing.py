@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, Playwright
+from playwright.async_api import Browser, Page, Playwright, expect
 
 from blindrelay.console.rights import Role
 
@@ -16,6 +16,8 @@ from .console_site import ConsoleSite
 #: Debian's. No sandbox: tests run as root in containers, and see nothing but our own pages.
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"]
+# A busy machine is no failure. Milliseconds.
+PATIENCE = 60_000
 WIDE, NARROW = (1440, 900), (390, 844)
 #: Where pictures are kept, for whoever wants to look; by default nowhere.
 PICTURES = "BLINDRELAY_PICTURES"
@@ -23,6 +25,7 @@ PICTURES = "BLINDRELAY_PICTURES"
 
 async def launch(playwright: Playwright) -> Browser:
     """The browser."""
+    expect.set_options(timeout=PATIENCE)
     return await playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
 
 
@@ -78,7 +81,7 @@ async def visit(browser: Browser, console: ConsoleSite, role: Role | None) -> As
     context = await browser.new_context(
         viewport={"width": WIDE[0], "height": WIDE[1]}, locale="en-GB", timezone_id="UTC"
     )
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     found = Visit(await context.new_page(), console)
     context.on("request", lambda request: found.asked.append(request.url))
     context.on(

@@ -2,34 +2,36 @@
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
+from blindrelay.console.demonstration import Demonstration
 from blindrelay.console.desktop import Desktop
 from blindrelay.console.rights import Role
 from blindrelay.console.server import Place, Serving, serving
 from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
 from blindrelay.relay.server import Relay
 
-from . import site
+from . import ports, site
 
 
-class ConsoleSite:
-    """See the module."""
+class RelayBeside:
+    """A relay on a port of its own, which leaves its address in its folder while it runs."""
 
-    def __init__(self, found: Serving) -> None:
-        self.desktop = found.desktop
-        self.url = found.url
-        self.link = found.link
-        self._relay: contextlib.AsyncExitStack | None = None
+    def __init__(self, folder: Path, door: socket.socket, settings: dict[str, object]) -> None:
+        self.folder = folder
+        self._door = door
+        self._settings = settings
+        self._running = contextlib.AsyncExitStack()
 
-    async def start_relay(self, **settings: object) -> Relay:
-        """The relay comes."""
-        stack = contextlib.AsyncExitStack()
-        relay = await stack.enter_async_context(site.relay_in(self.desktop.relay, **settings))
-        file = self.desktop.relay / FILE_NAME
-        stack.callback(file.unlink)
+    async def start(self) -> Relay:
+        """It comes."""
+        relay = await self._running.enter_async_context(site.relay_in(self.folder, door=self._door, **self._settings))
+        file = self.folder / FILE_NAME
+        self._running.callback(file.unlink)
         endpoint = Endpoint(
             host="127.0.0.1",
             port=relay.port,
@@ -39,22 +41,57 @@ class ConsoleSite:
             logs_port=relay.logs_port,
         )
         await asyncio.to_thread(endpoint.write, file)
-        self._relay = stack
         return relay
 
-    async def stop_relay(self) -> None:
-        """The relay goes."""
-        if self._relay is not None:
-            await self._relay.aclose()
-            self._relay = None
+    async def stop(self) -> None:
+        """It goes, if it is there."""
+        running, self._running = self._running, contextlib.AsyncExitStack()
+        await running.aclose()
+
+
+@dataclass(frozen=True)
+class ConsoleSite:
+    """Both."""
+
+    serving: Serving
+    relay: RelayBeside
+
+    @property
+    def url(self) -> str:
+        """Where the console is."""
+        return self.serving.url
+
+    @property
+    def desktop(self) -> Desktop:
+        """The console's own things."""
+        return self.serving.desktop
+
+    def link(self, role: Role) -> str:
+        """A sign-in link."""
+        return self.serving.link(role)
 
 
 @asynccontextmanager
-async def console_in(folder: Path, desktop: Desktop | None = None) -> AsyncIterator[ConsoleSite]:
-    """A console that is looked at by tests, with a link for every role."""
-    async with serving(desktop or Desktop(folder / "relay", roles=tuple(Role)), Place()) as found:
-        console = ConsoleSite(found)
-        try:
-            yield console
-        finally:
-            await console.stop_relay()
+async def console_in(folder: Path, **settings: object) -> AsyncIterator[ConsoleSite]:
+    """A console with a link for every role, for a relay that is not there yet. `settings`: of that relay."""
+    with ports.held_port() as door:
+        relay = RelayBeside(folder / "relay", door, settings)
+        async with serving(Desktop(relay.folder, roles=tuple(Role)), Place()) as found:
+            yield ConsoleSite(found, relay)
+            await relay.stop()
+
+
+@asynccontextmanager
+async def demonstration_in(folder: Path, beat: float) -> AsyncIterator[ConsoleSite]:
+    """A console with people, a court and a desk. `beat`: how long one looks at a thing, in seconds."""
+    with ports.held_port() as door:
+        relay = RelayBeside(folder / "relay", door, {"desk": {"enabled": True, "https_port": 0}})
+        await relay.start()
+        desktop = Desktop(
+            relay.folder,
+            roles=tuple(Role),
+            stage=lambda desktop: Demonstration(folder / "authorities", desktop, ["--beat", str(beat)]),
+        )
+        async with serving(desktop, Place()) as found:
+            yield ConsoleSite(found, relay)
+        await relay.stop()
