@@ -25,8 +25,8 @@ This page is written by `python -m blindrelay.console.reference`.
 _SIGN_IN: Final = """\
 ## Signing in
 
-A link, `/sign-in#<token>`, is good for one sign-in, for twelve hours. The token stands behind the `#`: it reaches no server's log
-and no referrer. The page gives it to `POST /sign-in`, and gets the cookie `blindrelay-console-<port>`: `HttpOnly`,
+A link, `/sign-in#<token>`, is good for one sign-in, for twelve hours. The token stands behind the `#`: it reaches no log of a
+server and no referrer. The page gives it to `POST /sign-in`, and gets the cookie `blindrelay-console-<port>`: `HttpOnly`,
 `SameSite=Strict`, `Secure` over HTTPS, for twelve hours. Links and sessions end with the console.
 
 - `POST /sign-in` `{"token": ...}`: 200 with `{"start": "/live"}`, or 401
@@ -39,7 +39,8 @@ _STREAMS: Final = """\
 
 Server-sent events. Each event is a JSON object: `items`, a list of states; `whole`, whether these are all that there are;
 `dropped`, how many were passed over because there were too many. A state has a `key` and replaces what was said of that key
-before; with `"gone": true` there is no such thing any more. A stream begins with a whole, and so it does when it is taken up again.
+before; with `"gone": true` there is no such thing any more. A stream begins with a whole, and so it does when it is taken up
+again.
 """
 _HEADERS: Final = """\
 ## What every answer carries
