@@ -1,4 +1,5 @@
-"""Seals letters into the outbox, adds our profile where it is not known yet, and gathers receipts into few envelopes."""
+"""Seals letters into the outbox, adds our profile where it is not known yet, gathers receipts into few envelopes, and
+lets copies wait in the posture `sealed`."""
 
 import asyncio
 import secrets
@@ -49,6 +50,8 @@ class Courier:
         }
         self._due: dict[tuple[type[Delivered] | type[Read], DeviceAddress, bool], list[bytes]] = {}
         self._timers: dict[bool, asyncio.Handle] = {}
+        self._copies: list[OutboxEntry] = []
+        self._copies_timer: asyncio.Handle | None = None
 
     def milliseconds(self) -> int:
         """Now, as letters have it."""
@@ -81,6 +84,36 @@ class Courier:
     def leave(self, entries: Iterable[OutboxEntry]) -> None:
         """Send what was sealed, after its transaction."""
         self._outbox.add(entries)
+
+    def leave_copies(self, entries: Iterable[OutboxEntry], *, sealed: bool) -> None:
+        """Send copies for our own other devices: at once, or in the posture `sealed` after a random while.
+
+        An envelope for all devices of a user but one is from that one: next to an anonymous letter it would sign it. Copies
+        that wait are in the store: they leave after the next start, if there is none before; and never after later ones.
+        """
+        self._copies += entries
+        if not sealed:
+            self._leave_copies()
+        elif self._copies and self._copies_timer is None:
+            hygiene = self._options.hygiene
+            self._copies_timer = asyncio.get_running_loop().call_later(
+                hygiene.draw(hygiene.receipt), self._leave_copies
+            )
+
+    def _leave_copies(self) -> None:
+        copies, self._copies = self._copies, []
+        if self._copies_timer is not None:
+            self._copies_timer.cancel()
+            self._copies_timer = None
+        self.leave(copies)
+
+    def stop(self) -> None:
+        """Let nothing leave later. Copies that wait are in the store."""
+        for timer in (self._copies_timer, *self._timers.values()):
+            if timer is not None:
+                timer.cancel()
+        self._copies_timer, self._copies = None, []
+        self._timers.clear()
 
     def _strangers(self, devices: list[DeviceAddress]) -> list[DeviceAddress]:
         own = self._identity.address.owner

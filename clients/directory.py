@@ -57,6 +57,10 @@ class Directory:
         since = self._looked_up.get(user)
         return since is not None and self._clock.monotonic() - since < self._max_age
 
+    def has_heard_of(self, user: UserAddress) -> bool:
+        """Whether devices of `user` are known, however old that is."""
+        return self._contacts.contact(user) is not None
+
     def forget(self, user: UserAddress) -> None:
         """Look `user` up again before the next letter: the relay has refused one of their devices, or a new one wrote."""
         self._looked_up.pop(user, None)
@@ -149,6 +153,19 @@ class Directory:
                 ErrorCode.UNKNOWN_USER.value, f"{user} cannot be written to: none of their devices has left a prekey"
             )
         return devices
+
+    async def prepare_own(self, own: DeviceAddress, caller: Caller) -> list[DeviceAddress]:
+        """Our own other devices, as they were last heard of: for a letter whose sender nobody is to know.
+
+        Whoever asks about a user in the moment in which an anonymous letter leaves is the one who writes it. So `Upkeep` asks
+        now and then, and here it is done only if a device was never heard of. Raises as `prepare`.
+        """
+        contact = self._contacts.contact(own.owner)
+        if contact is not None:
+            devices = [device.address for device in contact.devices if device.listed and device.address != own]
+            if not self._postroom.sessions_needed(devices):
+                return devices
+        return await self.prepare(own.owner, caller, but=own)
 
     async def prepare_all(
         self, users: Iterable[UserAddress], caller_for: "CallerFor", *, own: DeviceAddress

@@ -70,8 +70,12 @@ class Dispatch:
         try:
             async with asyncio.timeout(timeout):
                 ready = await self._directory.prepare_all(
-                    [*others, own_user], lambda user: self._caller_of(user, anonymous), own=self._own
+                    others if anonymous else [*others, own_user],
+                    lambda user: self._caller_of(user, anonymous),
+                    own=self._own,
                 )
+                if anonymous:
+                    ready[own_user] = await self._directory.prepare_own(self._own, self._caller_of(own_user, False))
         except TimeoutError as error:
             if isinstance(error, TimedOut):
                 raise
@@ -85,7 +89,8 @@ class Dispatch:
                 copies = self._courier.seal(copy, ready[own_user], expires_at=expires_at, anonymous=anonymous)
                 self._record(letter, others, encoded)
             receipt = self._receipt(letter, devices, entries)
-            self._courier.leave([*entries, *copies])
+            self._courier.leave(entries)
+            self._courier.leave_copies(copies, sealed=anonymous)
             return receipt
         return await self._send_large(letter, copy, devices, ready[own_user], others, encoded, anonymous, expires_at)
 
@@ -111,7 +116,10 @@ class Dispatch:
                 receipt = self._receipt(letter, devices, entries)
             elif what is letter:
                 _note_envelopes(receipt, entries)
-            self._courier.leave(entries)
+            if device.owner == self._own.owner:
+                self._courier.leave_copies(entries, sealed=anonymous)
+            else:
+                self._courier.leave(entries)
             await asyncio.sleep(0)
         assert receipt is not None  # noqa: S101 - there is at least one device
         return receipt

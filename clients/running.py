@@ -149,7 +149,7 @@ class Running:
             refuse=self._refuse,
             settle=self._settle,
         )
-        upkeep = Upkeep(connection, self._store, self.identity, self.heads, self._clock)
+        upkeep = Upkeep(connection, self._store, self.identity, self.heads, self.directory, self._clock)
         self._upkeep = upkeep
         self._over = False
         self.notices.open()
@@ -183,6 +183,7 @@ class Running:
                 await self._sealed.stop()
             if self._connection is not None:
                 await self._connection.stop()
+            self.courier.stop()
             self._outbox.stop()
             self._error = Closed("the device was left")
             self._arrived.set()

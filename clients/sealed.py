@@ -3,7 +3,8 @@
 The relay learns that somebody who holds bob's delivery token writes to bob, and nothing about who. That is worth nothing if
 the connection gives the writer away, so it: has no client id and no session, shares no TLS context with the device's own
 connection, is not opened in the moment in which the person pressed the key, carries the look-ups and prekey claims for that
-recipient too, and ends a random while after its last use. It cannot hide the network address: that is for Tor or a proxy.
+recipient too, and ends a random while after its last use. About our own devices nothing is asked at that time, and what goes
+to them goes later. It cannot hide the network address: that is for Tor or a proxy.
 """
 
 import asyncio
@@ -29,12 +30,14 @@ class Hygiene:
 
     Attributes:
         opening: before a connection is opened.
-        receipt: before a receipt is sent.
+        receipt: before a receipt is sent, and before copies leave for our own other devices. Who receives something soon after
+            somebody else got an anonymous letter has written it (Martiny et al.: Improving Signal's Sealed Sender, 2021): the
+            while must be long against the time between two letters of a company.
         idle: after the last use of a connection, before it is closed.
     """
 
     opening: tuple[float, float] = (0.05, 0.5)
-    receipt: tuple[float, float] = (1.0, 5.0)
+    receipt: tuple[float, float] = (60.0, 1_800.0)
     idle: tuple[float, float] = (15.0, 45.0)
     chance: Callable[[], float] = field(default=random.SystemRandom().random, repr=False)
 

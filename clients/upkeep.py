@@ -5,6 +5,7 @@ import logging
 from typing import Final
 
 from blindrelay.clients.connection import Connection
+from blindrelay.clients.directory import Directory
 from blindrelay.clients.errors import (
     ClientError,
     ConnectionLost,
@@ -40,9 +41,16 @@ class Upkeep:
     """See the module."""
 
     def __init__(
-        self, connection: Connection, store: KeyStore, identity: OwnIdentity, heads: Heads, clock: Clock
+        self,
+        connection: Connection,
+        store: KeyStore,
+        identity: OwnIdentity,
+        heads: Heads,
+        directory: Directory,
+        clock: Clock,
     ) -> None:
         self._connection = connection
+        self._directory = directory
         self._heads = heads
         self._store = store
         self._identity = identity
@@ -87,6 +95,8 @@ class Upkeep:
     async def work(self) -> None:
         """Look after everything until cancelled."""
         rounds = 0
+        if self._directory.has_heard_of(self._identity.address.owner):
+            await self._look_around()
         while True:
             try:
                 async with asyncio.timeout(ROUND):
@@ -95,6 +105,8 @@ class Upkeep:
                 rounds += 1
             try:
                 self._forget()
+                if rounds == 1:
+                    await self._look_around()
                 if self._due.is_set() or rounds >= ROUNDS_BETWEEN_COUNTS:
                     rounds = 0
                     self._due.clear()
@@ -122,6 +134,16 @@ class Upkeep:
                 await asyncio.sleep(ROUND)
             except ClientError:
                 return
+
+    async def _look_around(self) -> None:
+        """Ask for our own user's devices, at a time that has nothing to do with any letter: see `Directory.prepare_own`."""
+        own = self._identity.address
+        self._directory.forget(own.owner)
+        try:
+            await self._directory.prepare(own.owner, self._connection, but=own)
+        except ClientError as error:
+            # Whatever it is, whoever writes next is told; and if the connection is over for good, so is the next step.
+            logger.warning("our own devices could not be looked up, and will be next time: %s", error)
 
     async def _renew(self) -> None:
         if self._identity.rotation_due(self._clock):

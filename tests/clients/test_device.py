@@ -438,6 +438,63 @@ async def test_sealed_messages_leave_no_sender_at_the_relay(alice: Device, bob: 
     assert set(senders) != {None}
 
 
+async def copies_that_reached(device: Device, count: int) -> list[str]:
+    """The texts of the next `count` copies of letters that another device of the same user has sent, in their order."""
+    texts: list[str] = []
+    news = device.updates()
+    try:
+        while len(texts) < count:
+            update = await asyncio.wait_for(anext(news), SOON)
+            if update.news is News.COPY and update.message is not None:
+                texts.append(update.message.text)
+    finally:
+        await news.aclose()
+    return texts
+
+
+async def test_copies_of_sealed_messages_wait_until_they_tell_nothing(
+    globe: Enterprise, summit: Enterprise, bob: Device
+) -> None:
+    """A copy for the sender's other device, next to an anonymous letter, would sign it. It leaves later, and never too late:
+    a letter whose sender is known takes it along, in order."""
+    long = people.BRISK.hygiene
+    async with (
+        await people.person(summit, "alice", "laptop", hygiene=replace(long, receipt=(3_600.0, 3_600.0))) as alice,
+        await people.person(summit, "alice", "tablet") as tablet,
+    ):
+        arriving = asyncio.ensure_future(copies_that_reached(tablet, 3))
+        await alice.send(BOB, "introduce yourself")
+        await (await bob.receive(SOON)).reply("Bob.")
+        await alice.receive(SOON)
+        await (await alice.send(BOB, "between us", posture="sealed")).accepted(SOON)
+        assert (await bob.receive(SOON)).text == "between us"
+        assert len(alice._running.courier._copies) == 1
+        await alice.send(BOB, "in the open")
+
+        assert await asyncio.wait_for(arriving, SOON) == ["introduce yourself", "between us", "in the open"]
+
+
+async def test_copies_that_wait_survive_a_restart(
+    globe: Enterprise, summit: Enterprise, bob: Device, relay: Relay, tmp_path: Path
+) -> None:
+    """They are in the key store, and leave after the next start."""
+    folder = tmp_path / "alice"
+    await summit.issue("alice", "laptop", folder, "correct horse", cost=CHEAP)
+    patient = replace(people.BRISK, hygiene=replace(people.BRISK.hygiene, receipt=(3_600.0, 3_600.0)))
+    address = people.address_of(relay)
+    async with await people.person(summit, "alice", "tablet") as tablet:
+        arriving = asyncio.ensure_future(copies_that_reached(tablet, 2))
+        async with Device.open(folder, "correct horse", address, options=patient) as alice:
+            await alice.send(BOB, "introduce yourself")
+            await (await bob.receive(SOON)).reply("Bob.")
+            await alice.receive(SOON)
+            await (await alice.send(BOB, "between us", posture="sealed")).accepted(SOON)
+        assert not arriving.done()
+
+        async with Device.open(folder, "correct horse", address, options=patient):
+            assert await asyncio.wait_for(arriving, SOON) == ["introduce yourself", "between us"]
+
+
 async def test_safety_numbers_agree(alice: Device, bob: Device) -> None:
     """Both sides see the same sixty digits, and remember that they compared them."""
     mine, theirs = await alice.safety_number(BOB), await bob.safety_number("alice@acme.example")

@@ -253,3 +253,30 @@ async def test_an_anonymous_look_up_does_not_say_what_was_seen(
 
     assert {seen for kind, seen in asked if kind is SealedSender} == {0}
     assert {seen > 0 for kind, seen in asked if kind is DeviceIdentity} == {False, True}
+
+
+async def test_an_anonymous_letter_asks_nothing_about_its_sender(
+    relay: Relay, acme: Enterprise, alice: Device, bob: Device
+) -> None:
+    """Whoever asks about a user in the moment in which an anonymous letter leaves is the one who writes it."""
+    await met(alice, bob)
+    asked: list[UserAddress] = []
+
+    def listening(honest: Handler) -> Handler:
+        async def look_up(identity: Any, request: LookUpUser) -> UserEntry:
+            asked.append(request.user)
+            answer: UserEntry = await honest(identity, request)
+            return answer
+
+        return look_up
+
+    replace(relay, LOOK_UP_USER, listening)
+    for user in (alice.user, UserAddress.parse(BOB)):
+        alice._running.directory.forget(user)
+    receipt = await alice.send(BOB, "who am I?", posture="sealed")
+    assert (await bob.receive(SOON)).text == "who am I?"
+    await receipt.accepted(SOON)
+
+    assert asked == [UserAddress.parse(BOB)]
+    identities = [peer.identity for peer in relay.exchange.peers if isinstance(peer.identity, SealedSender)]
+    assert {identity.recipient for identity in identities} <= {UserAddress.parse(BOB)}
