@@ -19,12 +19,12 @@ from rich.markup import escape
 from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.cli.operator_line import TOKEN_VARIABLE
 from blindrelay.cli.output import JSON_OPTION, console, emit
+from blindrelay.cli.own_console import PORT
 from blindrelay.cli.places import home_option, relay_directory
 from blindrelay.console.desktop import Desktop
 from blindrelay.console.rights import Role
 from blindrelay.console.server import Place, Serving, serving
 
-DEFAULT_PORT: Final = 8_886
 # How often it is looked whether the process that started this one is still there. Seconds.
 _PARENT_SECONDS: Final = 1.0
 _ROLES: Final = (Role.OPERATOR, Role.AUDITOR)
@@ -59,7 +59,7 @@ From another machine: ssh -L 8886:127.0.0.1:8886 HOST. With --host it listens el
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
-    default=DEFAULT_PORT,
+    default=PORT,
     show_default=True,
     help="Port to listen on; 0 takes a free one.",
 )
@@ -109,7 +109,7 @@ def command(
     parent = os.getppid() if die_with_parent else None
     place = Place(host, port, names, certificate, key)
     asyncio.run(_serve(desktop, place, chosen, parent, open_browser=open_browser, as_json=as_json))
-    if not as_json:
+    if not as_json and parent is None:
         click.echo("the console is stopped")
     return ExitCode.OK
 
@@ -120,7 +120,7 @@ async def _serve(
     with stop_signals() as stopped:
         async with serving(desktop, place) as found:
             links = {role: found.link(role) for role in roles}
-            announce(found, links, as_json=as_json)
+            announce(found, links, as_json=as_json, is_alone=parent is None)
             if open_browser:
                 show_page(next(iter(links.values())))
             while not stopped.is_set() and (parent is None or os.getppid() == parent):
@@ -142,8 +142,8 @@ def stop_signals() -> Iterator[asyncio.Event]:
             loop.remove_signal_handler(number)
 
 
-def announce(found: Serving, links: dict[Role, str], *, as_json: bool) -> None:
-    """Say where it is, and how to get in."""
+def announce(found: Serving, links: dict[Role, str], *, as_json: bool, is_alone: bool = True) -> None:
+    """Say where it is, and how to get in; and how to stop it, unless somebody else does."""
     if as_json:
         emit({"url": found.url, "links": links})
         return
@@ -151,7 +151,8 @@ def announce(found: Serving, links: dict[Role, str], *, as_json: bool) -> None:
     output.print(f"The console is at [bold]{escape(found.url)}[/bold]. Sign in once with each of these:\n")
     for role, link in links.items():
         output.print(f"  {role.value:<13} [bold]{escape(link)}[/bold]", soft_wrap=True)
-    output.print("\nCtrl-C stops it.")
+    if is_alone:
+        output.print("\nCtrl-C stops it.")
     sys.stdout.flush()
 
 

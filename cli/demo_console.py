@@ -1,31 +1,29 @@
 """`blindrelay demo --open`: the demonstration in the browser. Relay, witness and people are processes of their own."""
 
 import asyncio
-import socket
 import sys
 import tempfile
 from contextlib import AsyncExitStack
 from pathlib import Path
-from typing import Final
 
 import click
 from rich.markup import escape
 
-from blindrelay.cli.console import DEFAULT_PORT, announce, show_page, stop_signals
+from blindrelay.cli.console import announce, show_page, stop_signals
 from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.cli.output import console
+from blindrelay.cli.own_console import PORT
+from blindrelay.cli.ports import LOOPBACK, free
 from blindrelay.cli.temporary_relay import relay_process
 from blindrelay.console.demonstration import Demonstration
 from blindrelay.console.desktop import Desktop
 from blindrelay.console.rights import Role
 from blindrelay.console.server import Place, serving
 
-_HOST: Final = "127.0.0.1"
-
 
 def show(port: int | None, *, as_json: bool) -> int:
     """Run it until Ctrl-C or SIGTERM. Nothing is left behind."""
-    asyncio.run(_show(_free(DEFAULT_PORT) if port is None else port, as_json=as_json))
+    asyncio.run(_show(free(PORT) if port is None else port, as_json=as_json))
     if not as_json:
         click.echo("\nEverything is stopped and removed.")
     return ExitCode.OK
@@ -42,18 +40,9 @@ async def _show(port: int, *, as_json: bool) -> None:
                 roles=tuple(Role),
                 stage=lambda desktop: Demonstration(Path(folder) / "authorities", desktop),
             )
-            found = await stack.enter_async_context(serving(desktop, Place(_HOST, port)))
+            found = await stack.enter_async_context(serving(desktop, Place(LOOPBACK, port)))
             announce(found, {role: found.link(role) for role in (Role.DEMONSTRATOR,)}, as_json=as_json)
             if not as_json and not show_page(found.link(Role.DEMONSTRATOR)):
                 console().print(escape("There is no browser here that could be opened: use the link above."))
             sys.stdout.flush()
             await stopped.wait()
-
-
-def _free(port: int) -> int:
-    """The port if nobody listens there, else 0: any free one."""
-    try:
-        with socket.create_server((_HOST, port)):
-            return port
-    except OSError:
-        return 0

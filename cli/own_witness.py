@@ -7,7 +7,6 @@ for they run the witness, too: see docs/how-to/run-a-witness.md for one that is.
 import asyncio
 import contextlib
 import json
-import socket
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -19,6 +18,7 @@ from urllib.parse import urlsplit
 import structlog
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from blindrelay.cli.ports import free
 from blindrelay.policies import leaves
 from blindrelay.protocol.transparency import directory
 from blindrelay.protocol.transparency.policy import Trust
@@ -29,7 +29,6 @@ from blindrelay.relay.transparency.keys import FOLDER as KEYS
 from blindrelay.relay.transparency.keys import open_keys
 
 FOLDER: Final = "witness"
-_HOST: Final = "127.0.0.1"
 # Ten times what a start takes on a slow machine. A stop finishes one cosignature first; being killed does a witness no harm.
 # Seconds.
 _START: Final = 30.0
@@ -71,7 +70,7 @@ class OwnWitness:
             StartupError: it does not start; it has said why on stderr.
         """
         arguments = [str(self.folder), "--json", "--die-with-parent", *_keys(settings)]
-        process, line = await self._start(arguments, _free(_last_port(settings)))
+        process, line = await self._start(arguments, free(_last_port(settings)))
         watching = asyncio.create_task(self._watch(process, arguments))
         logs = settings.logs.model_copy(update={"witnesses": [line]})
         try:
@@ -126,15 +125,6 @@ def _last_port(settings: Settings) -> int:
     except (OSError, ValueError):  # Malformed is one
         return 0
     return (ports[0] or 0) if ports else 0
-
-
-def _free(port: int) -> int:
-    """The port if nobody listens there, else 0: any free one."""
-    try:
-        with socket.create_server((_HOST, port)):
-            return port
-    except OSError:
-        return 0
 
 
 async def _announcement(process: "asyncio.subprocess.Process") -> _Announcement:

@@ -13,6 +13,7 @@ from rich.markup import escape
 from blindrelay import __version__
 from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit
+from blindrelay.cli.own_console import own_console
 from blindrelay.cli.own_witness import FOLDER as WITNESS
 from blindrelay.cli.own_witness import OwnWitness
 from blindrelay.cli.places import home_option, relay_directory
@@ -84,6 +85,12 @@ those of others in the configuration, [logs] witnesses, and it is not started.
     help="No witness of its own: public logs are published without a cosignature, unless the configuration names witnesses.",
 )
 @click.option(
+    "--console/--no-console",
+    "with_console",
+    default=None,
+    help="A console beside it, a page for this machine's browser: see `blindrelay console`.  [default: at a terminal]",
+)
+@click.option(
     "--drain-seconds",
     type=click.FloatRange(1, 3_600),
     help="How long a stop may take, from the signal to the end of the process.  [default: 8]",
@@ -119,6 +126,7 @@ def up(
     port: int | None,
     no_desk: bool,
     no_witness: bool,
+    with_console: bool | None,
     drain_seconds: float | None,
     elsewhere: tuple[str, ...],
     data_dir: Path | None,
@@ -162,6 +170,8 @@ def up(
             lawful_access_policy=f"{LOGS}/{leaves.NAME}.policy" if relay.desk_port else None,
         ).write(endpoint)
         _announce(relay, own, as_json=as_json, is_default=is_default)
+        if sys.stdout.isatty() if with_console is None else with_console:
+            ours.enter_context(own_console(settings.data_dir, as_json=as_json))
 
     with ours:
         server.run(settings, ready, attend=None if own is None else own.attend)
