@@ -31,6 +31,7 @@ _BANNER = """\
   address              [bold]mqtts://{address}[/bold]   (MQTT 5 over mutual TLS 1.3)
   lawful desk          {desk}
   public logs          https://{host}:{logs_port}/logs/
+  operations           {operations}   (blindrelay status; /metrics, /healthz, /readyz)
   witness              {witness}
   data directory       {folder}
   relay's certificate  {certificate}
@@ -78,6 +79,12 @@ those of others in the configuration, [logs] witnesses, and it is not started.
 @home_option
 @click.option("--host", help="Address to listen on.  [default: 127.0.0.1]")
 @click.option("--port", type=click.IntRange(0, 65_535), help="Port to listen on; 0 takes a free one.  [default: 8883]")
+@click.option(
+    "--operations-port",
+    type=click.IntRange(0, 65_535),
+    help="Port for health, metrics and status; 0 takes a free one.  [default: the third after the relay's]",
+)
+@click.option("--operations-host", help="Address for the same.  [default: 127.0.0.1]")
 @click.option("--no-desk", is_flag=True, help="No lawful desk: no authority is answered.")
 @click.option(
     "--no-witness",
@@ -124,6 +131,8 @@ def up(
     home: Path,
     host: str | None,
     port: int | None,
+    operations_port: int | None,
+    operations_host: str | None,
     no_desk: bool,
     no_witness: bool,
     with_console: bool | None,
@@ -143,6 +152,10 @@ def up(
     folder = data_dir or (None if config_file else relay_directory(home))
     given = {"host": host, "port": port, "drain_seconds": drain_seconds, "elsewhere": list(elsewhere) or None}
     settings = config.load(folder, config_file, **{key: value for key, value in given.items() if value is not None})
+    operations = {
+        key: value for key, value in (("http_port", operations_port), ("host", operations_host)) if value is not None
+    }
+    settings = settings.model_copy(update={"operations": settings.operations.model_copy(update=operations)})
     if no_desk:
         settings = settings.model_copy(update={"desk": settings.desk.model_copy(update={"enabled": False})})
     if check:
@@ -166,6 +179,7 @@ def up(
             registration_code="registration-code",
             desk_port=relay.desk_port,
             logs_port=relay.logs_port,
+            operations=_operations_url(relay),
             directory_policy=f"{LOGS}/{directory.NAME}.policy",
             lawful_access_policy=f"{LOGS}/{leaves.NAME}.policy" if relay.desk_port else None,
         ).write(endpoint)
@@ -190,6 +204,7 @@ def _announce(relay: Relay, own: OwnWitness | None, *, as_json: bool, is_default
                 "port": relay.port,
                 "desk_port": relay.desk_port,
                 "logs_port": relay.logs_port,
+                "operations": _operations_url(relay),
                 "witness": None if own is None else asdict(own),
                 "data_directory": folder,
                 "certificate": relay.certificate.absolute(),
@@ -206,6 +221,7 @@ def _announce(relay: Relay, own: OwnWitness | None, *, as_json: bool, is_default
         address=escape(relay.address),
         host=escape(relay.host),
         logs_port=relay.logs_port,
+        operations=escape(_operations_url(relay) or "none"),
         witness=_witness(relay, own),
         desk=f"https://{escape(relay.host)}:{relay.desk_port}" if relay.desk_port else "none",
         folder=escape(str(folder)),
@@ -215,6 +231,13 @@ def _announce(relay: Relay, own: OwnWitness | None, *, as_json: bool, is_default
     )
     console().print(banner)
     sys.stdout.flush()
+
+
+def _operations_url(relay: Relay) -> str | None:
+    if relay.operations_port is None:
+        return None
+    host = _LOCAL.get(relay.settings.operations.host, relay.settings.operations.host)
+    return f"http://{f'[{host}]' if ':' in host else host}:{relay.operations_port}"
 
 
 def _witness(relay: Relay, own: OwnWitness | None) -> str:

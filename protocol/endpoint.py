@@ -23,6 +23,7 @@ class Endpoint(Wire):
     registration_code: Annotated[str | None, Field(description="path of the registration code")] = None
     desk_port: Annotated[int | None, Field(ge=1, le=65_535, description="HTTPS port of the lawful desk")] = None
     logs_port: Annotated[int | None, Field(ge=1, le=65_535, description="HTTPS port of the public logs")] = None
+    operations: Annotated[str | None, Field(max_length=300, description="URL of the operations endpoint")] = None
     directory_policy: Annotated[str | None, Field(description="path of the policy of the log `directory`")] = None
     lawful_access_policy: Annotated[str | None, Field(description="path of the policy of the log `lawful-access`")] = (
         None

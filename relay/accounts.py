@@ -183,6 +183,16 @@ class Accounts:
         """The mailbox of a device; None when there is no such device."""
         return self._mailboxes.get(account_id)
 
+    def waiting(self) -> tuple[int, int]:
+        """How many envelopes wait for all devices together, and the bytes of their payloads. It looks at every device."""
+        boxes = self._mailboxes.values()
+        return sum(box.waiting for box in boxes), sum(box.waiting_bytes for box in boxes)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """How many tenants and devices there are."""
+        return len(self._tenants), len(self._mailboxes)
+
     def is_revoked(self, fingerprint: bytes) -> bool:
         """Whether the certificate with this SHA-256 has been withdrawn."""
         return fingerprint in self._revoked

@@ -41,7 +41,7 @@ class Calls:
         """Take a request, or refuse it in its PUBACK."""
         refusal = self._refusal(peer, packet)
         if refusal is not None:
-            peer.session.answer(packet.packet_id or 0, *refusal)
+            self._exchange.refuse(peer, packet.packet_id, *refusal)
             return
         peer.session.answer(packet.packet_id or 0)
         if peer.calls is None:

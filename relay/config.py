@@ -106,6 +106,16 @@ class Logs(_Section):
     refresh_seconds: Annotated[int, Field(ge=10, le=86_400)] = 600
 
 
+class Operations(_Section):
+    """The operations endpoint: health, metrics and status, in plain HTTP, for whoever runs the relay."""
+
+    enabled: bool = True
+    #: Whoever reaches it sees how much the relay does, and nothing of anybody: the loopback, or a network of the operator's.
+    host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
+    #: Without a value: the third port after the relay's, and a free one when the relay's is 0.
+    http_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+
+
 def default_data_directory() -> Path:
     """Where a user's programs keep data (XDG Base Directory Specification): `~/.local/share/blindrelay/relay`."""
     base = os.environ.get("XDG_DATA_HOME", "")
@@ -130,6 +140,7 @@ class Settings(_Section):
     retention: Retention = Retention()
     desk: Desk = Desk()
     logs: Logs = Logs()
+    operations: Operations = Operations()
 
     @property
     def desk_port(self) -> int:
@@ -144,6 +155,13 @@ class Settings(_Section):
         if self.logs.https_port is not None:
             return self.logs.https_port
         return self.port + 2 if 0 < self.port < 65_534 else 0
+
+    @property
+    def operations_port(self) -> int:
+        """Where the operations endpoint is to listen; 0: a free port."""
+        if self.operations.http_port is not None:
+            return self.operations.http_port
+        return self.port + 3 if 0 < self.port < 65_533 else 0
 
 
 def load(data_dir: Path | None = None, file: Path | None = None, **overrides: object) -> Settings:

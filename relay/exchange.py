@@ -9,6 +9,7 @@ Connecting, subscribing and requests are in `blindrelay.relay.reception` and `bl
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
@@ -22,6 +23,7 @@ from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.sizes import BUCKETS, MAX_TTL, MESSAGE_ID_LENGTH
 from blindrelay.relay.access import Access, PublishRefused, RpcCall
 from blindrelay.relay.calls import Calls
+from blindrelay.relay.counts import Counts, kind_of
 from blindrelay.relay.identity import Identity
 from blindrelay.relay.limits import REFUSED
 from blindrelay.relay.mailbox import Delivery, Mailbox, expired_envelopes
@@ -91,9 +93,10 @@ class Exchange:
     `committer` is set after construction, because the committer is given `settle`; then call `start`.
     """
 
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, counts: Counts | None = None) -> None:
         self.services = services
         self.held_bytes = 0
+        self.counts = counts or Counts()
         #: Called after each commit with envelopes in it; None as long as no real-time order has a reader.
         self.on_commit: Callable[[], None] | None = None
         self.peers: set[Peer] = set()
@@ -158,6 +161,7 @@ class Exchange:
     def _acknowledged(self, peer: Peer, event: Acknowledged) -> None:
         delivery = peer.delivery
         if delivery is not None:
+            self.counts.delivered += len(event.sequences)
             delivery.acknowledged(event.sequences)
             delivery.pump()
 
@@ -197,7 +201,7 @@ class Exchange:
         if isinstance(target, RpcCall):
             self._calls.call(peer, packet, target.method)
         elif isinstance(target, PublishRefused):
-            peer.session.answer(packet.packet_id or 0, target.code, target.reason)
+            self.refuse(peer, packet.packet_id, target.code, target.reason)
 
     def _refuse_form(self, peer: Peer, packet: mqtt5.PublishPacket) -> None:
         code = PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
@@ -210,13 +214,18 @@ class Exchange:
             reason = f"a message expiry over {MAX_TTL} seconds"
         else:  # decision D6
             reason = "nothing but expiry and message id travels beside the envelope"
-        peer.session.answer(packet.packet_id or 0, code, reason)
+        self.refuse(peer, packet.packet_id, code, reason)
+
+    def refuse(self, peer: Peer, packet_id: int | None, code: PubAckReasonCode, reason: str) -> None:
+        """Answer a PUBLISH with no, and count it."""
+        self.counts.refused[int(code)] += 1
+        peer.session.answer(packet_id or 0, code, reason)
 
     def _slow_down(self, peer: Peer, packet: mqtt5.PublishPacket, delay: float) -> bool:
         """Read from this peer again after `delay` seconds. False when the message or the peer has been refused instead."""
         if delay == REFUSED:
             reason = "the enterprise's devices together send too fast: try again later"
-            peer.session.answer(packet.packet_id or 0, PubAckReasonCode.QUOTA_EXCEEDED, reason)
+            self.refuse(peer, packet.packet_id, PubAckReasonCode.QUOTA_EXCEEDED, reason)
             return False
         if delay == float("inf"):
             self.end(peer, DisconnectReasonCode.MESSAGE_RATE_TOO_HIGH, "sending too fast for too long")
@@ -239,14 +248,14 @@ class Exchange:
         if known is not None:
             if not known.is_same(mailbox.account_id, size, checksum):
                 reason = "this message id was used for another message"
-                peer.session.answer(packet_id, PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, reason)
+                self.refuse(peer, packet_id, PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, reason)
             elif known.waiters is None:
                 peer.session.answer(packet_id)
             else:
                 known.waiters.append(parked)
             return
         if not mailbox.has_room(size):
-            peer.session.answer(packet_id, PubAckReasonCode.QUOTA_EXCEEDED, "the recipient's mailbox is full")
+            self.refuse(peer, packet_id, PubAckReasonCode.QUOTA_EXCEEDED, "the recipient's mailbox is full")
             return
         now = int(self._epoch + self._monotonic())
         interval = packet.message_expiry_interval
@@ -322,6 +331,9 @@ class Exchange:
             if peer.held & Hold.UNDECIDED and peer.undecided < UNDECIDED_LOW:
                 peer.unhold(Hold.UNDECIDED)
         self._flush(touched)
+        self.counts.outcomes[outcome.value] += 1
+        if committed:
+            self.counts.accepted += len(batch)
         if self.on_commit is not None and committed:
             self.on_commit()
 
@@ -343,7 +355,7 @@ class Exchange:
 
     def _not_committed(self, peer: Peer, packet_id: int, outcome: Outcome) -> None:
         if outcome is Outcome.STORE_FULL:
-            peer.session.answer(packet_id, PubAckReasonCode.QUOTA_EXCEEDED, "the relay's disk is full")
+            self.refuse(peer, packet_id, PubAckReasonCode.QUOTA_EXCEEDED, "the relay's disk is full")
         else:
             self.end(peer, DisconnectReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, "the store failed")
 
@@ -444,6 +456,10 @@ class Exchange:
         """Wait until everything is written down that has begun to be: the ends of connections, above all."""
         while self._tasks:
             await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def kinds(self) -> Counter[str]:
+        """How many connections have been admitted and stand, by kind."""
+        return Counter(kind_of(peer.identity) for peer in self.peers if peer.session.state is State.CONNECTED)
 
     def undecided(self) -> int:
         """Bytes of payload that wait for the store."""

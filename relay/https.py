@@ -147,25 +147,30 @@ class HttpsServer:
         self._config.load()
         self._server: asyncio.Server
 
-    async def start(self, host: str, port: int, certificate: Path, key: Path) -> int:
-        """Listen with this certificate; return the port, of interest when `port` is 0.
+    async def start(self, host: str, port: int, certificate: Path | None = None, key: Path | None = None) -> int:
+        """Listen with this certificate, or in plain HTTP without one; return the port, of interest when `port` is 0.
 
         Raises:
             AddressInUse: the port is taken, or is not ours to take.
             Unreadable: certificate or key cannot be used.
         """
-        context = tls.server_context(certificate, key)
-        context.verify_mode = ssl.CERT_NONE  # authorities sign what they send; nothing is known from the connection
+        secure: dict[str, Any] = {}
+        if certificate is not None and key is not None:
+            context = tls.server_context(certificate, key)
+            context.verify_mode = ssl.CERT_NONE  # authorities sign what they send; nothing is known from the connection
+            secure = {
+                "ssl": context,
+                "ssl_handshake_timeout": _HANDSHAKE_SECONDS,
+                "ssl_shutdown_timeout": self._limits.stop_seconds,
+            }
         addresses = _Addresses(self._limits)
         try:
             self._server = await asyncio.get_running_loop().create_server(
                 lambda: _Protocol(addresses, self._config, self._state),
                 host,
                 port,
-                ssl=context,
                 backlog=_BACKLOG,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS,
-                ssl_shutdown_timeout=self._limits.stop_seconds,
+                **secure,
             )
         except OSError as error:
             raise AddressInUse(

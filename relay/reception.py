@@ -11,9 +11,11 @@ from mqtt5 import ConnAckReasonCode, DisconnectReasonCode, SubAckReasonCode, Uns
 
 from blindrelay.protocol.credentials import CLIENT_VERSION, CLIENT_VERSION_PROPERTY
 from blindrelay.relay.access import Inbox, SubscribeRefused
+from blindrelay.relay.counts import kind_of
 from blindrelay.relay.errors import ConnectRefused, StoreError, StoreFull
 from blindrelay.relay.mailbox import Again, Delivery
 from blindrelay.relay.mqtt.filters import is_malformed_filter, judge_filter
+from blindrelay.relay.mqtt.session import Session
 from blindrelay.relay.mqtt.states import State
 from blindrelay.relay.peer import Hold, Peer
 from blindrelay.relay.sessions import MAX_SESSION_EXPIRY, SessionRecord
@@ -89,6 +91,7 @@ class Reception:
             return
         assigned = None if packet.client_id else peer.client_id
         session.admit(assigned_client_id=assigned, session_present=present, session_expiry=expiry)
+        exchange.counts.admitted[kind_of(peer.identity)] += 1
         for pattern in sorted(peer.subscriptions):
             self._attach(peer, pattern, again)
         exchange.carry_out(peer, session.events())
@@ -217,6 +220,7 @@ class Reception:
         if peer.has_left:
             return
         peer.has_left = True
+        self._count(peer.session)
         exchange.peers.discard(peer)
         delivery = peer.delivery
         if delivery is not None:
@@ -227,6 +231,13 @@ class Reception:
             if peer.record is not None:
                 peer.record.sent_up_to = delivery.sent_up_to
         exchange.spawn(self._farewell(peer, self._close_session(peer)))
+
+    def _count(self, session: Session) -> None:
+        """How it ended, if that was our doing."""
+        if session.refused_with is not None:
+            self._exchange.counts.turned_away[session.refused_with] += 1
+        elif session.parted_with is not None:
+            self._exchange.counts.ended[session.parted_with] += 1
 
     def _close_session(self, peer: Peer) -> SessionRecord | None:
         """End the session, and return it when the store has to hear of that."""

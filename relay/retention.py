@@ -5,7 +5,7 @@ preservation order names stays until the order ends: see `blindrelay.relay.desk.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, Final
 
 import sqlalchemy
@@ -31,12 +31,19 @@ class Purged:
 
 
 class Purge:
-    """The purge job. Whoever calls `run` decides how often; once an hour is often enough for windows of days."""
+    """The purge job. Whoever calls `run` decides how often; once an hour is often enough for windows of days.
+
+    Attributes:
+        ran_at: when it came to its end the last time, epoch seconds; None before.
+        deleted: what it has deleted since the start.
+    """
 
     def __init__(self, store: Store, clock: Clock, retention: Retention) -> None:
         self._store = store
         self._clock = clock
         self._retention = retention
+        self.ran_at: float | None = None
+        self.deleted = Purged()
 
     async def run(self) -> Purged:
         """Delete what is older than its window now. Raises what the store raises; what went before stays gone.
@@ -56,6 +63,10 @@ class Purge:
             recent_ids=await self._purge_recent(traffic_before),
         )
         await forget_ended(self._store, now)
+        self.ran_at = self._clock.now()
+        self.deleted = Purged(
+            *(before + more for before, more in zip(astuple(self.deleted), astuple(purged), strict=True))
+        )
         return purged
 
     async def _purge(self, table: Table, is_old: ColumnElement[bool], now: int) -> int:

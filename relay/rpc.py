@@ -4,6 +4,7 @@ Who may call what is decided before, by `access`; the methods look again at whos
 on it.
 """
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, Final, TypeAlias
 
@@ -33,9 +34,13 @@ class Rpc:
         handlers: a coroutine function of (identity, request model) for every method of the protocol.
         limits: how often an identity may ask.
         stands: whether the identity is still good.
+
+    Attributes:
+        counts: how many there were, by method and outcome: `answered`, or the code of the refusal.
     """
 
     def __init__(self, handlers: Mapping[str, Handler], limits: Limits, stands: Callable[[Hashable], bool]) -> None:
+        self.counts: Counter[tuple[str, str]] = Counter()
         self._handlers = dict(handlers)
         self._limits = limits
         self._stands = stands
@@ -57,6 +62,8 @@ class Rpc:
         except Exception:  # noqa: BLE001 - a bug of ours is no reason to leave anybody without an answer
             _log.exception("request failed", method=method if method in METHODS else None)
             answer = _refused(ErrorCode.UNAVAILABLE, "the relay failed to carry this out: it is not your fault")
+        outcome = "answered" if answer.error is None else answer.error.code.value
+        self.counts[method if method in METHODS else "unknown", outcome] += 1
         return answer.model_dump_json().encode()
 
     async def _carry_out(self, identity: Hashable, method: str, payload: bytes) -> Wire:

@@ -35,6 +35,7 @@ from blindrelay.relay.accounts import Accounts, Write
 from blindrelay.relay.admission import Admission
 from blindrelay.relay.config import Limits as LimitSettings
 from blindrelay.relay.config import Settings
+from blindrelay.relay.counts import Counts
 from blindrelay.relay.datadir import DataDirectory
 from blindrelay.relay.desk.identity import DeskIdentity
 from blindrelay.relay.desk.notices import NoticeBoard
@@ -49,6 +50,8 @@ from blindrelay.relay.limits import Limits
 from blindrelay.relay.mailbox import Quota
 from blindrelay.relay.mqtt.listener import Listener, TimeLimits, listening_socket
 from blindrelay.relay.my_data import Windows, my_data
+from blindrelay.relay.operations.assembly import open_operations
+from blindrelay.relay.operations.view import View
 from blindrelay.relay.retention import Purge
 from blindrelay.relay.rpc import Handler, Rpc
 from blindrelay.relay.store import tables
@@ -108,6 +111,7 @@ class Relay:
         notices, services: what users are told, and where the service is suspended.
         desk_identity: what the desk signs with; None without a desk.
         desk, desk_port: the lawful desk, and where authorities meet it; None without one.
+        operations_port: where the operator sees how it does; None without an endpoint.
         elsewhere: where clients are to go on when this relay stops, as host:port; asked then.
         directory_log, logs_port: the public log of the directory, and where everybody reads the logs.
     """
@@ -121,6 +125,7 @@ class Relay:
     desk_identity: DeskIdentity | None
     directory_log: DirectoryLog
     logs_port: int
+    operations_port: int | None
 
     def __init__(
         self,
@@ -140,6 +145,7 @@ class Relay:
         self._open = contextlib.AsyncExitStack()
         self._failure: BaseException | None = None
         self._failed = asyncio.Event()
+        self._is_serving = False
         self._next_expiry = float("inf")
         self._directory: DataDirectory
         self.elsewhere: Callable[[], Sequence[str]] = lambda: self.settings.elsewhere
@@ -214,7 +220,10 @@ class Relay:
             Quota(settings.limits.mailbox_messages, settings.limits.mailbox_bytes),
             devices_per_tenant=settings.limits.devices_per_tenant,
         )
-        self.committer = committer = Committer(store, settle=self._settle, failed=self._fail)
+        counts = Counts()
+        self.committer = committer = Committer(
+            store, settle=self._settle, failed=self._fail, timed=counts.commits.observe
+        )
         stack.push_async_callback(self._close_store, store)
         accounts.restore(await committer.read(Accounts.read))
         for tenant in accounts.tenants():
@@ -226,7 +235,7 @@ class Relay:
         await self.services.load()
         await self._open_directory_log()
         ledger = Ledger(committer, clock)
-        handlers = self._handlers(limits, lambda root: tls.trust(context, root))
+        rpc = Rpc(self._handlers(limits, lambda root: tls.trust(context, root)), limits, accounts.stands)
         self.exchange = Exchange(
             Services(
                 admission=Admission(
@@ -241,9 +250,10 @@ class Relay:
                 accounts=accounts,
                 limits=limits,
                 ledger=ledger,
-                rpc=Rpc(handlers, limits, accounts.stands),
+                rpc=rpc,
                 clock=clock,
-            )
+            ),
+            counts,
         )
         await self.exchange.start(committer)
         await self._open_desk(ledger)
@@ -254,6 +264,20 @@ class Relay:
         if self.desk is not None:
             logs[lawful_access.NAME] = self.desk.disclosures.log
             others.append(self._public_report(self.desk))
+        view = View(
+            exchange=self.exchange,
+            accounts=accounts,
+            retention=self._retention,
+            logs=logs,
+            requests=rpc.counts,
+            files=store.files,
+            folder=self._directory.path,
+            clock=clock,
+            began_at=self._clock.now(),
+            fault=self._fault,
+            ask_store=self._ask_store,
+        )
+        self.operations_port = await stack.enter_async_context(open_operations(view, settings))
         self.logs_port = await stack.enter_async_context(open_to_all(logs, others, self._directory, settings))
         for work in (self._guard(), self._sweep(), self._purge()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
@@ -261,6 +285,16 @@ class Relay:
         listener = Listener(self.exchange, limits, clock, tls=context, times=self._times)
         stack.push_async_callback(self._leave, listener)
         listener.start(door)
+        self._is_serving = True
+
+    def _fault(self) -> str | None:
+        """Why clients are not to be sent here, as far as that is known without asking."""
+        if self._failure is not None:
+            return "the store failed"
+        return None if self._is_serving else "it is starting or stopping"
+
+    async def _ask_store(self) -> None:
+        await self.committer.run(lambda connection: None)
 
     def _take_door(self) -> socket.socket:
         """The socket to listen on. Whoever comes before we accept waits in its backlog."""
@@ -345,6 +379,7 @@ class Relay:
         return rpc.LogPolicies(directory=str(self.directory_log.log.settings.trust), lawful_access=lawful)
 
     async def _leave(self, listener: Listener) -> None:
+        self._is_serving = False
         await listener.stop_accepting()
         await self.exchange.stop(_FOR_CLIENTS * self.settings.drain_seconds, " ".join(self.elsewhere()) or None)
         await listener.close()

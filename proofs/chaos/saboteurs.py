@@ -152,12 +152,12 @@ def _no_fencing_on_takeover() -> None:
 def _expiry_on_the_wall_clock() -> None:
     begin = Exchange.__init__
 
-    def credulous(self: Exchange, services: Services) -> None:
-        begin(self, services)
+    def credulous(self: Exchange, services: Services, *arguments: Any) -> None:
+        begin(self, services, *arguments)
         clock: Clock = services.clock
         self._epoch, self._monotonic = 0.0, clock.now
 
-    Exchange.__init__ = credulous  # type: ignore[method-assign]
+    Exchange.__init__ = credulous  # type: ignore[method-assign, assignment]
 
 
 def _error_from_fsync_swallowed() -> None:

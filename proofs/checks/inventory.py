@@ -11,6 +11,7 @@ import blindrelay.relay
 from blindrelay.policies.exchange import CaseAnswer, Problem, RelayIdentity
 from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
 from blindrelay.proofs.checks.rows import read
+from blindrelay.proofs.checks.scraped import metrics
 from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.http import Exchanged, exchanges
 from blindrelay.proofs.evidence.scope import Stage
@@ -52,8 +53,8 @@ _RESPONSE_HEADERS: Final = frozenset(
      "www-authenticate", "x-content-type-options", "allow", "strict-transport-security", "access-control-allow-origin",
      "content-security-policy", "referrer-policy", "x-frame-options", "cross-origin-resource-policy"}
 )  # fmt: skip
-#: What keeps metrics and traces. OpenTelemetry's interface alone does nothing; its SDK and exporters do.
-_TRACERS: Final = ("opentelemetry.sdk", "opentelemetry.exporter", "sentry_sdk", "ddtrace", "prometheus_client")
+#: What keeps traces. OpenTelemetry's interface alone does nothing; its SDK and exporters do.
+_TRACERS: Final = ("opentelemetry.sdk", "opentelemetry.exporter", "sentry_sdk", "ddtrace")
 _ANSWERS: Final[dict[str, type[BaseModel]]] = {
     "/v1/relay": RelayIdentity,
     "/v1/requests": CaseAnswer,
@@ -69,6 +70,8 @@ def examine(evidence: Evidence, report: Report) -> None:
     for path in evidence.strays():
         report.find("file", f"the relay has left {path.relative_to(evidence.folder)} outside of its data directory")
     log(evidence.log, "the log", report)
+    for path in evidence.scraped():
+        metrics(path.read_bytes(), f"/metrics, {path.stem}", report)
     for exchanged in exchanges(evidence):
         _http(exchanged, report)
     for module in evidence.manifest.modules:
@@ -98,7 +101,7 @@ def directory(folder: Path, report: Report) -> None:
         if not any(pattern.fullmatch(name) for pattern in _FILES):
             report.find("file", f"{name} is no file that a data directory has")
         if path.suffix in {".prom", ".metrics"} or _is_metrics(path):
-            report.find("metric", f"{name} holds metrics, and the inventory knows of none")
+            report.find("metric", f"{name} holds metrics, which are shown to whoever asks and not kept")
     for name, place in _DATABASES.items():
         if (folder / name).exists():
             columns(folder / name, place, report)
@@ -178,10 +181,10 @@ CHECK: Final = Check(
         "column": "a table or column that the inventory does not know",
         "file": "a file that a data directory does not have, or one outside of it",
         "log-key": "a log line with a key, or a sentence, that there is not",
-        "metric": "metrics or traces, of which the inventory knows none",
+        "metric": "a metric, a label or a value of one that the inventory does not know; metrics in a file; traces",
         "http-field": "an HTTP answer with a header or a field that it does not have",
     },
-    needs=("columns", "files", "lines of the log", "HTTP answers"),
+    needs=("columns", "files", "lines of the log", "metrics", "HTTP answers"),
     enough=(Stage.WAIT,),
     examine=examine,
     examine_data=examine_data,

@@ -73,7 +73,12 @@ def _obey(relay: Relay) -> None:
         task.add_done_callback(tasks.discard)
 
     loop.add_reader(sys.stdin.fileno(), read)
-    _say(port=relay.port, desk_port=relay.desk_port, logs_port=relay.logs_port)
+    _say(
+        port=relay.port,
+        desk_port=relay.desk_port,
+        logs_port=relay.logs_port,
+        operations_port=relay.operations_port,
+    )
 
 
 async def _carry_out(relay: Relay, faults: Faults, command: str) -> None:

@@ -22,6 +22,7 @@ class Source(StrEnum):
     DISK = "data directory"
     BACKUP = "backup"
     LOG = "log"
+    METRICS = "metrics"
     TEMPORARY = "temporary files and dumps"
     WIRE = "wire"
     PACKAGE = "package"
@@ -130,6 +131,8 @@ class Evidence:
 
     def _artefacts(self) -> Iterator[Artefact]:
         yield Artefact(Source.LOG, "the log at DEBUG, tracebacks included", self.folder / "relay.log")
+        for path in self.scraped():
+            yield Artefact(Source.METRICS, f"the metrics, {path.stem}", path)
         for place in sorted((self.folder / "memory").glob("*")):
             yield Artefact(Source.MEMORY, f"the relay's memory, {place.name}", place)
         for moment in self.moments:
@@ -150,6 +153,10 @@ class Evidence:
             yield Artefact(Source.PACKAGE, f"the package {name}", data=plain)
         for device, notices in self.manifest.notices.items():
             yield Artefact(Source.NOTICE, f"what {device} was told", data="\n".join(notices).encode())
+
+    def scraped(self) -> list[Path]:
+        """What a metrics collector was shown, at each moment at which the relay ran."""
+        return _files(self.folder / "metrics")
 
     def strays(self) -> Iterator[Path]:
         """What the relay has left beside its data directory: in its temporary folder, or where it was started."""

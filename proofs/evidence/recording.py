@@ -77,12 +77,19 @@ class Recording:
             moment.memory_bytes = await asyncio.to_thread(self.relay.dump, place / name)
             moment.meanwhile = self.workload.arrived - before
         moment.nameless = await asyncio.to_thread(self.relay.copy_nameless, self.folder / "nameless" / name)
+        await asyncio.to_thread(self._scrape, name)
         await asyncio.to_thread(self._copy, name)
         self.manifest.moments.append(moment)
 
     async def audit(self, moment: str) -> None:
         """Let the auditor read the public logs."""
         self.manifest.audits += await self.auditor.look(moment, self.relay.logs_port, self.bench.cases)
+
+    def _scrape(self, name: str) -> None:
+        if (found := self.relay.metrics()) is not None:
+            place = self.folder / "metrics" / f"{name}.txt"
+            place.parent.mkdir(exist_ok=True)
+            place.write_bytes(found)
 
     def _copy(self, name: str) -> None:
         shutil.copytree(self.relay.data, self.folder / "disk" / name, copy_function=_copy_file)

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
@@ -20,6 +21,7 @@ _START: Final = 120.0
 #: Walking every use of every instrument takes some time.
 _ANSWER: Final = 600.0
 _STOP: Final = 60.0
+_SCRAPE: Final = 60.0
 
 
 class RelayGone(BlindrelayError):
@@ -42,6 +44,7 @@ class RelayUnderProof:
         self.port = 0
         self.desk_port = 0
         self.logs_port = 0
+        self.operations_port: int | None = None  # while it runs
         self._settings = {"port": 0, **settings}
         self._saboteur = saboteur
         self._process: asyncio.subprocess.Process | None = None
@@ -88,6 +91,7 @@ class RelayUnderProof:
             )
         where = await self._answer(_START)
         self.port, self.desk_port, self.logs_port = where["port"], where["desk_port"], where["logs_port"]
+        self.operations_port = where["operations_port"]
 
     async def tell(self, command: str) -> dict[str, Any]:
         """Give it a command (see `child`) and return the answer. Raises `RelayGone`."""
@@ -127,6 +131,13 @@ class RelayUnderProof:
         async with asyncio.timeout(_STOP):
             return await self._process.wait()
 
+    def metrics(self) -> bytes | None:
+        """What a collector is shown; None: it does not run. Raises `OSError`."""
+        if self.operations_port is None:
+            return None
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.operations_port}/metrics", timeout=_SCRAPE) as answer:
+            return bytes(answer.read())
+
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """Send it a signal and wait for its end; return the exit status. Does nothing when it does not run."""
         process = self._process
@@ -142,7 +153,7 @@ class RelayUnderProof:
             await process.wait()
         if process.stdin is not None:
             process.stdin.close()
-        self._process = None
+        self._process = self.operations_port = None
         return process.returncode
 
     async def _answer(self, patience: float) -> dict[str, Any]:

@@ -1,7 +1,9 @@
 """The fields themselves. To keep something new, it must be written down here first, with its reason."""
 
+from collections.abc import Iterator
 from typing import Final
 
+from blindrelay.relay.inventory.metrics import METRICS, Metric
 from blindrelay.relay.inventory.model import DataClass, Field, Lifetime, Place, Presence
 
 _KEPT, _SEEN, _ABSENT = Presence.KEPT, Presence.SEEN, Presence.ABSENT
@@ -106,6 +108,16 @@ def _https(name: str, purpose: str) -> Field:
     return Field(
         "Https", name, Place.WIRE, name, DataClass.OPERATIONAL, purpose, "exact", Lifetime.CONNECTION, _SEEN, _SEEN
     )  # fmt: skip
+
+
+def _metric(metric: Metric) -> Iterator[Field]:
+    for label in ("", *metric.labels):
+        yield Field(
+            "Metric", f"label {label}" if label else metric.purpose, Place.METRIC,
+            f"{metric.name}{{{label}}}" if label else metric.name, DataClass.OPERATIONAL,
+            "tell them apart" if label else "see how the relay does",
+            "one of a list" if label else "all together", Lifetime.COLLECTOR, _SEEN, _SEEN,
+        )  # fmt: skip
 
 
 FIELDS: Final[tuple[Field, ...]] = (
@@ -264,8 +276,10 @@ FIELDS: Final[tuple[Field, ...]] = (
     _wire("DISCONNECT: reason", DataClass.OPERATIONAL, "end the session"),
     _https("IP address and port of who calls the desk", "answer; limit calls of one address"),
     _https("method, address, media type and length of a call", "answer"),
+    _https("IP address and port of who calls the operations endpoint", "answer"),
     _https("an operator's token", "know which person it is; its SHA-256 is in the case file"),
     _https(
         "an authority's signed call", "authenticate; a request is kept in the case file, of a refused call its SHA-256"
     ),
+    *(field for metric in METRICS for field in _metric(metric)),
 )

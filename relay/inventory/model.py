@@ -37,7 +37,8 @@ class Place(StrEnum):
     DATABASE = "database"  #: `table.column`
     DESK = "desk"  #: `table.column` of the lawful desk's own database
     LOG = "log"  #: a key of a log line
-    METRIC = "metric"  #: a label of a metric
+    METRIC = "metric"  #: `metric`, or `metric{label}`
+    SPAN = "span"  #: the name of a span, or `span{attribute}`
     WIRE = "wire"  #: a field of TCP, TLS, MQTT or HTTP that is not kept
 
 
@@ -55,6 +56,7 @@ class Lifetime(StrEnum):
     PERMANENT = "permanent"
     LOG_ROTATION = "the operator's log rotation"
     CONNECTION = "in memory, until the connection closes"
+    COLLECTOR = "in memory; as long as the operator's collector keeps it"
 
     def text(self, retention: Retention) -> str:
         """For people, with the configured windows."""

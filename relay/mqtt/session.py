@@ -65,6 +65,7 @@ class Session:
         packets: control packets received so far: the shell's keep alive looks at it.
         unknown_acks: PUBACKs for nothing in flight: ignored and counted.
         refused_deliveries: PUBACKs with a code of 0x80 or above (decision D11).
+        refused_with, parted_with: the reason code of our CONNACK that refused it, or of our DISCONNECT that ended it.
         queued: bytes that wait for `data_to_send`.
     """
 
@@ -83,8 +84,10 @@ class Session:
         "_window",
         "keep_alive",
         "packets",
+        "parted_with",
         "queued",
         "refused_deliveries",
+        "refused_with",
         "session_expiry",
         "state",
         "unknown_acks",
@@ -97,6 +100,8 @@ class Session:
         self.packets = 0
         self.unknown_acks = 0
         self.refused_deliveries = 0
+        self.refused_with: int | None = None
+        self.parted_with: int | None = None
         self.queued = 0
         self._events: list[Event] = []
         self._out: list[bytes] = []
@@ -315,6 +320,7 @@ class Session:
         `elsewhere` is the Server Reference [3.2.2.3.16].
         """
         self._move(Cause.REFUSED)
+        self.refused_with = int(code)
         self._send(mqtt5.ConnAckPacket(reason_code=code, reason_str=reason, server_reference=elsewhere).write())
 
     def answer(
@@ -409,6 +415,7 @@ class Session:
             self._move(Cause.DROPPED)
             return
         self._move(Cause.DISCONNECTED)
+        self.parted_with = int(code)
         whole = mqtt5.DisconnectPacket(reason_code=code, reason_str=reason, server_reference=elsewhere).write()
         self._send(whole if self._fits(whole) else mqtt5.DisconnectPacket(reason_code=code).write())
 

@@ -61,7 +61,8 @@ class Committer:
     """The one way to the store.
 
     `settle` is called on the event loop once per commit with all envelopes of its batch, in the order of `accept`. `failed`
-    is called once, when the store can no longer be relied on: from then on everything is settled as STORE_FAILED.
+    is called once, when the store can no longer be relied on: from then on everything is settled as STORE_FAILED. `timed` is
+    told how many seconds each commit took, the wait for the store's thread included.
     """
 
     def __init__(
@@ -71,11 +72,14 @@ class Committer:
         settle: Callable[[list[Accepted], Outcome], None],
         failed: Callable[[BaseException], None],
         pace: Pace | None = None,
+        timed: Callable[[float], None] | None = None,
     ) -> None:
         self._store = store
         self._settle = settle
         self._failed = failed
         self._pace = pace or Pace()
+        self._timed = timed
+        self._started_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._accepted: list[Accepted] = []
         self._removed: list[tuple[int, int]] = []
@@ -192,6 +196,7 @@ class Committer:
         self._untidy = True
         if self._timer is None:
             self._timer = self._loop.call_later(self._pace.idle, self._tick)
+        self._started_at = self._loop.time()
         self._jobs.put(lambda: self._commit(batch))
 
     def _take(self) -> _Batch:
@@ -207,6 +212,8 @@ class Committer:
         return batch
 
     def _finish(self, batch: _Batch, committed: Committed | None, error: BaseException | None) -> None:
+        if self._timed is not None and self._failure is None:
+            self._timed(self._loop.time() - self._started_at)
         if committed is not None:
             outcome = Outcome.COMMITTED if committed.stored else Outcome.STORE_FULL
             results: Sequence[Any] = committed.results

@@ -221,6 +221,11 @@ class SqliteStore:
             yield connection
 
     @property
+    def files(self) -> dict[str, Path]:
+        """What it is on the disk."""
+        return {"database": self.path, "wal": self._wal}
+
+    @property
     def wal_bytes(self) -> int:
         """How long the WAL is: what has been written since the last checkpoint."""
         try:

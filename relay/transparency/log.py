@@ -151,6 +151,17 @@ class Log:
         if self._worker is not None:
             await self._worker
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last round did not publish what there is."""
+        return self._has_failed
+
+    def cosigned_at(self) -> float | None:
+        """When the witness that is furthest behind has cosigned what is published, epoch seconds, 0 for one that has not; None:
+        there are no witnesses, or nothing is published."""
+        times = self._witnesses.times(Note.parse(self.published.note)) if self.published.note else []
+        return min(times, default=None)
+
     # What has happened, and what is wanted.
 
     def wake(self) -> None:

@@ -9,6 +9,7 @@ from blindrelay.relay import inventory
 from blindrelay.relay.config import Retention
 from blindrelay.relay.desk.journal import Journal
 from blindrelay.relay.inventory import FIELDS, DataClass, Place, Presence
+from blindrelay.relay.inventory.metrics import METRICS, Kind
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.sqlite import SqliteStore
 
@@ -57,9 +58,19 @@ def test_new_column_would_be_noticed() -> None:
     engine.dispose()
 
 
-def test_there_are_no_metrics() -> None:
-    """No metric label is declared, and so there may be none (see `test_logs`)."""
-    assert inventory.declared(Place.METRIC) == frozenset()
+def test_no_label_has_a_value_of_its_own() -> None:
+    """A label's values are written down, and few: no name, address or number of anybody can become one."""
+    for metric in METRICS:
+        for label, values in metric.labels.items():
+            assert 0 < len(values) < 60, f"{metric.name}{{{label}}}"
+
+
+def test_metrics_are_named_by_the_conventions() -> None:
+    """Prometheus: what only grows ends with `_total`, and nothing else does; base units."""
+    for metric in METRICS:
+        assert metric.name.startswith(("blindrelay_", "process_"))
+        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
+        assert not metric.name.endswith(("_ms", "_milliseconds", "_kb", "_mb"))
 
 
 def test_names_are_declared_once() -> None:
