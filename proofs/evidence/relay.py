@@ -44,7 +44,7 @@ class RelayUnderProof:
         self.port = 0
         self.desk_port = 0
         self.logs_port = 0
-        self.operations_port: int | None = None  # while it runs
+        self.operations_port = 0
         self._settings = {"port": 0, **settings}
         self._saboteur = saboteur
         self._process: asyncio.subprocess.Process | None = None
@@ -132,11 +132,11 @@ class RelayUnderProof:
             return await self._process.wait()
 
     def metrics(self) -> bytes | None:
-        """What a collector is shown; None: it does not run. Raises `OSError`."""
-        if self.operations_port is None:
-            return None
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.operations_port}/metrics", timeout=_SCRAPE) as answer:
+        """What a collector is shown; None when it does not run."""
+        url = f"http://127.0.0.1:{self.operations_port}/metrics"
+        with contextlib.suppress(OSError), urllib.request.urlopen(url, timeout=_SCRAPE) as answer:
             return bytes(answer.read())
+        return None
 
     async def stop(self, number: signal.Signals = signal.SIGTERM) -> int | None:
         """Send it a signal and wait for its end; return the exit status. Does nothing when it does not run."""
@@ -153,7 +153,7 @@ class RelayUnderProof:
             await process.wait()
         if process.stdin is not None:
             process.stdin.close()
-        self._process = self.operations_port = None
+        self._process = None
         return process.returncode
 
     async def _answer(self, patience: float) -> dict[str, Any]:

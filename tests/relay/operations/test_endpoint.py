@@ -46,6 +46,8 @@ async def busy(relay: Relay, acme: Tenant) -> None:
         await client.publish(alice.device, b"odd")
         await client.open_inbox()
         await client.receive()
+        client.send(mqtt5.PingReqPacket())  # behind the acknowledgement
+        await client.expect(mqtt5.PingRespPacket)
     await relay.exchange.at_rest()
 
 
