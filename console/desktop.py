@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from blindrelay.console.channels import Channels
 from blindrelay.console.ledger_tail import LedgerTail
+from blindrelay.console.playing.runs import Runs
 from blindrelay.console.relay_watch import watch
 from blindrelay.console.rights import Role
 from blindrelay.console.sessions import Sessions
@@ -31,6 +32,7 @@ class Desktop:
         channels: what is live.
         sessions: who has signed in.
         tail: what the relay keeps.
+        runs: scenarios that have been played.
         demonstration: people and authorities, where this is one.
     """
 
@@ -42,6 +44,7 @@ class Desktop:
     channels: Channels = field(default_factory=Channels)
     sessions: Sessions = field(init=False)
     tail: LedgerTail = field(init=False)
+    runs: Runs = field(default_factory=Runs)
     demonstration: "Demonstration | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
@@ -55,6 +58,7 @@ class Desktop:
     async def at_work(self) -> AsyncIterator[None]:
         """Look at the relay for as long as this is entered."""
         async with AsyncExitStack() as stack:
+            stack.push_async_callback(self.runs.close)
             await stack.enter_async_context(_running(watch(self.relay, self.clock, self._seen)))
             await stack.enter_async_context(_running(self.tail.work()))
             if self.demonstration is not None:

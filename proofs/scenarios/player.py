@@ -28,6 +28,14 @@ def silent(_what: str, _done: int, _of: int) -> None:
     """For whoever does not watch."""
 
 
+#: Told what has happened.
+Seen = Callable[[Entry], None]
+
+
+def unseen(_: Entry) -> None:
+    """For whoever looks at the end."""
+
+
 async def play(source: Source, variant: str | None = None, progress: Progress = silent) -> Result:
     """Run one variant of a scenario in a world of its own, which is gone afterwards.
 
@@ -48,6 +56,7 @@ async def play(source: Source, variant: str | None = None, progress: Progress = 
         entries=tuple(player.entries),
         error=error,
         searched=player.searched,
+        disclosed=player.disclosed,
         seconds=time.monotonic() - began,
     )
 
@@ -55,14 +64,28 @@ async def play(source: Source, variant: str | None = None, progress: Progress = 
 class Player:
     """One run.
 
+    Args:
+        folder: where everything is kept; empty.
+        seen: called with each line of the timeline, when it has happened and nothing else has.
+
     Attributes:
         entries: the timeline, as far as it has come.
         searched: how many bytes were searched for what people wrote.
+        handed: how many bytes authorities and users were given.
+        world, docket: what there is; once it has begun.
     """
 
-    def __init__(self, source: Source, variant: str | None, folder: Path, progress: Progress) -> None:
+    world: World
+    docket: Docket
+
+    def __init__(
+        self, source: Source, variant: str | None, folder: Path, progress: Progress, seen: Seen = unseen
+    ) -> None:
         scenario = source.scenario
         self.entries: list[Entry] = []
+        self.handed = 0
+        self._leaks: set[tuple[str, str]] = set()
+        self._seen = seen
         self._source = source
         self._folder = folder
         self._progress = progress
@@ -75,9 +98,12 @@ class Player:
         self._people += sum(tenant.more_users for tenant in scenario.tenants)
         self._logs: list[structlog.typing.EventDict] = []
         self._done = 0
-        self._world: World
-        self._docket: Docket
         self._look: Look
+
+    @property
+    def disclosed(self) -> int:
+        """How many bytes of what people wrote were found, each place and text counted once."""
+        return sum(len(text.encode()) for _, text in self._leaks)
 
     @property
     def searched(self) -> int:
@@ -93,12 +119,12 @@ class Player:
     async def _play(self) -> str | None:
         try:
             async with World(self._source, self._folder, self._joined) as world:
-                self._world, self._docket = world, Docket(world, self._folder / "authorities")
-                self._docket.open()
-                self._look = Look(world, self._docket, self._was_given)
+                self.world, self.docket = world, Docket(world, self._folder / "authorities")
+                self.docket.open()
+                self._look = Look(world, self.docket, self._was_given)
                 await self._go_on()
         except (BlindrelayError, PacksRejected, WrongWords, OSError) as error:
-            when = f" at {self._world.now:%Y-%m-%d %H:%M}" if hasattr(self, "_world") else ""
+            when = f" at {self.world.now:%Y-%m-%d %H:%M}" if hasattr(self, "world") else ""
             return f"it could not be played to its end{when}: {type(error).__name__}: {error}"
         return None
 
@@ -107,33 +133,37 @@ class Player:
         for number, at, step in self._steps:
             while letters and letters[0].at <= at:
                 await self._write(letters.pop(0))
-            await self._world.leap(at)
-            self.entries.append(await self._step(number, step))
+            await self.world.leap(at)
+            self._note(await self._step(number, step))
             self._advance(self.entries[-1].title)
         for letter in letters:
             await self._write(letter)
-        self.entries.append(await self._end())
+        self._note(await self._end())
+
+    def _note(self, entry: Entry) -> None:
+        self.entries.append(entry)
+        self._seen(entry)
 
     # --- what happens
 
     async def _write(self, letter: Send) -> None:
-        await self._world.leap(getattr(letter, "at", self._world.now))
+        await self.world.leap(getattr(letter, "at", self.world.now))
         details = await self._send(letter)
-        self.entries.append(Entry(self._world.now, narration.of_letter(letter), tuple(details)))
+        self._note(Entry(self.world.now, narration.of_letter(letter), tuple(details)))
         self._advance(f"{letter.sender} writes")
 
     async def _send(self, letter: Send) -> list[str]:
-        posted = await self._world.send(letter)
+        posted = await self.world.send(letter)
         if posted.refusal is not None:
             return [f"not taken: {posted.refusal}"]
-        refusals = await self._world.collect(letter.to) if letter.fetched else []
+        refusals = await self.world.collect(letter.to) if letter.fetched else []
         taken = f"taken for {len(posted.message_ids)} device(s)"
         read = f"decrypted on {len(posted.read_on)}" if posted.read_on else "it waits"
         return [f"{taken}; {read}", *(f"not let in: {refusal}" for refusal in refusals)]
 
     async def _step(self, number: int, step: Step) -> Entry:
         comparison = Comparison("step")
-        at = self._world.now
+        at = self.world.now
         details = await self._act(step, comparison)
         comparison.take(await self._look.at(step.expect))
         self._look_everywhere(comparison)
@@ -148,11 +178,11 @@ class Player:
         )
 
     async def _act(self, step: Step, comparison: Comparison) -> list[str]:  # noqa: PLR0911 - one for each action
-        docket = self._docket
+        docket = self.docket
         if step.send:
             return await self._send(step.send)
         if step.collect:
-            refusals = [one for user in step.collect for one in await self._world.collect(user)]
+            refusals = [one for user in step.collect for one in await self.world.collect(user)]
             return [f"not let in: {one}" for one in refusals]
         if step.demand:
             filed = await docket.hand_in(step.demand)
@@ -173,11 +203,11 @@ class Player:
         if step.operate:
             await docket.operate(step.operate)
         if step.restart:
-            await self._world.restart()
+            await self.world.restart()
         return []
 
     async def _approve(self, approve: Approve, comparison: Comparison) -> list[str]:
-        refusals = await self._docket.approve(approve)
+        refusals = await self.docket.approve(approve)
         part = self._look.comparison("approve", approve.demand)
         for person, refusal in zip(approve.by[:-1], refusals[:-1], strict=True):
             part.same(person, "allowed to", refusal or "allowed to")
@@ -190,36 +220,38 @@ class Player:
     async def _end(self) -> Entry:
         """What holds at the end of every scenario."""
         comparison = Comparison("always")
-        for case in self._docket.cases:
-            detail = self._docket.detail(case)
+        for case in self.docket.cases:
+            detail = self.docket.detail(case)
             if detail is not None:
-                await self._docket.ask(case)
+                await self.docket.ask(case)
                 if detail.decision is not None:
                     invariants.compare_decision(detail.decision, comparison)
-        for name in self._world.letters:
-            comparison.same(f"mail.{name}.lost", False, await self._world.state_of(name) == "lost")
+        for name in self.world.letters:
+            comparison.same(f"mail.{name}.lost", False, await self.world.state_of(name) == "lost")
         self._look_everywhere(comparison)
         title = (
             "Always: no content or key is granted, nothing accepted is lost, what people wrote is nowhere in the clear"
         )
         details = (f"{self.searched:,} bytes searched",)
-        return Entry(self._world.now, title, details, checked=comparison.checked, findings=tuple(comparison.findings))
+        return Entry(self.world.now, title, details, checked=comparison.checked, findings=tuple(comparison.findings))
 
     # --- what is searched
 
     def _was_given(self, what: str, data: bytes) -> None:
+        self.handed += len(data)
         self._given += [(what, text) for text in self._sweep.bytes(data)]
 
     def _look_everywhere(self, comparison: Comparison) -> None:
         """Every byte that the relay keeps, and that anybody was given, is searched for what people wrote."""
-        for case, filed in self._docket.cases.items():
+        for case, filed in self.docket.cases.items():
             for answer in filed.answers:
                 self._was_given(f"what {filed.demand.by} was told of {case}", answer.encode())
             filed.answers.clear()
-        self._was_given("the relay's log", repr(self._logs).encode())
+        self._given += [("the relay's log", text) for text in self._sweep.bytes(repr(self._logs).encode())]
         self._logs.clear()
-        found = [*self._given, *((str(path.name), text) for path, text in self._sweep.folder(self._world.data))]
+        found = [*self._given, *((str(path.name), text) for path, text in self._sweep.folder(self.world.data))]
         self._given.clear()
+        self._leaks.update(found)
         comparison.checked += 1
         for where, text in found:
             comparison.differs("canary", f"{text!r} nowhere in the clear", f"it is in {where}")

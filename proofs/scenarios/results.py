@@ -52,6 +52,7 @@ class Result:
     Attributes:
         error: why it could not be played to its end, if so.
         searched: how many bytes were searched for what people wrote.
+        disclosed: how many bytes of it were found, in what anybody was given or the relay keeps.
         seconds: how long it took, on the machine's clock.
     """
 
@@ -64,6 +65,7 @@ class Result:
     entries: tuple[Entry, ...] = field(repr=False)
     error: str | None = None
     searched: int = 0
+    disclosed: int = 0
     seconds: float = 0.0
 
     @property

@@ -32,3 +32,10 @@ async def demonstration(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterat
     """A console with people who talk and a court with an order. Tests share it: it takes seconds to begin."""
     async with demonstration_in(tmp_path_factory.mktemp("demonstration"), beat=0.15) as console:
         yield console
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def quiet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ConsoleSite]:
+    """A console without a relay, for what needs none. Tests share it."""
+    async with console_in(tmp_path_factory.mktemp("quiet")) as console:
+        yield console

@@ -50,6 +50,7 @@ async def test_the_scenario_to_start_from_passes() -> None:
     assert result.passed, result.failure()
     assert result.checked >= 20
     assert result.searched > 1_000_000
+    assert result.disclosed == 0
     assert [f"{entry.at:%m-%d %H}" for entry in result.entries] == ["03-03 09", "03-10 10", "03-10 11", "03-10 11"]
 
 
@@ -200,6 +201,7 @@ async def test_what_people_wrote_is_found_when_it_leaks(place: str, monkeypatch:
     result = await played(DEMAND)
 
     assert where(result) == {"step.canary", "always.canary"} if place == "a file" else {"step.canary"}
+    assert result.disclosed == len("The offer ends on Friday.")
     assert ("notes" if place == "a file" else "what prosecutor was told of first") in result.failure()
 
 
