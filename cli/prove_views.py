@@ -4,7 +4,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from blindrelay.cli.output import printable
-from blindrelay.proofs.checks import catalogue
 from blindrelay.proofs.checks.model import Lock, Measurement, Verdict
 from blindrelay.proofs.prove import Proof
 
@@ -13,19 +12,13 @@ _GOOD, _BAD = "[green]✓[/green]", "[red]✗[/red]"
 
 def show(output: Console, proof: Proof) -> None:
     """Print it."""
-    facts = proof.facts
-    if "enterprises" in facts:
-        output.print(
-            f"A run with {facts['enterprises']} enterprises, {facts['devices']} devices, {facts['letters']} letters, "
-            f"{facts['requests']} requests with {facts['demands']} demands under {facts['instruments']} instruments, "
-            f"{facts['packages']} packages, {facts['canaries']} canaries.\n"
-        )
+    output.print(f"{escape(printable(_subject(proof)))}\n", soft_wrap=True)
     for lock in Lock:
         if verdicts := proof.of(lock):
             mark = _GOOD if all(verdict.passed for verdict in verdicts) else _BAD
             output.print(f"{mark} [bold]{lock}[/bold]  {escape(lock.claim)}")
             for verdict in verdicts:
-                _show_verdict(output, verdict)
+                _show_verdict(output, proof, verdict)
             output.print()
     for trouble in proof.troubles:
         output.print(
@@ -34,17 +27,32 @@ def show(output: Console, proof: Proof) -> None:
         )
     for why in dict.fromkeys(proof.left_out.values()):
         names = ", ".join(name for name, reason in proof.left_out.items() if reason == why)
-        output.print(f"[yellow]left out: {names}: {escape(why)}[/yellow]\n", soft_wrap=True)
-    if proof.passed:
-        output.print(f"[green bold]Nothing came out.[/green bold] {proof.seconds:.0f} s")
-    else:
-        output.print(f"[red bold]Not proved.[/red bold] {proof.seconds:.0f} s")
+        output.print(f"[yellow]left out: {names}: {escape(why)}[/yellow]", soft_wrap=True)
+    style = "green bold" if proof.passed else "red bold"
+    output.print(f"[{style}]{proof.conclusion}[/{style}] {proof.seconds:.0f} s")
 
 
-def _show_verdict(output: Console, verdict: Verdict) -> None:
-    check = catalogue.find(verdict.check)
-    mark = _GOOD if verdict.passed else _BAD
-    output.print(f"  {mark} [cyan]{verdict.check}[/cyan]  {escape(check.title)}  [dim]{verdict.seconds:.1f} s[/dim]")
+def _subject(proof: Proof) -> str:
+    """What was examined."""
+    facts = proof.facts
+    if proof.against:
+        return (
+            f"{proof.against} as it was on {proof.at:%Y-%m-%d at %H:%M:%S} UTC: {facts['files']:,} files, "
+            f"{facts['files of logs']:,} of logs, {facts['files of backups']:,} of backups, "
+            f"{facts['known texts']:,} known texts."
+        )
+    if "enterprises" not in facts:
+        return "No run was needed."
+    return (
+        f"A run with {facts['enterprises']} enterprises, {facts['devices']} devices, {facts['letters']} letters, "
+        f"{facts['requests']} requests with {facts['demands']} demands under {facts['instruments']} instruments, "
+        f"{facts['packages']} packages, {facts['canaries']} canaries."
+    )
+
+
+def _show_verdict(output: Console, proof: Proof, verdict: Verdict) -> None:
+    mark, title = (_GOOD if verdict.passed else _BAD), proof.title(verdict.check)
+    output.print(f"  {mark} [cyan]{verdict.check}[/cyan]  {escape(title)}  [dim]{verdict.seconds:.1f} s[/dim]")
     if verdict.examined:
         looked_at = ", ".join(f"{count:,} {what}" for what, count in verdict.examined.items() if count)
         output.print(f"      [dim]{escape(looked_at)}[/dim]", soft_wrap=True)

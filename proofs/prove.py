@@ -3,32 +3,26 @@
 import asyncio
 import contextlib
 import json
-import os
-import signal
-import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import blindrelay
 from blindrelay.proofs.checks import catalogue
-from blindrelay.proofs.checks.model import Finding, Lock, Measurement, Verdict
+from blindrelay.proofs.checks.deployed import catalogue as deployed
+from blindrelay.proofs.checks.model import Lock, Verdict
 from blindrelay.proofs.evidence.manifest import FILE, Manifest, Trouble
 from blindrelay.proofs.evidence.scope import WHOLE, Scope
+from blindrelay.proofs.processes import AT_ONCE, COMPLAINT, everything, started, verdict
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.protocol.errors import BlindrelayError
 
 #: Told what is being done.
 Say = Callable[[str], None]
-_AT_ONCE: Final = max(2, os.cpu_count() or 2)
-_LINE: Final = 1 << 24
-_COMPLAINT: Final = 2_000
-_ROOT: Final = str(Path(blindrelay.__file__).absolute().parents[1])
 
 
 class ProofFailed(BlindrelayError):
@@ -43,6 +37,7 @@ class Proof:
         troubles: parts of the run that did not go as they should; of an honest system there are none.
         facts: what the run was, in numbers; the version alone where no check needed a run.
         left_out: checks that were not carried out, each with the reason.
+        against: the data directory that was examined; empty for a run.
     """
 
     quick: bool
@@ -53,11 +48,23 @@ class Proof:
     seconds: float = 0.0
     facts: Mapping[str, Any] = field(default_factory=dict)
     left_out: Mapping[str, str] = field(default_factory=dict)
+    against: str = ""
 
     @property
     def passed(self) -> bool:
         """Whether the run was whole, every check was carried out, and none found anything."""
         return not self.troubles and bool(self.verdicts) and all(verdict.passed for verdict in self.verdicts)
+
+    @property
+    def conclusion(self) -> str:
+        """All of it in a sentence. A disk proves nothing; it can only show that something is wrong."""
+        if self.against:
+            return "Nothing was found." if self.passed else "Not as it should be."
+        return "Nothing came out." if self.passed else "Not proved."
+
+    def title(self, check: str) -> str:
+        """What a check does, in a line."""
+        return (deployed.find(check) if self.against and check in deployed.NAMES else catalogue.find(check)).title
 
     def of(self, lock: Lock) -> list[Verdict]:
         """The verdicts about a lock."""
@@ -119,7 +126,7 @@ class _Run:
 
 async def _carry_out(run: _Run, names: Sequence[str], say: Say) -> list[Verdict]:
     """Make the evidence, beside the checks that need none, and then examine it. A `ProofFailed` ends them all."""
-    turn = asyncio.Semaphore(_AT_ONCE)
+    turn = asyncio.Semaphore(AT_ONCE)
     recorded = asyncio.Event()
 
     async def one(name: str) -> Verdict:
@@ -128,7 +135,8 @@ async def _carry_out(run: _Run, names: Sequence[str], say: Say) -> list[Verdict]
             await recorded.wait()
         async with turn:
             say(check.title)
-            return await _check(run, name)
+            arguments = [str(run.folder), catalogue.reference(name), *run.scope.options]
+            return await verdict(name, "blindrelay.proofs.checks", arguments)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -142,53 +150,11 @@ async def _carry_out(run: _Run, names: Sequence[str], say: Say) -> list[Verdict]
 
 
 async def _record(run: _Run, say: Say) -> None:
-    async with _process("blindrelay.proofs.evidence.record", [str(run.folder), *run.scope.options]) as process:
-        complaining = asyncio.create_task(_read(process.stderr))
+    async with started("blindrelay.proofs.evidence.record", [str(run.folder), *run.scope.options]) as process:
+        complaining = asyncio.create_task(everything(process.stderr))
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         async for line in process.stdout:
             say(json.loads(line)["stage"])
         complaint, status = await complaining, await process.wait()
     if not (run.folder / FILE).exists() or status:
-        raise ProofFailed(f"the evidence could not be made (exit status {status}):\n{complaint[-_COMPLAINT:]}")
-
-
-async def _check(run: _Run, name: str) -> Verdict:
-    arguments = [str(run.folder), catalogue.reference(name), *run.scope.options]
-    async with _process("blindrelay.proofs.checks", arguments) as process:
-        output, complaint = await asyncio.gather(_read(process.stdout), _read(process.stderr))
-        status = await process.wait()
-    try:
-        return verdict_of(json.loads(output))
-    except ValueError:
-        return Verdict(name, error=f"it ended with status {status}: {complaint[-_COMPLAINT:]}")
-
-
-def verdict_of(values: dict[str, Any]) -> Verdict:
-    """From what a check printed."""
-    findings = tuple(Finding(**finding) for finding in values["findings"])
-    measured = tuple(Measurement(**measurement) for measurement in values["measured"])
-    return Verdict(**{**values, "findings": findings, "skipped": tuple(values["skipped"]), "measured": measured})
-
-
-@asynccontextmanager
-async def _process(module: str, arguments: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
-    """A Python process of ours, in a group of its own: it is ended, with its children, when this is left."""
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", module, *arguments),
-        stdin=asyncio.subprocess.PIPE,  # it leaves when this is closed
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        start_new_session=True,
-        limit=_LINE,
-        env={**os.environ, "PYTHONPATH": _ROOT},
-    )
-    try:
-        yield process
-    finally:
-        with contextlib.suppress(ProcessLookupError):  # its children, too, if it is gone and they are not
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-
-
-async def _read(stream: asyncio.StreamReader | None) -> str:
-    return "" if stream is None else (await stream.read()).decode("utf-8", "replace")
+        raise ProofFailed(f"the evidence could not be made (exit status {status}):\n{complaint[-COMPLAINT:]}")

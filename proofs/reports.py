@@ -65,6 +65,7 @@ def as_json(proof: Proof) -> dict[str, Any]:
         "format": FORMAT,
         "passed": proof.passed,
         "quick": proof.quick,
+        "against": proof.against or None,
         "at": proof.at.isoformat(),
         "seconds": round(proof.seconds, 1),
         "run": dict(proof.facts),
@@ -74,7 +75,7 @@ def as_json(proof: Proof) -> dict[str, Any]:
                 "lock": lock.value,
                 "claim": lock.claim,
                 "passed": _holds(verdicts),
-                "checks": [_verdict(verdict) for verdict in verdicts],
+                "checks": [_verdict(proof, verdict) for verdict in verdicts],
             }
             for lock, verdicts in _by_lock(proof)
         ],
@@ -83,10 +84,10 @@ def as_json(proof: Proof) -> dict[str, Any]:
     }
 
 
-def _verdict(verdict: Verdict) -> dict[str, Any]:
-    check = catalogue.find(verdict.check)
-    findings = [asdict(finding) | {"meaning": check.reasons.get(finding.reason, "")} for finding in verdict.findings]
-    told = asdict(verdict) | {"title": check.title, "passed": verdict.passed, "findings": findings}
+def _verdict(proof: Proof, verdict: Verdict) -> dict[str, Any]:
+    reasons = catalogue.find(verdict.check).reasons
+    findings = [asdict(finding) | {"meaning": reasons.get(finding.reason, "")} for finding in verdict.findings]
+    told = asdict(verdict) | {"title": proof.title(verdict.check), "passed": verdict.passed, "findings": findings}
     return told | {"seconds": round(verdict.seconds, 1)}
 
 

@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from blindrelay.relay.server import Relay
 from support import ports, site
+from support.one_proof import OneProof, one_proof
 from support.tenants import Tenant
 
 # How long an example takes is for the benchmarks to say: here a busy machine would be a failure.
@@ -53,3 +54,9 @@ async def acme(relay: Relay, tmp_path: Path) -> Tenant:
 async def globex(relay: Relay, tmp_path: Path) -> Tenant:
     """Another one."""
     return await site.register(relay, Tenant("globex.example", tmp_path))
+
+
+@pytest.fixture(scope="session")
+def proved(tmp_path_factory: pytest.TempPathFactory) -> OneProof:
+    """A proof that was carried out, and its evidence. Nothing of it is to be changed."""
+    return one_proof(tmp_path_factory)

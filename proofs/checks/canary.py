@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
-from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
+from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.evidence import transforms
-from blindrelay.proofs.evidence.canaries import Canary, Kind
+from blindrelay.proofs.evidence.canaries import Kind
 from blindrelay.proofs.evidence.folder import Artefact, Evidence, Source
 from blindrelay.proofs.evidence.keyring import Keyring
 from blindrelay.proofs.evidence.memory import can_dump
@@ -155,28 +155,6 @@ def _sealed(evidence: Evidence) -> Iterator[tuple[str, bytes]]:
                 yield f"what was published on connection {connection.name}", packet.payload
 
 
-def examine_data(deployment: Deployment, report: Report) -> None:
-    """Look for texts that somebody knows to have been sent through this relay."""
-    if not deployment.known:
-        report.skip("known texts: send one through this relay, wait, and name it with --known")
-        return
-    known = [
-        Canary(number=number, kind=Kind.KNOWN, about=f"known text {number + 1}", value=text.encode())
-        for number, text in enumerate(deployment.known)
-    ]
-    sweep = Sweep(known)
-    report.examined("known texts", len(known))
-    for source, paths in (("disk", _files(deployment.data)), ("log", deployment.logs), ("backup", deployment.backups)):
-        for path in paths:
-            for hit in _sweep(sweep, Artefact(Source.DISK, str(path), path)):
-                report.find(source, str(hit))
-            report.examined(f"bytes of {source}", path.stat().st_size)
-
-
-def _files(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.rglob("*") if path.is_file())
-
-
 CHECK: Final = Check(
     name="canary",
     lock=Lock.KEYS,
@@ -205,5 +183,4 @@ CHECK: Final = Check(
     ),
     enough=(Stage.TALK,),
     examine=examine,
-    examine_data=examine_data,
 )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ValidationError
 
 import blindrelay.relay
 from blindrelay.policies.exchange import CaseAnswer, Problem, RelayIdentity
-from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
+from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.checks.rows import read
 from blindrelay.proofs.checks.scraped import metrics
 from blindrelay.proofs.evidence.folder import Evidence
@@ -27,8 +27,12 @@ _FILES: Final = tuple(
         r"packages/[0-9a-f-]{36}/\.?[a-z0-9-]+\.package(\.partial)?",
         r"log-keys/[a-z-]+\.key", r"logs/[a-z-]+\.policy", r"logs/[a-z-]+/checkpoint",
         r"logs/[a-z-]+/tile/(entries|[0-9]+)/(x[0-9]{3}/)*[0-9]{3}(\.p/[0-9]{1,3})?",
+        # That of the witness which `blindrelay up` starts beside a relay outside of its home.
+        r"witness/(lock|witness\.key|logs/lock|logs/[0-9a-f]{64}/(keys|checkpoint|split-view/[^/]+\.checkpoint))",
     )
 )  # fmt: skip
+#: What a file is called while it is written, before it takes the place of the old one.
+_NEW: Final = re.compile(r"(^|/)\.([^/]+)\.new$")
 #: SQLite's own.
 _OWN_TABLES: Final = re.compile(r"sqlite_.*")
 #: A line of the text format in which metrics are scraped.
@@ -80,17 +84,6 @@ def examine(evidence: Evidence, report: Report) -> None:
             report.find("metric", f"the relay has loaded {module}, which keeps data of its own")
 
 
-def examine_data(deployment: Deployment, report: Report) -> None:
-    """The same for somebody's data directory, logs and backups."""
-    directory(deployment.data, report)
-    for path in deployment.backups:
-        columns(path, Place.DESK if "desk" in path.name else Place.DATABASE, report)
-    for path in deployment.logs:
-        log(path.read_bytes(), str(path), report)
-    if not deployment.logs:
-        report.skip("logs: name them with --log")
-
-
 def directory(folder: Path, report: Report) -> None:
     """Its files, and the tables of its databases."""
     for path in sorted(folder.rglob("*")):
@@ -98,7 +91,7 @@ def directory(folder: Path, report: Report) -> None:
             continue
         name = path.relative_to(folder).as_posix()
         report.examined("files")
-        if not any(pattern.fullmatch(name) for pattern in _FILES):
+        if not any(pattern.fullmatch(_NEW.sub(r"\1\2", name)) for pattern in _FILES):
             report.find("file", f"{name} is no file that a data directory has")
         if path.suffix in {".prom", ".metrics"} or _is_metrics(path):
             report.find("metric", f"{name} holds metrics, which are shown to whoever asks and not kept")
@@ -111,8 +104,8 @@ def _is_metrics(path: Path) -> bool:
     return path.stat().st_size < 1 << 16 and bool(_METRIC.search(path.read_bytes()))
 
 
-def columns(path: Path, place: Place, report: Report) -> None:
-    """Every column of every table is declared."""
+def columns(path: Path, place: Place, report: Report, where: str = "") -> None:
+    """Every column of every table is declared. `where`: what the database is called, if not by its name."""
     known = declared(place)
     for (table,) in read(path, "SELECT name FROM sqlite_master WHERE type = 'table'"):
         if _OWN_TABLES.fullmatch(str(table)):
@@ -120,7 +113,9 @@ def columns(path: Path, place: Place, report: Report) -> None:
         for row in read(path, f'PRAGMA table_info("{table}")'):
             report.examined("columns")
             if f"{table}.{row[1]}" not in known:
-                report.find("column", f"{path.name} has the column {table}.{row[1]}, which the inventory does not know")
+                report.find(
+                    "column", f"{where or path.name} has the column {table}.{row[1]}, which the inventory does not know"
+                )
 
 
 def log(data: bytes, where: str, report: Report) -> None:
@@ -187,5 +182,4 @@ CHECK: Final = Check(
     needs=("columns", "files", "lines of the log", "metrics", "HTTP answers"),
     enough=(Stage.WAIT,),
     examine=examine,
-    examine_data=examine_data,
 )

@@ -15,7 +15,7 @@ from blindrelay.clients.authority.receipt import ReceiptRejected, verify
 from blindrelay.clients.errors import LogRejected
 from blindrelay.policies import leaves
 from blindrelay.policies.leaves import Commitment, Receipt, case_label
-from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
+from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.checks.public_log import CaseFile, entries_of, head_of, leaf, step_of, told, tree_of, trust_of
 from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.manifest import Case as Asked
@@ -232,39 +232,6 @@ def _receipt(evidence: Evidence, case: Asked, demand: str) -> Receipt | None:
         return None
 
 
-def examine_data(deployment: Deployment, report: Report) -> None:
-    """The logs of somebody's relay, whole, and its case file by them."""
-    for name in (directory.NAME, leaves.NAME):
-        try:
-            tree = tree_of(deployment.data, name, trust_of(deployment.data, name))
-            entries = asyncio.run(entries_of(tree))
-        except FileNotFoundError:
-            report.skip(f"the log {name}: this relay has none")
-            continue
-        except (LogRejected, VerificationFailed, Malformed) as error:
-            report.find("log", f"the log {name}: {error}")
-            continue
-        report.examined(f"entries of the log {name}", len(entries))
-        if name == leaves.NAME:
-            _deployed(CaseFile(deployment.data), entries, report)
-    report.skip("other histories: an auditor who remembers sees them (`blindrelay auditor check`)")
-
-
-def _deployed(file: CaseFile, entries: list[bytes], report: Report) -> None:
-    openings = {(each.case_id, each.sequence): each for each in file.openings}
-    for row in (row for rows in file.cases.values() for row in rows):
-        opened = openings.get((row.case_id, row.sequence))
-        expected = file.commitment(row, opened.salt if opened else b"")
-        if expected is None:
-            continue
-        report.examined("steps of cases that the log has to have")
-        name = f"{step_of(row)} of the case {row.case_id}"
-        if opened is None:
-            report.find("no-leaf", f"{name} is in no entry of the log")
-        elif opened.number < len(entries) and leaf(entries[opened.number]) != expected:
-            report.find("other-leaf", f"{name}: the log has something else at {opened.number}")
-
-
 CHECK: Final = Check(
     name="leaves",
     lock=Lock.ACCOUNTABILITY,
@@ -290,5 +257,4 @@ CHECK: Final = Check(
     ),
     enough=(Stage.WAIT, Stage.ASK, Stage.AGE),
     examine=examine,
-    examine_data=examine_data,
 )  # fmt: skip

@@ -4,12 +4,12 @@ A check is a module of this package with a `CHECK`. It finds for *reasons*, each
 which reason it has to be caught, so that being caught by accident does not count.
 """
 
+import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from blindrelay.proofs.evidence.scope import Stage
 
@@ -170,7 +170,6 @@ class Check:
         reasons: everything that it can find: name -> what that means.
         needs: what it must have examined, by the names that it counts under: a check of nothing is no check.
         examine: does it. Whatever it raises makes the verdict an error.
-        examine_data: the same for a data directory that is not of a run; None when it needs a run.
         needs_a_run: whether it reads what a run has left; one that does not begins at once.
         enough: the parts of a run in which it can find most of what it finds: a saboteur that it has to find is let loose in
             these alone, unless it says where else it shows.
@@ -182,23 +181,17 @@ class Check:
     reasons: Mapping[str, str]
     needs: tuple[str, ...]
     examine: "Callable[[Evidence, Report], None]"
-    examine_data: "Callable[[Deployment, Report], None] | None" = None
     needs_a_run: bool = True
     enough: tuple[Stage, ...] = tuple(Stage)
 
 
-@dataclass(frozen=True, slots=True)
-class Deployment:
-    """Somebody's relay, as it is on disk: `blindrelay prove --against`.
-
-    Attributes:
-        data: its data directory.
-        logs, backups: files of its logs, and its backups.
-        known: texts that somebody has sent through it, to be looked for.
-    """
-
-    data: Path
-    logs: tuple[Path, ...] = ()
-    backups: tuple[Path, ...] = ()
-    known: tuple[str, ...] = ()
-    settings: Any = None
+def carried_out(check: Check, needs: Iterable[str], examine: Callable[[Report], None]) -> Verdict:
+    """What comes of a check. What it raises makes its verdict an error, and so does having examined nothing: no pass."""
+    report, began, error = Report(check.reasons), time.monotonic(), None
+    try:
+        examine(report)
+        if missing := report.missing(needs):
+            error = f"nothing was examined of: {', '.join(missing)}"
+    except Exception as failed:  # noqa: BLE001 - whatever it is
+        error = f"{type(failed).__name__}: {failed}"
+    return report.verdict(check.name, time.monotonic() - began, error)

@@ -14,7 +14,7 @@ from blindrelay.policies.locations import pack_folders
 from blindrelay.policies.packs import Policies
 from blindrelay.policies.reading import INVARIANTS
 from blindrelay.policies.sources import PolicySource, split
-from blindrelay.proofs.checks.model import Check, Deployment, Lock, Report
+from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.lattice import nothing_permits, walk
 from blindrelay.proofs.evidence.scope import Stage
@@ -49,25 +49,6 @@ def examine(evidence: Evidence, report: Report) -> None:
         report.find("other-policies", f"the relay decides by {walked.get('packs')}, and not by what is shipped")
     if evidence.scope.wants("mutant-gives"):
         mutants(report, every=_QUICK if evidence.quick else 1)
-
-
-def examine_data(deployment: Deployment, report: Report) -> None:
-    """The packs that a relay's configuration names, beside those that come along."""
-    own = list(deployment.settings.desk.packs) if deployment.settings is not None else []
-    folders = {folder.name: folder for folder in pack_folders()}
-    if own:
-        folders |= {folder.name: folder for folder in pack_folders(own)}
-    try:
-        policies = Policies.load(list(folders.values()))
-    except PacksRejected as error:
-        report.find("other-policies", f"the packs do not load: {error}")
-        return
-    found = walk(policies, lambda request, facts: engine.decide(request, facts, policies), quick=False)
-    report.examined("decisions", found.decisions)
-    report.examined("classes decided about", found.classes)
-    for reason, texts in found.found.items():
-        for text in texts:
-            report.find(reason, text)
 
 
 # --- mutants
@@ -162,5 +143,4 @@ CHECK: Final = Check(
     needs=("decisions of the running relay", "classes that it gave", "mutants of policies", "mutants that do not load"),
     enough=(Stage.LEAVE,),
     examine=examine,
-    examine_data=examine_data,
 )

@@ -1,10 +1,8 @@
 """`blindrelay prove`: what it prints, what it writes, how it ends, and what it leaves behind."""
 
 import json
-import os
+import shutil
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -17,54 +15,20 @@ from blindrelay.proofs import reports
 from blindrelay.proofs.checks import catalogue
 from blindrelay.proofs.evidence.manifest import FILE
 from support.commands import Ran
+from support.one_proof import OneProof, processes_below, start
 
 Run = Callable[..., Ran]
 
 
-def start(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
-    """A proof as a process of its own; whatever it leaves behind is below `folder`."""
-    folder.mkdir(parents=True)
-    return subprocess.Popen(
-        [sys.executable, "-m", "blindrelay", "prove", "--quick", "--check", "forms", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        env=os.environ | {"TMPDIR": str(folder)},
-    )
+@pytest.fixture
+def proof(proved: OneProof) -> dict[str, Any]:
+    """The proof, as JSON."""
+    return proved.record
 
 
-def processes_below(folder: Path) -> list[psutil.Process]:
-    """Those whose temporary files would be there: a proof, and everybody whom it has started."""
-    found = []
-    for process in psutil.process_iter():
-        try:
-            if process.environ().get("TMPDIR", "").startswith(str(folder)):
-                found.append(process)
-        except psutil.Error:
-            continue
-    return found
-
-
-@pytest.fixture(scope="module")
-def proved(tmp_path_factory: pytest.TempPathFactory) -> tuple[Ran, Path]:
-    """One proof, with one check, and everything that can be had of it: what was printed, and where the files are."""
-    folder = tmp_path_factory.mktemp("proved")
-    with start(folder / "tmp", "--json", "--html", folder / "proof.html", "--keep", folder / "evidence") as process:
-        out, err = process.communicate()
-    assert processes_below(folder) == []
-    return Ran(process.returncode, out, err), folder
-
-
-@pytest.fixture(scope="module")
-def proof(proved: tuple[Ran, Path]) -> dict[str, Any]:
-    """The same, as JSON."""
-    (line,) = proved[0].out.splitlines()
-    return dict(json.loads(line))
-
-
-def test_what_is_being_done_is_told_on_stderr(proved: tuple[Ran, Path]) -> None:
+def test_what_is_being_done_is_told_on_stderr(proved: OneProof) -> None:
     """A line each where it is no terminal; stdout is for the verdict."""
-    lines = [line.strip() for line in proved[0].err.splitlines()]
+    lines = [line.strip() for line in proved.ran.err.splitlines()]
 
     assert lines[0] == "a relay, enterprises in six jurisdictions, their people and authorities"
     assert lines[-1] == catalogue.find("forms").title
@@ -87,25 +51,26 @@ def test_a_part_is_not_shown_as_the_whole(proof: dict[str, Any]) -> None:
     )
 
 
-def test_exit_code_is_0_when_nothing_was_found(proved: tuple[Ran, Path]) -> None:
+def test_exit_code_is_0_when_nothing_was_found(proved: OneProof) -> None:
     """As a shell has it."""
-    assert proved[0].code == ExitCode.OK
+    assert proved.ran.code == ExitCode.OK
 
 
-def test_a_page_is_written_and_nothing_beside_it(proved: tuple[Ran, Path]) -> None:
+def test_a_page_is_written_and_nothing_beside_it(proved: OneProof) -> None:
     """Not even for a while: whoever looks finds all of it or nothing."""
-    folder = proved[1]
+    folder = proved.folder
 
     assert "Nothing came out." in (folder / "proof.html").read_text()
-    assert sorted(path.name for path in folder.iterdir()) == ["evidence", "proof.html", "tmp"]
+    assert sorted(path.name for path in folder.iterdir()) == ["evidence", "proof.html", "ran.json", "tmp"]
 
 
-def test_evidence_is_kept_where_it_was_asked_for(proved: tuple[Ran, Path]) -> None:
+def test_evidence_is_kept_where_it_was_asked_for(proved: OneProof) -> None:
     """And nowhere else."""
-    folder = proved[1]
+    folder = proved.folder
 
     assert (folder / "evidence" / FILE).exists()
     assert list((folder / "tmp").iterdir()) == []
+    assert processes_below(folder) == []
 
 
 def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
@@ -170,3 +135,139 @@ def test_a_check_that_there_is_not_is_not_carried_out(blindrelay: Run) -> None:
 
     assert ran.code == ExitCode.USAGE
     assert "'canary'" in ran.err
+
+
+# --- somebody's relay
+
+
+@pytest.fixture
+def data(proved: OneProof, tmp_path: Path) -> Path:
+    """A data directory of this test's own."""
+    folder = tmp_path / "data"
+    shutil.copytree(proved.disk("waiting"), folder, ignore=shutil.ignore_patterns("relay.db-reserve"))
+    return folder
+
+
+def test_a_relay_that_runs_is_examined(relay: Path, office: Path, blindrelay: Run, tmp_path: Path) -> None:
+    """It says what it looked at and what it did not, and there is no file more afterwards."""
+    page = tmp_path / "relay.html"
+    before = {path.name for path in relay.iterdir()}
+    (tmp_path / "sent.txt").write_text("a text that nobody has sent\n")
+    options = [part for name in ("canary", "inventory", "leaves", "retention") for part in ("--check", name)]
+
+    ran = blindrelay("prove", "--against", relay, "--known", tmp_path / "sent.txt", *options, "--html", page, "--json")
+
+    found = json.loads(ran.out)
+    assert [check for lock in found["locks"] for check in lock["checks"] if not check["passed"]] == []
+    assert (ran.code, found["passed"], found["against"]) == (ExitCode.OK, True, str(relay))
+    assert found["run"]["known texts"] == 1
+    assert found["left_out"]["wire"] == "what crosses the wire is on no disk"
+    assert found["left_out"]["forms"] == "nobody has asked for it"
+    assert {path.name for path in relay.iterdir()} == before
+    assert "Nothing was found." in page.read_text()
+    assert str(relay) in page.read_text()
+
+
+def test_something_that_is_found_is_exit_code_1(data: Path, blindrelay: Run) -> None:
+    """With its reason, on the terminal."""
+    (data / "diary").touch()
+
+    ran = blindrelay("prove", "--against", data, "--check", "inventory")
+
+    assert ran.code == ExitCode.FAILED
+    for part in (
+        str(data),
+        "✗ form",
+        "file: diary is no file that a data directory has",
+        "Not as it should be.",
+        "left out",
+    ):
+        assert part in ran.out
+
+
+def test_known_texts_come_from_standard_input(data: Path, process: Callable[..., Any]) -> None:
+    """And are nowhere in what is printed, though they are found."""
+    secret = "the old harbour on Tuesday"
+    (data / "registration-code").write_text(secret)
+
+    ran = process("prove", "--against", data, "--check", "canary", "--known", "-", input=f"{secret}\n")
+
+    assert ran.returncode == ExitCode.FAILED
+    assert "the text of line 1, from character 1 is in registration-code" in ran.stdout
+    assert secret not in ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize(
+    ("texts", "says"),
+    [
+        (b"", "there is no text in it"),
+        (b"\n\n", "there is no text in it"),
+        (b"long enough to be found\nsecret!\n", "the text of line 2 is shorter than 12 bytes"),
+        (b"secret \xff\xfe", "expected texts in UTF-8"),
+    ],
+)
+def test_texts_that_cannot_be_looked_for(texts: bytes, says: str, data: Path, tmp_path: Path, blindrelay: Run) -> None:
+    """The message says which one, and not what it says."""
+    (tmp_path / "sent.txt").write_bytes(texts)
+    ran = blindrelay("prove", "--against", data, "--known", tmp_path / "sent.txt")
+
+    assert ran.code == ExitCode.USAGE
+    assert says in ran.err
+    assert "secret" not in ran.err
+
+
+def test_without_known_texts_nothing_is_said_about_letters(data: Path, blindrelay: Run) -> None:
+    """It is left out, and said what to do."""
+    ran = blindrelay("prove", "--against", data, "--check", "retention")
+
+    assert ran.code == ExitCode.OK
+    assert "left out: canary: no text is known that went through this relay: name some with --known" in ran.out
+
+
+def test_what_is_no_data_directory(tmp_path: Path, data: Path, blindrelay: Run) -> None:
+    """Each error has the exit code that a relay's own start would have."""
+    ran = blindrelay("prove", "--against", tmp_path)
+    assert ran.code == ExitCode.DATA_DIRECTORY_UNREADABLE
+    assert "is no data directory of a relay: there is no version and no relay.db in it" in ran.err
+
+    (data / "blindrelay.toml").write_text("[retention]\ntraffic_weeks = 1\n")
+    assert blindrelay("prove", "--against", data).code == ExitCode.BAD_CONFIGURATION
+    (data / "version").write_text("9999")
+    assert blindrelay("prove", "--against", data).code == ExitCode.NEWER_VERSION
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--against", "x", "--quick"), "--quick and --keep are for a run"),
+        (("--against", "x", "--keep", "y"), "--quick and --keep are for a run"),
+        (("--log", "."), "name a data directory with that"),
+        (("--backup", "."), "name a data directory with that"),
+        (("--against", "x", "--check", "wire"), "--check wire: what crosses the wire is on no disk"),
+    ],
+)
+def test_options_that_do_not_go_together(arguments: tuple[str, ...], says: str, blindrelay: Run) -> None:
+    """Before anything is done."""
+    ran = blindrelay("prove", *arguments)
+
+    assert ran.code == ExitCode.USAGE
+    assert says in ran.err
+
+
+def test_ctrl_c_leaves_no_copy(data: Path, tmp_path: Path) -> None:
+    """It has a relay's keys in it."""
+    folder = tmp_path / "tmp"
+    with start(folder, "--against", data, "--check", "policy", quick=False) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "packs" in line:
+                break
+        assert len(list(folder.iterdir())) == 1
+        started = processes_below(folder)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate()
+
+    assert process.returncode == ExitCode.INTERRUPTED
+    assert err.splitlines()[-1] == "blindrelay: stopped"
+    assert psutil.wait_procs(started, timeout=30)[1] == []
+    assert list(folder.iterdir()) == []

@@ -10,7 +10,8 @@ from rich.console import Console
 from blindrelay.cli.prove_views import measured
 from blindrelay.cli.prove_views import show as show_proof
 from blindrelay.proofs.checks.model import Measurement, Report, Verdict
-from blindrelay.proofs.prove import Proof, verdict_of
+from blindrelay.proofs.processes import verdict_of
+from blindrelay.proofs.prove import Proof
 
 LINKED = Measurement("senders linked, sealed", 0.25, "share", guess=0.01, limit=0.5)
 

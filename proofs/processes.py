@@ -1,0 +1,65 @@
+"""Processes that work for a proof: each in a group of its own, ended with its children when whoever started it is done."""
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import blindrelay
+from blindrelay.proofs.checks.model import Finding, Measurement, Verdict
+
+#: So many checks at once.
+AT_ONCE: Final = max(2, os.cpu_count() or 2)
+#: Of what a process complains about, the end; characters.
+COMPLAINT: Final = 2_000
+_LINE: Final = 1 << 24
+_ROOT: Final = str(Path(blindrelay.__file__).absolute().parents[1])
+
+
+@asynccontextmanager
+async def started(module: str, arguments: Sequence[str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    """A Python process of ours. It is ended, with its children, when this is left."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", module, *arguments),
+        stdin=asyncio.subprocess.PIPE,  # it leaves when this is closed
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        start_new_session=True,
+        limit=_LINE,
+        env={**os.environ, "PYTHONPATH": _ROOT},
+    )
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):  # its children, too, if it is gone and they are not
+            os.killpg(process.pid, signal.SIGKILL)
+        await process.wait()
+
+
+async def everything(stream: asyncio.StreamReader | None) -> str:
+    """What comes, to its end."""
+    return "" if stream is None else (await stream.read()).decode("utf-8", "replace")
+
+
+async def verdict(check: str, module: str, arguments: Sequence[str]) -> Verdict:
+    """Of a process that carries out a check and prints what came of it. One that does not is no pass."""
+    async with started(module, arguments) as process:
+        output, complaint = await asyncio.gather(everything(process.stdout), everything(process.stderr))
+        status = await process.wait()
+    try:
+        return verdict_of(json.loads(output))
+    except ValueError:
+        return Verdict(check, error=f"it ended with status {status}: {complaint[-COMPLAINT:]}")
+
+
+def verdict_of(values: dict[str, Any]) -> Verdict:
+    """From what a check printed."""
+    findings = tuple(Finding(**finding) for finding in values["findings"])
+    measured = tuple(Measurement(**measurement) for measurement in values["measured"])
+    return Verdict(**{**values, "findings": findings, "skipped": tuple(values["skipped"]), "measured": measured})
