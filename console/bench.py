@@ -10,15 +10,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-import httpx
-
 from blindrelay.clients.authority.address import DeskAddress
-from blindrelay.clients.authority.desk import DeskClient, http_client
+from blindrelay.clients.authority.desk import DeskClient
 from blindrelay.clients.authority.identity import AuthorityIdentity
-from blindrelay.clients.errors import RequestRefused
+from blindrelay.console.desk_line import DeskLine
 from blindrelay.policies.packs import Policies
 from blindrelay.policies.vocabulary import AuthorityKind
 from blindrelay.protocol.clock import Clock
@@ -58,7 +56,6 @@ _NAMES: Final = {
     "in": "India",
     "au": "Australia",
 }
-_REFUSED: Final = 400
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,30 +138,14 @@ class Bench:
         async with DeskClient(self._identities[seat], await self._address(), self._clock) as client:
             yield client
 
-    async def operate(self, person: str, path: str, body: dict[str, Any] | None = None) -> Any:
-        """What a person at the desk does or looks at. Raises `RequestRefused`, or an `httpx.HTTPError`."""
-        async with http_client(await self._address()) as http:
-            answer = await http.request(
-                "GET" if body is None else "POST",
-                f"/v1/operator{path}",
-                json=body,
-                headers={"authorization": f"Bearer {self._tokens[person]}"},
-            )
-        if answer.status_code >= _REFUSED:
-            raise RequestRefused(str(answer.status_code), _reason(answer))
-        return answer.json()
+    def person(self, name: str) -> DeskLine:
+        """The line of somebody who works at the desk. Raises `KeyError` for others."""
+        return DeskLine(self._relay, self._tokens[name])
 
     async def approve(self, case_id: UUID, demand_id: str) -> None:
         """Both persons approve a demand, where it waits for them."""
         for person in PERSONS:
-            await self.operate(person, f"/cases/{case_id}/approvals", {"demand_id": demand_id})
+            await self.person(person).post(f"/cases/{case_id}/approvals", {"demand_id": demand_id})
 
     async def _address(self) -> DeskAddress:
         return await asyncio.to_thread(DeskAddress.from_file, self._relay / FILE_NAME)
-
-
-def _reason(answer: httpx.Response) -> str:
-    try:
-        return str(answer.json()["detail"])
-    except (ValueError, KeyError):
-        return f"the desk answered with status {answer.status_code}"

@@ -8,11 +8,13 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from blindrelay.console.bench import Bench
+from blindrelay.console.bench import PERSONS, Bench
 from blindrelay.console.cast.lines import Direction
+from blindrelay.console.cast.people import DEVICES
 from blindrelay.console.cast.script import BOB
 from blindrelay.console.cast_line import CastLine
 from blindrelay.console.orders import Orders
+from blindrelay.console.petitions import Petitions
 from blindrelay.policies.packs import Policies
 
 if TYPE_CHECKING:
@@ -31,7 +33,13 @@ class Demonstration:
         cast: the line to the people.
         bench: the authorities, and who works at the desk.
         policies: what the relay decides by.
+        petitions: what the authorities do besides.
+        people: who works at the desk.
+        targets: about whom one may ask.
     """
+
+    people = PERSONS
+    targets = (*DEVICES, "acme.example", "globex.example", "nobody@globex.example", "*")
 
     def __init__(self, folder: Path, desktop: "Desktop", cast_options: Sequence[str] = ()) -> None:
         self.policies = Policies.load()
@@ -43,6 +51,7 @@ class Demonstration:
             for instrument in pack.manifest.instruments
         }
         self._orders = Orders(self.bench, desktop.channels.authority, desktop.clock, target=BOB, titles=titles)
+        self.petitions = Petitions(self.bench, self.policies, desktop.channels.authority, desktop.clock)
         self._tail = desktop.tail
 
     @asynccontextmanager
@@ -55,7 +64,7 @@ class Demonstration:
                 yield
             finally:
                 giving.cancel()
-                await asyncio.gather(giving, return_exceptions=True)
+                await asyncio.gather(giving, self.petitions.close(), return_exceptions=True)
 
     async def _give_orders(self) -> None:
         """When there is somebody to give them about; people begin to talk when they are in force."""

@@ -11,11 +11,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import uuid4
 
-import httpx
-
 from blindrelay.clients.errors import ClientError
 from blindrelay.console.bench import Bench
 from blindrelay.console.channels import Channel
+from blindrelay.console.errors import ConsoleError
 from blindrelay.policies.exchange import CaseAnswer
 from blindrelay.policies.records import AccessRecord, TrafficRecord
 from blindrelay.policies.request import (
@@ -68,7 +67,7 @@ class Orders:
                 await self._ask(WIRETAP, "words", DataClass.CONTENT, DeliveryType.CC_ONLY)
                 answer = await self._ask(TRACE, "records", DataClass.TRAFFIC, DeliveryType.IRI_ONLY)
                 break
-            except (ClientError, httpx.HTTPError) as error:
+            except (ClientError, ConsoleError) as error:
                 self._authority.put("trouble", {"kind": "trouble", "reason": str(error)[:300]})
                 await asyncio.sleep(_PAUSE)
         self._authority.remove("trouble")
@@ -159,7 +158,7 @@ class Orders:
                             after = event.position
                             if self._take(event.record):
                                 return
-            except (ClientError, httpx.HTTPError):
+            except (ClientError, ConsoleError):
                 pass
             await asyncio.sleep(_PAUSE)
 

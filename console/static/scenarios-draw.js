@@ -1,6 +1,7 @@
 // What is to be seen at one moment of a scenario.
 
 import { day, h, put, s } from "/static/dom.js";
+import { className, country, kindOf, plain } from "/static/words.js";
 
 const STATES = {
   running: "in operation",
@@ -8,13 +9,6 @@ const STATES = {
   suspended: "suspended",
   rescinded: "in operation, the order was taken back",
 };
-const COUNTRIES = { pk: "Pakistan", us: "United States", uk: "United Kingdom", eu: "European Union", in: "India", au: "Australia", de: "Germany", fr: "France" };
-const CLASSES = { SUBSCRIBER: "Who has an account", ACCESS: "Connections", TRAFFIC: "Who wrote to whom", CONTENT: "Words", KEYS: "Keys" };
-const GIVEN = new Set(["granted", "narrowed", "preserved"]);
-
-export const country = (code) => COUNTRIES[code] ?? code.toUpperCase();
-export const className = (name) => CLASSES[name] ?? name;
-
 /** The state of the service in each country. */
 export function drawServices(list, frame) {
   put(
@@ -78,8 +72,7 @@ function grouped(classes) {
 
 /** An outcome, in its colour and in words. */
 export function outcome({ outcome: word, ground }) {
-  const kind = GIVEN.has(word) ? "metadata" : word === "held" ? "" : "refused";
-  return h("span", { class: `outcome ${kind}` }, word, ground && ground !== word ? ` (${ground.replaceAll("-", " ")})` : "");
+  return h("span", { class: `outcome ${kindOf(word)}` }, word, ground && ground !== word ? ` (${plain(ground)})` : "");
 }
 
 /** What has happened up to now, the newest first. Each is a way back. */
