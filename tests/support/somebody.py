@@ -50,16 +50,17 @@ class Somebody:
         """The same in the case file."""
         return self.sql(statement, *values, database="desk.sqlite")
 
-    def edit(self, step: str, change: Callable[[dict[str, Any]], object], where: str = "1") -> str:
-        """Change the body of the first row of a kind, and seal all rows anew, so that it does not show; its case."""
-        ((number, case_id, body),) = self.desk(
-            f"SELECT id, case_id, body FROM case_event WHERE step = ? AND {where} ORDER BY id LIMIT 1", step
-        )
-        told = json.loads(body)
-        change(told)
-        self.desk("UPDATE case_event SET body = ? WHERE id = ?", json.dumps(told, separators=(",", ":")), number)
-        self.seal()
-        return str(case_id)
+    def edit(self, step: str, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change the first row of a kind that `change` makes another, and seal all rows anew, so that it does not show."""
+        for number, body in self.desk("SELECT id, body FROM case_event WHERE step = ? ORDER BY id", step):
+            told = json.loads(body)
+            change(told)
+            if told != json.loads(body):
+                altered = json.dumps(told, separators=(",", ":"))
+                self.desk("UPDATE case_event SET body = ? WHERE id = ?", altered, number)
+                self.seal()
+                return
+        raise AssertionError(f"there is no row {step!r} that this changes")
 
     def seal(self) -> None:
         """Make the chain of the case file hold again."""
