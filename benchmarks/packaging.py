@@ -6,6 +6,7 @@ import secrets
 import sqlite3
 import sys
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 
@@ -18,6 +19,7 @@ from blindrelay.protocol.clock import SystemClock
 from blindrelay.relay.desk.identity import DeskIdentity
 from blindrelay.relay.desk.package import PackageMaker
 from blindrelay.relay.desk.ports import PackageOrder
+from blindrelay.relay.store.metadata import open_metadata_reader
 from blindrelay.relay.store.sqlite import SqliteStore
 
 _SINCE = 1_700_000_000
@@ -87,7 +89,7 @@ def main() -> None:
     out = folder / f"{secrets.token_hex(4)}.package"
 
     memory, begin = peak(), perf_counter()
-    made = PackageMaker(folder / "relay.db", identity).write(order(key.public), out)
+    made = PackageMaker(partial(open_metadata_reader, folder / "relay.db"), identity).write(order(key.public), out)
     written, write_memory = perf_counter(), peak()
     with Package.open(out, key, identity.certificate) as package:
         verified = perf_counter()

@@ -60,7 +60,7 @@ async def watching(relay: Relay, users: list[str], report: Path) -> AsyncIterato
     settings = relay.settings
     clock = SystemClock()
     orders = RealTimeOrders(
-        settings.data_dir / "relay.db",
+        relay.store.metadata_reader,
         exchange=relay.exchange,
         ledger=relay.exchange.services.ledger,  # type: ignore[arg-type]  # it is the relay's own
         now=clock.now,

@@ -28,7 +28,9 @@ class ExitCode(IntEnum):
     MALFORMED = 13
     NOT_INSTALLED = 14
     LOG_REJECTED = 15
+    NEEDS_MIGRATION = 16
     DATA_DIRECTORY_UNREADABLE = 66
+    STORE_UNREACHABLE = 69
     STORE_FAILED = 74
     BAD_CONFIGURATION = 78
     INTERRUPTED = 130
@@ -51,7 +53,9 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.MALFORMED: "a file or value is not of the form that is expected",
     ExitCode.NOT_INSTALLED: "the command needs packages that are not installed",
     ExitCode.LOG_REJECTED: "a public log or a proof does not hold, or the log has something in your name that is not yours",
+    ExitCode.NEEDS_MIGRATION: "the database has no schema, or an older release's: `blindrelay migrate`",
     ExitCode.DATA_DIRECTORY_UNREADABLE: "a file of the relay's data directory or a witness's folder cannot be used",
+    ExitCode.STORE_UNREACHABLE: "the relay's database does not answer, or does not let it in",
     ExitCode.STORE_FAILED: "the relay's store failed while running, and the relay left",
     ExitCode.BAD_CONFIGURATION: "the relay's configuration is wrong",
     ExitCode.INTERRUPTED: "Ctrl-C",
@@ -91,6 +95,8 @@ BY_CLASS: dict[str, ExitCode] = {
     "blindrelay.console.errors.ConsoleError": ExitCode.FAILED,
     "blindrelay.console.errors.AddressInUse": ExitCode.ADDRESS_IN_USE,
     "blindrelay.console.errors.NotPrivate": ExitCode.USAGE,
+    "blindrelay.relay.errors.NeedsMigration": ExitCode.NEEDS_MIGRATION,
+    "blindrelay.relay.errors.StoreUnreachable": ExitCode.STORE_UNREACHABLE,
     "blindrelay.witness.errors.WitnessError": ExitCode.FAILED,
     "blindrelay.witness.errors.NoWitness": ExitCode.NOT_ENROLLED,
     "blindrelay.witness.errors.FolderInUse": ExitCode.DATA_DIRECTORY_IN_USE,

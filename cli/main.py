@@ -18,6 +18,7 @@ COMMANDS = {
     "demo": Entry(f"{_CLI}.demo", "demo", "See the whole thing work, in a minute.", "Try it"),
     "up": Entry(f"{_CLI}.up", "up", "Run a relay in the foreground.", "The relay"),
     "console": Entry(f"{_CLI}.console", "command", "See it in a browser: messages, demands, proofs.", "Try it"),
+    "migrate": Entry(f"{_CLI}.migrate", "migrate", "Create or upgrade the schema of a relay's database.", "The relay"),
     "inventory": Entry(
         f"{_CLI}.inventory", "inventory", "Every datum that a relay keeps, why, and for how long.", "The relay"
     ),

@@ -17,6 +17,7 @@ from blindrelay.cli.own_console import own_console
 from blindrelay.cli.own_witness import FOLDER as WITNESS
 from blindrelay.cli.own_witness import OwnWitness
 from blindrelay.cli.places import home_option, relay_directory
+from blindrelay.cli.stores import address_of, store_options
 from blindrelay.policies import leaves
 from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
 from blindrelay.protocol.errors import Malformed
@@ -34,6 +35,7 @@ _BANNER = """\
   operations           {operations}   (blindrelay status; /metrics, /healthz, /readyz)
   witness              {witness}
   data directory       {folder}
+  store                {store}
   relay's certificate  {certificate}
   registration code    {code}
 
@@ -57,6 +59,7 @@ Examples:
   blindrelay up
   blindrelay up --port 0 --data-dir /tmp/try      any free port, somewhere else
   blindrelay up --config relay.toml               limits, retention, address from a file
+  blindrelay up --store postgresql://relay@db.example/blindrelay?sslmode=verify-full
   blindrelay up --check                           exit code 0 if a relay runs and answers
 
 \b
@@ -85,6 +88,7 @@ those of others in the configuration, [logs] witnesses, and it is not started.
     help="Port for health, metrics and status; 0 takes a free one.  [default: the third after the relay's]",
 )
 @click.option("--operations-host", help="Address for the same.  [default: 127.0.0.1]")
+@store_options
 @click.option("--no-desk", is_flag=True, help="No lawful desk: no authority is answered.")
 @click.option(
     "--no-witness",
@@ -133,6 +137,8 @@ def up(
     port: int | None,
     operations_port: int | None,
     operations_host: str | None,
+    store: str | None,
+    store_file: Path | None,
     no_desk: bool,
     no_witness: bool,
     with_console: bool | None,
@@ -150,7 +156,13 @@ def up(
     is on stable storage before.
     """
     folder = data_dir or (None if config_file else relay_directory(home))
-    given = {"host": host, "port": port, "drain_seconds": drain_seconds, "elsewhere": list(elsewhere) or None}
+    given = {
+        "host": host,
+        "port": port,
+        "store": address_of(store, store_file),
+        "drain_seconds": drain_seconds,
+        "elsewhere": list(elsewhere) or None,
+    }
     settings = config.load(folder, config_file, **{key: value for key, value in given.items() if value is not None})
     operations = {
         key: value for key, value in (("http_port", operations_port), ("host", operations_host)) if value is not None
@@ -207,6 +219,7 @@ def _announce(relay: Relay, own: OwnWitness | None, *, as_json: bool, is_default
                 "operations": _operations_url(relay),
                 "witness": None if own is None else asdict(own),
                 "data_directory": folder,
+                "store": relay.store.name,
                 "certificate": relay.certificate.absolute(),
                 "registration_code": relay.registration_code,
             }
@@ -225,6 +238,7 @@ def _announce(relay: Relay, own: OwnWitness | None, *, as_json: bool, is_default
         witness=_witness(relay, own),
         desk=f"https://{escape(relay.host)}:{relay.desk_port}" if relay.desk_port else "none",
         folder=escape(str(folder)),
+        store=escape(relay.store.name),
         certificate=escape(str(relay.certificate.absolute())),
         code=escape(relay.registration_code),
         options=escape(options),

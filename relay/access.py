@@ -76,7 +76,7 @@ class Access(Protocol):
 
 
 # One and the same for unknown, revoked and forbidden: else a sender could ask who exists.
-_NOT_YOURS: Final = PublishRefused(
+NO_RECIPIENT: Final = PublishRefused(
     PubAckReasonCode.NOT_AUTHORIZED, "no such recipient, or you may not write to it: check the address"
 )
 _OUTSIDE: Final = PublishRefused(
@@ -148,8 +148,8 @@ class TopicAccess:
         except Malformed:
             return _OUTSIDE
         if type(identity) is SealedSender and device.owner == identity.recipient:
-            return self._recipients.get(topic, _NOT_YOURS)
-        return _NOT_YOURS
+            return self._recipients.get(topic, NO_RECIPIENT)
+        return NO_RECIPIENT
 
     def _call(self, identity: Identity, method: str) -> RpcCall | PublishRefused:
         if not _METHOD_NAME.fullmatch(method):

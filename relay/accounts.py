@@ -5,6 +5,7 @@ store and are read when somebody looks them up. Memory changes first where that 
 (a revocation), the store first where it gives something.
 """
 
+from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -23,13 +24,15 @@ from blindrelay.protocol.rpc import MAX_DEVICES_PER_USER
 from blindrelay.protocol.statements import DeviceStatement, Revocation, RevocationReason
 from blindrelay.relay.errors import Unreadable
 from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Registrar, SealedSender
-from blindrelay.relay.mailbox import Mailbox, Quota, waiting_envelopes
+from blindrelay.relay.mailbox import Mailbox, Quota, set_closed, waiting_envelopes
 from blindrelay.relay.store import tables
 from blindrelay.relay.suspension import Suspensions
 
 _DAY: Final = 86_400
+#: As the sequence `account_block` of the schema counts.
+NUMBERS_AT_ONCE: Final = 1_000
 
-Rows = tuple[list[sqlalchemy.Row], list[sqlalchemy.Row], list[sqlalchemy.Row], list[tuple[int, int, int, int]], int]  # type: ignore[type-arg]
+Rows = tuple[list[sqlalchemy.Row], list[sqlalchemy.Row], list[sqlalchemy.Row], list[tuple[int, int, int, int]]]  # type: ignore[type-arg]
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +66,54 @@ class TooManyDevices(Exception):
     """The user or tenant has as many devices as it may have."""
 
 
+class OutOfNumbers(Exception):
+    """There is no account id for a new device just now; there will be, in a moment."""
+
+
+class AccountNumbers:
+    """Account ids for new devices, none of which is ever given twice, here or by another node."""
+
+    def __init__(self) -> None:
+        self._blocks: deque[range] = deque()
+        self.left = 0
+
+    def add(self, block: range) -> None:
+        """These are ours."""
+        self._blocks.append(block)
+        self.left += len(block)
+
+    def take(self) -> int:
+        """The next one. Raises `OutOfNumbers`."""
+        if not self._blocks:
+            raise OutOfNumbers("the relay cannot enrol new devices just now: try again")
+        block = self._blocks.popleft()
+        if len(block) > 1:
+            self._blocks.appendleft(block[1:])
+        self.left -= 1
+        return block[0]
+
+
+def reserve_numbers(connection: sqlalchemy.Connection) -> range:
+    """Take a block of account ids out of the store: with PostgreSQL `NUMBERS_AT_ONCE`, with SQLite all that are left."""
+    if connection.dialect.name == "postgresql":
+        first = connection.exec_driver_sql("SELECT nextval('account_block')").scalar_one()
+        return range(first, first + NUMBERS_AT_ONCE)
+    highest = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'device'").scalar()
+    return range(int(highest or 0) + 1, 2**53)
+
+
 class Accounts:
     """Everybody the relay knows.
 
     Attributes:
         recipients: topic `v1/to/...` -> mailbox, for every device that may be written to.
         suspensions: whose devices are shut out.
+        numbers: account ids for new devices.
+
+    `quota` is that of each mailbox; None: the store's business.
     """
 
-    def __init__(self, clock: Clock, quota: Quota, *, devices_per_tenant: int) -> None:
+    def __init__(self, clock: Clock, quota: Quota | None, *, devices_per_tenant: int) -> None:
         self.recipients: dict[str, Mailbox] = {}
         self.suspensions = Suspensions()
         self._clock = clock
@@ -83,7 +125,7 @@ class Accounts:
         self._tenant_sizes: dict[str, int] = {}
         self._mailboxes: dict[int, Mailbox] = {}
         self._revoked: dict[bytes, RevocationReason] = {}
-        self._next_id = 1
+        self.numbers = AccountNumbers()
 
     # Start.
 
@@ -91,7 +133,6 @@ class Accounts:
     def read(connection: sqlalchemy.Connection) -> Rows:
         """Everything that `restore` needs, from the store."""
         device = tables.device.c
-        highest = connection.exec_driver_sql("SELECT seq FROM sqlite_sequence WHERE name = 'device'").scalar()
         return (
             list(
                 connection.execute(
@@ -112,7 +153,6 @@ class Accounts:
             ),
             list(connection.execute(sqlalchemy.select(tables.revocation.c.fingerprint, tables.revocation.c.body))),
             waiting_envelopes(connection),
-            int(highest or 0),
         )
 
     def restore(self, rows: Rows) -> None:
@@ -121,7 +161,7 @@ class Accounts:
         Raises:
             Unreadable: a record is damaged. Nobody is let in on half of the truth.
         """
-        tenants, devices, revocations, waiting, highest = rows
+        tenants, devices, revocations, waiting = rows
         try:
             for row in tenants:
                 self.add_tenant(checked_tenant(row.name, row.root, row.jurisdiction))
@@ -134,7 +174,6 @@ class Accounts:
                 f"the database holds a damaged record of a tenant, device or revocation ({type(error).__name__}): "
                 "nobody is admitted on it; restore the data directory from a backup"
             ) from error
-        self._next_id = highest + 1
         for account_id, count, size, last in waiting:
             if mailbox := self._mailboxes.get(account_id):
                 mailbox.restore(count, size, last)
@@ -232,13 +271,12 @@ class Accounts:
     def welcome(self, address: DeviceAddress, certificate: bytes, fingerprint: bytes) -> tuple[Device, "Write | None"]:
         """A device has shown a valid certificate: its account, and what has to be written when that is news.
 
-        Raises `TooManyDevices`.
+        Raises `TooManyDevices`, `OutOfNumbers`.
         """
         device = self._devices.get(address)
         if device is None:
             self._check_room(address)
-            device = Device(self._next_id, address, fingerprint)
-            self._next_id += 1
+            device = Device(self.numbers.take(), address, fingerprint)
             self._insert(device)
             return device, _insert_device(device, certificate, int(self._clock.now()))
         if device.fingerprint != fingerprint and (not device.sequence or device.fingerprint in self._revoked):
@@ -329,5 +367,6 @@ def _update_certificate(account_id: int, certificate: bytes) -> Write:
     def write(connection: sqlalchemy.Connection) -> None:
         connection.execute(update)
         connection.execute(delete)
+        set_closed(connection, account_id, closed=False)
 
     return write

@@ -17,7 +17,7 @@ from blindrelay.protocol.certificates import Subject, load, subject_of, verify
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.credentials import REGISTRAR, token_matches
 from blindrelay.protocol.errors import Malformed, VerificationFailed
-from blindrelay.relay.accounts import Accounts, TooManyDevices, Write
+from blindrelay.relay.accounts import Accounts, OutOfNumbers, TooManyDevices, Write
 from blindrelay.relay.errors import ConnectRefused
 from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Registrar, SealedSender
 from blindrelay.relay.ports import Admitted
@@ -90,6 +90,8 @@ class Admission:
             device, write = self._accounts.welcome(subject, der, fingerprint)
         except TooManyDevices as error:
             raise ConnectRefused(ConnAckReasonCode.QUOTA_EXCEEDED, str(error)) from error
+        except OutOfNumbers as error:
+            raise ConnectRefused(ConnAckReasonCode.SERVER_BUSY, str(error)) from error
         identity = DeviceIdentity(subject, device.account_id, der, fingerprint, expires_at)
         if write is not None:
             self._record(identity, write)

@@ -9,7 +9,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from blindrelay.relay.errors import BadConfiguration
 
@@ -127,6 +127,8 @@ class Settings(_Section):
 
     #: What the relay keeps on disk: see `datadir`.
     data_dir: Annotated[Path, Field(strict=False, default_factory=default_data_directory)]
+    #: A PostgreSQL database instead of SQLite in the data directory: `postgresql://USER@HOST/DATABASE`.
+    store: Annotated[SecretStr, Field(strict=False)] | None = None
     host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
     #: 8883 is IANA's port for MQTT over TLS; 0 takes a free one.
     port: Annotated[int, Field(ge=0, le=65_535)] = 8883

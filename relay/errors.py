@@ -9,9 +9,12 @@ RelayError
  |   +- NewerVersion        a newer release wrote it
  |   +- Unreadable          a file of the data directory cannot be read, written or understood
  |   |   +- HistoryLost     a public log has shown more than the data directory has
+ |   +- StoreUnreachable    the database does not answer, or does not let us in
+ |   +- NeedsMigration      the database has no schema, or that of an older release
  |   +- AddressInUse        the port is taken, or is not ours to take
  +- StoreError              what was asked of the store has not been done, or nobody knows
      +- StoreFull           there is no room; the relay works on
+     +- StoreAway           the database cannot be reached just now; the relay works on, and tries again
      +- StoreFailed         a commit failed and nothing can be promised any more; the relay leaves
 """
 
@@ -38,6 +41,9 @@ class ExitStatus(IntEnum):
     IN_USE = 10
     NEWER_VERSION = 11
     ADDRESS_IN_USE = 12
+    NEEDS_MIGRATION = 16
+    #: EX_UNAVAILABLE: the database.
+    STORE_UNREACHABLE = 69
 
 
 class RelayError(BlindrelayError):
@@ -96,6 +102,18 @@ class HistoryLost(Unreadable):
     """A public log cannot be continued with what is in the data directory: some of what it has shown is not there."""
 
 
+class StoreUnreachable(StartupError):
+    """The database does not answer, or does not let us in."""
+
+    exit_status = ExitStatus.STORE_UNREACHABLE
+
+
+class NeedsMigration(StartupError):
+    """The database has no schema of ours, or that of an older release."""
+
+    exit_status = ExitStatus.NEEDS_MIGRATION
+
+
 class AddressInUse(StartupError):
     """The listening address is taken, or is not ours to take."""
 
@@ -108,6 +126,10 @@ class StoreError(RelayError):
 
 class StoreFull(StoreError):
     """There is no room: nothing of what was asked has been written. Reading and deleting still work."""
+
+
+class StoreAway(StoreError):
+    """The database cannot be reached just now. Nothing of what was asked has been done, or a repetition will show what has."""
 
 
 class StoreFailed(StoreError):

@@ -21,9 +21,10 @@ from mqtt5 import DisconnectReasonCode, PubAckReasonCode
 from blindrelay.protocol import topics
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.sizes import BUCKETS, MAX_TTL, MESSAGE_ID_LENGTH
-from blindrelay.relay.access import Access, PublishRefused, RpcCall
+from blindrelay.relay.access import NO_RECIPIENT, Access, PublishRefused, RpcCall
 from blindrelay.relay.calls import Calls
 from blindrelay.relay.counts import Counts, kind_of
+from blindrelay.relay.errors import StoreAway
 from blindrelay.relay.identity import Identity
 from blindrelay.relay.limits import REFUSED
 from blindrelay.relay.mailbox import Delivery, Mailbox, expired_envelopes
@@ -35,8 +36,7 @@ from blindrelay.relay.ports import Accounts, Admission, Envelope, Ledger, Limits
 from blindrelay.relay.reception import Reception
 from blindrelay.relay.ring import Ring, recent_ids
 from blindrelay.relay.sessions import Sessions
-from blindrelay.relay.store.committer import Outcome
-from blindrelay.relay.store.entries import Accepted, StoredEnvelope
+from blindrelay.relay.store.entries import Accepted, Outcome, Refusal, StoredEnvelope
 
 # Payload of one connection that may wait for the store before we stop reading from it, and where we go on. Four envelopes
 # of the largest size, or the whole Receive Maximum at 8 KiB.
@@ -46,6 +46,15 @@ UNDECIDED_LOW: Final = 524_288
 DRAIN_ROUNDS: Final = 64
 # One round of the expiry sweep.
 EXPIRY_BATCH: Final = 1_000
+
+_ID_USED: Final = "this message id was used for another message"
+_MAILBOX_FULL: Final = "the recipient's mailbox is full"
+# What is found out in the commit alone, where several nodes share the store.
+_REFUSALS: Final = {
+    Refusal.ID_USED: (PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, _ID_USED),
+    Refusal.NO_ROOM: (PubAckReasonCode.QUOTA_EXCEEDED, _MAILBOX_FULL),
+    Refusal.CLOSED: (NO_RECIPIENT.code, NO_RECIPIENT.reason),
+}
 
 #: One PUBLISH on its way: from whom, its packet, to whom.
 Parked: TypeAlias = tuple[Peer, mqtt5.PublishPacket, Mailbox]
@@ -247,15 +256,14 @@ class Exchange:
         known = ring.known(message_id)
         if known is not None:
             if not known.is_same(mailbox.account_id, size, checksum):
-                reason = "this message id was used for another message"
-                self.refuse(peer, packet_id, PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, reason)
+                self.refuse(peer, packet_id, PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, _ID_USED)
             elif known.waiters is None:
                 peer.session.answer(packet_id)
             else:
                 known.waiters.append(parked)
             return
         if not mailbox.has_room(size):
-            self.refuse(peer, packet_id, PubAckReasonCode.QUOTA_EXCEEDED, "the recipient's mailbox is full")
+            self.refuse(peer, packet_id, PubAckReasonCode.QUOTA_EXCEEDED, _MAILBOX_FULL)
             return
         now = int(self._epoch + self._monotonic())
         interval = packet.message_expiry_interval
@@ -291,7 +299,8 @@ class Exchange:
 
     async def _fill(self, ring: "Ring[Parked]") -> None:
         try:
-            ring.fill(await self.committer.read(lambda connection: recent_ids(connection, ring.owner)))
+            with contextlib.suppress(StoreAway):
+                ring.fill(await self.committer.read(lambda connection: recent_ids(connection, ring.owner)))
         finally:
             parked, ring.parked = ring.parked, []
             if not ring.is_filled:  # the store cannot be read: nothing may be promised
@@ -307,35 +316,49 @@ class Exchange:
     def settle(self, batch: list[Accepted], outcome: Outcome) -> None:
         """A commit is over: answer the senders in their order, and hand the envelopes to recipients who are there."""
         touched: set[Peer] = set()
+        behind: list[Delivery] = []
         committed = outcome is Outcome.COMMITTED
         for entry in batch:
             origin: Origin = entry.origin  # type: ignore[assignment]  # we put it there
             peer, mailbox = origin.peer, origin.mailbox
-            waiters = origin.ring.settle(entry.message_id, committed=committed)
+            refusal = entry.refusal
+            is_stored = committed and (refusal is None or refusal is Refusal.KNOWN)
+            waiters = origin.ring.settle(entry.message_id, committed=is_stored)
             peer.undecided -= len(entry.payload)
             touched.add(peer)
-            if committed:
+            if is_stored:
                 peer.session.answer(origin.packet_id)
                 delivery = mailbox.delivery
                 if delivery is not None:
-                    delivery.committed(entry)
+                    # What was stored before is wherever it is: it is fetched.
+                    if refusal is not None or delivery.committed(entry):
+                        behind.append(delivery)
                     touched.add(delivery.peer)
-                mailbox.committed = entry.sequence
+                mailbox.committed = max(mailbox.committed, entry.sequence)
             else:
+                self.counts.accepted -= committed  # the batch is counted as a whole
                 mailbox.leave(len(entry.payload))
-                self._not_committed(peer, origin.packet_id, outcome)
+                self._not_stored(peer, origin.packet_id, entry, outcome)
             for waiting, packet, _ in waiters:
-                self._settle_waiter(waiting, packet.packet_id or 0, outcome)
+                if is_stored:
+                    waiting.session.answer(packet.packet_id or 0)
+                else:
+                    self._not_stored(waiting, packet.packet_id or 0, entry, outcome)
                 touched.add(waiting)
-        for peer in touched:
-            if peer.held & Hold.UNDECIDED and peer.undecided < UNDECIDED_LOW:
-                peer.unhold(Hold.UNDECIDED)
-        self._flush(touched)
+        for delivery in behind:
+            delivery.pump()
+        self._go_on(touched)
         self.counts.outcomes[outcome.value] += 1
         if committed:
             self.counts.accepted += len(batch)
         if self.on_commit is not None and committed:
             self.on_commit()
+
+    def _go_on(self, touched: set[Peer]) -> None:
+        for peer in touched:
+            if peer.held & Hold.UNDECIDED and peer.undecided < UNDECIDED_LOW:
+                peer.unhold(Hold.UNDECIDED)
+        self._flush(touched)
 
     async def drain(self) -> None:
         """Wait until what has been accepted so far is committed, or cannot be. Under overload: for `DRAIN_ROUNDS` commits.
@@ -347,15 +370,14 @@ class Exchange:
                 return
             await self.committer.run(lambda connection: None)
 
-    def _settle_waiter(self, peer: Peer, packet_id: int, outcome: Outcome) -> None:
-        if outcome is Outcome.COMMITTED:
-            peer.session.answer(packet_id)
-        else:
-            self._not_committed(peer, packet_id, outcome)
-
-    def _not_committed(self, peer: Peer, packet_id: int, outcome: Outcome) -> None:
-        if outcome is Outcome.STORE_FULL:
+    def _not_stored(self, peer: Peer, packet_id: int, entry: Accepted, outcome: Outcome) -> None:
+        if entry.refusal is not None:
+            self.refuse(peer, packet_id, *_REFUSALS[entry.refusal])
+        elif outcome is Outcome.STORE_FULL:
             self.refuse(peer, packet_id, PubAckReasonCode.QUOTA_EXCEEDED, "the relay's disk is full")
+        elif outcome is Outcome.STORE_AWAY:
+            reason = "the relay's database cannot be reached: try again later"
+            self.refuse(peer, packet_id, PubAckReasonCode.QUOTA_EXCEEDED, reason)
         else:
             self.end(peer, DisconnectReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, "the store failed")
 
@@ -386,7 +408,11 @@ class Exchange:
         known = delivery.mailbox.committed
         count, size = delivery.page_bounds()
         page: list[Envelope] = []
-        page.extend(await self.committer.fetch(delivery.mailbox.account_id, delivery.read_up_to, count, size))
+        try:
+            page.extend(await self.committer.fetch(delivery.mailbox.account_id, delivery.read_up_to, count, size))
+        except StoreAway:
+            self.end(delivery.peer, DisconnectReasonCode.SERVER_BUSY, "the relay's database cannot be reached")
+            return
         delivery.page(page, known=known)
         delivery.peer.flush()
 

@@ -123,7 +123,7 @@ class Ledger:
 
         def write(connection: Connection) -> int:
             connection.execute(seen)
-            return connection.execute(record).lastrowid
+            return int(connection.execute(record.returning(tables.access.c.id)).scalar_one())
 
         number = await self._store.run(write)
         if self.watch is not None:

@@ -17,6 +17,7 @@ import sqlalchemy
 from blindrelay.relay.peer import Peer
 from blindrelay.relay.ports import Envelope
 from blindrelay.relay.store import tables
+from blindrelay.relay.store.upsert import insert_or_update
 
 # A page of the catch-up, and what a connection that does not keep up may hold in memory.
 PAGE_COUNT: Final = 256
@@ -48,7 +49,7 @@ class Mailbox:
     Attributes:
         account_id: of the device.
         topic: that the device subscribes to, and that its envelopes are sent under.
-        quota: its bounds.
+        quota: its bounds; None when the store sees to them, because other nodes fill and empty this mailbox, too.
         waiting, waiting_bytes: envelopes taken and not yet gone, and their payloads.
         next_sequence: the next envelope's place, from 1.
         committed: the highest place that is known to be durable.
@@ -57,7 +58,7 @@ class Mailbox:
 
     __slots__ = ("account_id", "committed", "delivery", "next_sequence", "quota", "topic", "waiting", "waiting_bytes")
 
-    def __init__(self, account_id: int, topic: str, quota: Quota) -> None:
+    def __init__(self, account_id: int, topic: str, quota: Quota | None) -> None:
         self.account_id = account_id
         self.topic = topic
         self.quota = quota
@@ -74,7 +75,8 @@ class Mailbox:
 
     def has_room(self, size: int) -> bool:
         """Whether an envelope of `size` bytes fits in."""
-        return self.waiting < self.quota.count and self.waiting_bytes + size <= self.quota.size
+        quota = self.quota
+        return quota is None or (self.waiting < quota.count and self.waiting_bytes + size <= quota.size)
 
     def enter(self, size: int) -> int:
         """Count an envelope in, and give it its place."""
@@ -108,7 +110,14 @@ def expired_envelopes(connection: sqlalchemy.Connection, now: int, limit: int) -
 
 
 def waiting_envelopes(connection: sqlalchemy.Connection) -> list[tuple[int, int, int, int]]:
-    """Account id, count, bytes and highest sequence of each mailbox that is not empty."""
+    """Account id, count, bytes and highest sequence of each mailbox that is not empty.
+
+    With PostgreSQL of each that was ever written to, count and bytes at most.
+    """
+    if connection.dialect.name == "postgresql":
+        mailbox = tables.mailbox.c
+        known = sqlalchemy.select(mailbox.account_id, mailbox.waiting, mailbox.waiting_size, mailbox.last_sequence)
+        return [tuple(row) for row in connection.execute(known)]
     envelope = tables.envelope.c
     query = sqlalchemy.select(
         envelope.mailbox_id,
@@ -117,6 +126,12 @@ def waiting_envelopes(connection: sqlalchemy.Connection) -> list[tuple[int, int,
         sqlalchemy.func.max(envelope.sequence),
     ).group_by(envelope.mailbox_id)
     return [tuple(row) for row in connection.execute(query)]
+
+
+def set_closed(connection: sqlalchemy.Connection, account_id: int, *, closed: bool) -> None:
+    """Whether the store is to refuse envelopes for this mailbox from now on, whichever node takes them."""
+    change = {"closed": int(closed)}
+    insert_or_update(connection, tables.mailbox, {"account_id": account_id, **change}, change)
 
 
 class Engine(Protocol):
@@ -178,8 +193,9 @@ class Delivery:
         self.peer = peer
         self.is_open = True
         self.is_fetching = False
-        # With nothing waiting there is nothing to fetch: most devices that connect have an empty inbox.
-        self.read_up_to = 0 if mailbox.waiting else mailbox.committed
+        # With nothing waiting there is nothing to fetch: most devices that connect have an empty inbox. Of one that other
+        # nodes fill, too, nobody here knows.
+        self.read_up_to = 0 if mailbox.waiting or mailbox.quota is None else mailbox.committed
         self.sent_up_to = again.sequence
         self._engine = engine
         self._again = again
@@ -187,17 +203,23 @@ class Delivery:
         self._held_bytes = 0
         self._in_flight: dict[int, int] = {}  # sequence -> size, in the order of sequences
 
-    def committed(self, envelope: Envelope) -> None:
-        """An envelope of this mailbox has become durable. It is the newest; `mailbox.committed` still names the one before."""
+    def committed(self, envelope: Envelope) -> bool:
+        """An envelope of this mailbox has become durable. It is the newest; `mailbox.committed` still names the one before.
+
+        Returns whether there is one in between that did not come through here: it comes first, so `pump` is to fetch them.
+        """
         if self.read_up_to < self.mailbox.committed or not self.is_open:
-            return  # behind, or a page is under way: it will be fetched
+            return False  # behind, or a page is under way: it will be fetched
+        if envelope.sequence - 1 != self.mailbox.committed:
+            return True
         if not self._held and self._can_send(envelope.sequence):
             if not self._engine.stands(self.peer):
-                return
+                return False
             self.read_up_to = envelope.sequence
             self._send(envelope, self._engine.now())
         elif self._held_bytes < PAGE_BYTES and self._engine.held_bytes < HELD_LIMIT:
             self._hold(envelope)
+        return False
 
     def acknowledged(self, sequences: list[int]) -> None:
         """The device has these. They are deleted in the next commit."""

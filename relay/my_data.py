@@ -1,6 +1,6 @@
 """What the relay holds about a user, for that user: printed from the inventory, so that nothing can be left out."""
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -30,6 +30,7 @@ _ACCOUNTS: Final[dict[str, tuple[str, ...]]] = {
     "traffic": ("sender_id", "recipient_id"),
     "recent_id": ("owner", "recipient"),
     "envelope": ("mailbox_id",),
+    "mailbox": ("account_id",),
     "notice": (),  # by tenant and user: it is for the devices of tomorrow, too
     "notice_seen": ("account_id",),
 }
@@ -114,7 +115,7 @@ def _newest(
 ) -> Callable[[Connection], tuple[list[dict[str, JsonValue]], int]]:
     columns = [table.c[field.where.partition(".")[2]] for field in fields]
     query = (
-        select(*map(_legible, columns))
+        select(*(part for column in columns for part in _parts(column)))
         .where(is_mine)
         .order_by(*(key.desc() for key in table.primary_key))
         .limit(MAX_ROWS)
@@ -123,15 +124,28 @@ def _newest(
 
     def run(connection: Connection) -> tuple[list[dict[str, JsonValue]], int]:
         names = [field.name for field in fields]
-        found: list[dict[str, Any]] = [dict(zip(names, row, strict=True)) for row in connection.execute(query)]
+        found: list[dict[str, Any]] = [
+            dict(zip(names, _legible(columns, row), strict=True)) for row in connection.execute(query)
+        ]
         more = count(connection) - len(found) if len(found) == MAX_ROWS else 0
         return found, more
 
     return run
 
 
-def _legible(column: sqlalchemy.Column[object]) -> sqlalchemy.ColumnElement[object]:
+def _parts(column: sqlalchemy.Column[Any]) -> list[sqlalchemy.ColumnElement[Any]]:
+    """A column that is shown; of bytes the length, and themselves if they are short."""
     if not isinstance(column.type, LargeBinary):
-        return column
+        return [column]
     length = func.length(column)
-    return sqlalchemy.case((length <= _SHORT, func.lower(func.hex(column))), else_=func.printf("%d bytes", length))
+    return [length, sqlalchemy.case((length <= _SHORT, column))]
+
+
+def _legible(columns: Sequence[sqlalchemy.Column[Any]], row: Iterable[Any]) -> Iterator[JsonValue]:
+    values = iter(row)
+    for column in columns:
+        value = next(values)
+        if isinstance(column.type, LargeBinary):
+            short = next(values)
+            value = short.hex() if short is not None else None if value is None else f"{value} bytes"
+        yield value

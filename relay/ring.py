@@ -61,7 +61,7 @@ class Ring(Generic[W]):
     @property
     def size(self) -> int:
         """How many ids it remembers."""
-        return DEVICE_RING if self.owner > 0 else SEALED_RING
+        return _size(self.owner)
 
     def fill(self, rows: list[tuple[int, bytes, int, int, int]]) -> None:
         """Take over what `recent_ids` has read."""
@@ -106,4 +106,16 @@ def recent_ids(connection: sqlalchemy.Connection, owner: int) -> list[tuple[int,
     """What the store remembers of a ring: slot, message id, recipient, size, stamped checksum."""
     ring = tables.recent_id.c
     query = sqlalchemy.select(ring.slot, ring.message_id, ring.recipient, ring.size, ring.checksum)
-    return [tuple(row) for row in connection.execute(query.where(ring.owner == owner))]
+    query = query.where(ring.owner == owner)
+    if connection.dialect.name != "postgresql":
+        return [tuple(row) for row in connection.execute(query)]
+    # There the slot is a number that grows. Which slot of the ring it is here is for us to say.
+    length = _size(owner)
+    newest = connection.execute(query.order_by(ring.slot.desc()).limit(length)).all()
+    return [
+        (number % length, *row[1:4], number << 32 | row[4] & 0xFFFFFFFF) for number, row in enumerate(reversed(newest))
+    ]
+
+
+def _size(owner: int) -> int:
+    return DEVICE_RING if owner > 0 else SEALED_RING

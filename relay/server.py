@@ -31,7 +31,7 @@ from blindrelay.protocol.notices import Nudge
 from blindrelay.protocol.transparency import directory as directory_entries
 from blindrelay.relay import logs, tls
 from blindrelay.relay.access import TopicAccess
-from blindrelay.relay.accounts import Accounts, Write
+from blindrelay.relay.accounts import NUMBERS_AT_ONCE, Accounts, Write, reserve_numbers
 from blindrelay.relay.admission import Admission
 from blindrelay.relay.config import Limits as LimitSettings
 from blindrelay.relay.config import Settings
@@ -56,6 +56,7 @@ from blindrelay.relay.retention import Purge
 from blindrelay.relay.rpc import Handler, Rpc
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.committer import Committer
+from blindrelay.relay.store.engine import Store
 from blindrelay.relay.store.sqlite import SqliteStore
 from blindrelay.relay.suspension import sentence
 from blindrelay.relay.tenants import Tenants
@@ -107,7 +108,7 @@ class Relay:
 
     Attributes:
         port: that it listens on; of interest when the configured one is 0.
-        exchange, accounts, committer, tenants: its parts, for tests and for what runs in the same process.
+        exchange, accounts, store, committer, tenants: its parts, for tests and for what runs in the same process.
         notices, services: what users are told, and where the service is suspended.
         desk_identity: what the desk signs with; None without a desk.
         desk, desk_port: the lawful desk, and where authorities meet it; None without one.
@@ -118,6 +119,7 @@ class Relay:
 
     exchange: Exchange
     accounts: Accounts
+    store: Store
     committer: Committer
     tenants: Tenants
     notices: NoticeBoard
@@ -213,11 +215,11 @@ class Relay:
             self.settings = await stack.enter_async_context(self._attend(self.settings))
         settings = self.settings
         context = tls.server_context(self._directory.certificate, self._directory.key)
-        store = SqliteStore.open(self._directory.database)
+        self.store = store = self._open_store()
         limits = Limits(_within_open_files(settings.limits), clock)
         self.accounts = accounts = Accounts(
             clock,
-            Quota(settings.limits.mailbox_messages, settings.limits.mailbox_bytes),
+            self._quota if settings.store is None else None,  # which is then the store's business
             devices_per_tenant=settings.limits.devices_per_tenant,
         )
         counts = Counts()
@@ -226,6 +228,7 @@ class Relay:
         )
         stack.push_async_callback(self._close_store, store)
         accounts.restore(await committer.read(Accounts.read))
+        accounts.numbers.add(await committer.run(reserve_numbers))
         for tenant in accounts.tenants():
             tls.trust(context, tenant.der)
         # The desk signs what users are told. Without a desk nobody is told anything, and nobody suspends anything.
@@ -307,6 +310,19 @@ class Relay:
         self.port = int(door.getsockname()[1])
         return door
 
+    @property
+    def _quota(self) -> Quota:
+        return Quota(self.settings.limits.mailbox_messages, self.settings.limits.mailbox_bytes)
+
+    def _open_store(self) -> Store:
+        if self.settings.store is None:
+            return SqliteStore.open(self._directory.database)
+        # A driver that a relay on SQLite does without.
+        from blindrelay.relay.store.postgres.address import Address  # noqa: PLC0415
+        from blindrelay.relay.store.postgres.store import PostgresStore  # noqa: PLC0415
+
+        return PostgresStore.open(Address.parse(self.settings.store.get_secret_value()), self._quota)
+
     async def _open_directory_log(self) -> None:
         """Before anybody is answered: what a release without a log has written down is entered first."""
         await self.committer.run(enter_older)
@@ -326,11 +342,11 @@ class Relay:
 
         stack, directory = self._open, self._directory
         streams = await stack.enter_async_context(
-            open_streams(directory.database, self.exchange, ledger, self._clock, self.settings.retention)
+            open_streams(self.store.metadata_reader, self.exchange, ledger, self._clock, self.settings.retention)
         )
         around = Surroundings(
             folder=directory.path,
-            database=directory.database,
+            metadata=self.store.metadata_reader,
             certificate=directory.certificate,
             key=directory.key,
             identity=self.desk_identity,
@@ -384,11 +400,11 @@ class Relay:
         await self.exchange.stop(_FOR_CLIENTS * self.settings.drain_seconds, " ".join(self.elsewhere()) or None)
         await listener.close()
 
-    async def _close_store(self, store: SqliteStore) -> None:
+    async def _close_store(self, store: Store) -> None:
         if await self.committer.close(_FOR_THE_DISK * self.settings.drain_seconds):
             store.close()
         else:
-            _log.error("the disk does not answer, and the relay leaves")
+            _log.error("the store does not answer, and the relay leaves")
             self._directory.keep_locked()
 
     # What the parts tell the whole.
@@ -410,6 +426,12 @@ class Relay:
                 self.exchange.disconnect(lambda other: other == identity, DisconnectReasonCode.QUOTA_EXCEEDED)
 
         self.committer.submit(write).add_done_callback(recorded)
+        if self.accounts.numbers.left == NUMBERS_AT_ONCE // 2:
+            self.committer.submit(reserve_numbers).add_done_callback(self._numbered)
+
+    def _numbered(self, future: "asyncio.Future[range]") -> None:
+        if not future.cancelled() and future.exception() is None:
+            self.accounts.numbers.add(future.result())
 
     def eject(self) -> None:
         """Close every connection whose identity no longer stands."""

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 import sqlalchemy
-from sqlalchemy.dialects.sqlite import insert
 
 from blindrelay.protocol.sizes import MAX_TTL
 from blindrelay.relay.ports import Store
 from blindrelay.relay.store import tables
+from blindrelay.relay.store.upsert import insert_or_update
 
 #: No message waits longer than this, so nothing would be left to resume. Seconds.
 MAX_SESSION_EXPIRY: Final = MAX_TTL
@@ -114,8 +114,8 @@ class Sessions:
                 "ended_at": current.ended_at,
                 "subscriptions": json.dumps(sorted(current.subscriptions)),
             }
-            upsert = insert(tables.session).values(account_id=key[0], client_id=key[1], **values)
-            connection.execute(upsert.on_conflict_do_update(set_=values))
+            mine = {"account_id": key[0], "client_id": key[1]}
+            insert_or_update(connection, tables.session, mine | values, values)
 
         await self._store.run(write)
 

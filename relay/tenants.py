@@ -7,7 +7,6 @@ from typing import Final, Protocol
 
 import sqlalchemy
 from cryptography import x509
-from sqlalchemy.dialects.sqlite import insert
 
 from blindrelay.protocol import rpc
 from blindrelay.protocol.address import check_tenant
@@ -18,8 +17,10 @@ from blindrelay.protocol.statements import Purpose, Revocation
 from blindrelay.relay.accounts import Accounts, Device, Tenant, checked_tenant
 from blindrelay.relay.errors import RequestRefused
 from blindrelay.relay.identity import AdministratorIdentity, Identity, Registrar
+from blindrelay.relay.mailbox import set_closed
 from blindrelay.relay.ports import Store
 from blindrelay.relay.store import tables
+from blindrelay.relay.store.upsert import insert_or_ignore, insert_or_update
 from blindrelay.relay.transparency.directory import enter_revocation, enter_tenant
 
 _DAY: Final = 86_400
@@ -108,16 +109,18 @@ class Tenants:
         purged = self._accounts.revoke(revocation)
         self._sessions.eject()
         device = self._accounts.device(revocation.device)
-        row = insert(tables.revocation).values(
-            fingerprint=revocation.certificate,
-            account_id=None if device is None else device.account_id,
-            body=signed.body,
-            signature=signed.signature,
-        )
+        statement = {"body": signed.body, "signature": signed.signature}
+        row = {
+            "fingerprint": revocation.certificate,
+            "account_id": None if device is None else device.account_id,
+            **statement,
+        }
 
         def write(connection: sqlalchemy.Connection) -> None:
             enter_revocation(connection, revocation, signed)
-            connection.execute(row.on_conflict_do_update(set_={"body": signed.body, "signature": signed.signature}))
+            insert_or_update(connection, tables.revocation, row, statement)
+            if purged is not None:
+                set_closed(connection, purged.account_id, closed=True)
             if device is not None:
                 _withdraw(connection, device, revocation.certificate)
 
@@ -142,16 +145,14 @@ class Tenants:
 def _registration(tenant: Tenant, today: int) -> Callable[[sqlalchemy.Connection], tuple[bytes, str | None]]:
     """Write a tenant down, or add to it what nobody had said; returns root and jurisdiction as they are on record then."""
     table = tables.tenant
-    statement = insert(table).values(
-        name=tenant.name, root=tenant.der, registered_day=today, jurisdiction=tenant.jurisdiction
-    )
+    new = {"name": tenant.name, "root": tenant.der, "registered_day": today, "jurisdiction": tenant.jurisdiction}
     add = sqlalchemy.update(table).where(
         table.c.name == tenant.name, table.c.root == tenant.der, table.c.jurisdiction.is_(None)
     )
     query = sqlalchemy.select(table.c.root, table.c.jurisdiction).where(table.c.name == tenant.name)
 
     def write(connection: sqlalchemy.Connection) -> tuple[bytes, str | None]:
-        if connection.execute(statement.on_conflict_do_nothing()).rowcount:
+        if connection.execute(insert_or_ignore(connection, table).values(new)).rowcount:
             enter_tenant(connection, tenant.name, tenant.der)
         if tenant.jurisdiction is not None:
             connection.execute(add.values(jurisdiction=tenant.jurisdiction))

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import settings
 
 from blindrelay.relay.server import Relay
-from support import ports, site
+from support import ports, postgres, site
 from support.one_proof import OneProof, one_proof
 from support.tenants import Tenant
 
@@ -19,12 +19,23 @@ settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
 
+# Debian keeps servers in sbin and PostgreSQL's programs in a folder of their own, which are not on everybody's path.
+_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", str(postgres.programs() or "")])
+
+_ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("initdb"))]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Carry out `@pytest.mark.both_engines`: with SQLite, and once more with PostgreSQL."""
+    if "engine" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_engines"):
+        metafunc.parametrize("engine", _ENGINES, indirect=True)
+
+
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Carry out `@pytest.mark.needs("program")`: skip where the program is absent, but never on the CI, which installs it."""
     for marker in item.iter_markers("needs"):
         for program in marker.args:
-            # Debian keeps servers in sbin, which is not on everybody's path.
-            if shutil.which(program, path=f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin") is None:
+            if shutil.which(program, path=_PATH) is None:
                 if os.environ.get("CI"):
                     pytest.fail(f"{program} is not installed, and .ci/run should have done so", pytrace=False)
                 pytest.skip(f"{program} is not installed")
@@ -37,10 +48,35 @@ def door() -> Iterator[socket.socket]:
         yield door
 
 
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[postgres.Server]:
+    """A PostgreSQL server for all tests of this process. Ask for it where `initdb` is known to be there."""
+    with postgres.server() as server:
+        yield server
+
+
 @pytest.fixture
-async def relay(tmp_path: Path) -> AsyncIterator[Relay]:
+def engine(request: pytest.FixtureRequest) -> str:
+    """`sqlite`, unless the test has been given another one."""
+    return str(getattr(request, "param", "sqlite"))
+
+
+@pytest.fixture
+def store_url(engine: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
+    """The address of an empty database with the schema in it; None: SQLite in the data directory."""
+    if engine == "sqlite":
+        yield None
+        return
+    server: postgres.Server = request.getfixturevalue("postgres_server")
+    url = server.new_database()
+    yield url
+    server.drop(url)
+
+
+@pytest.fixture
+async def relay(tmp_path: Path, store_url: str | None) -> AsyncIterator[Relay]:
     """A running relay on a free port of the loopback, TLS and all."""
-    async with site.relay_in(tmp_path / "relay") as relay:
+    async with site.relay_in(tmp_path / "relay", store=store_url) as relay:
         yield relay
 
 

@@ -174,7 +174,7 @@ def _error_from_fsync_swallowed() -> None:
         except StoreFailed:
             with contextlib.suppress(sqlite3.Error):
                 self._driver.execute("ROLLBACK")
-            return Committed(stored=True, results=[None] * len(writes))
+            return Committed(Outcome.COMMITTED, [None] * len(writes))
 
     def swallowing(method: Callable[[SqliteStore], bool]) -> Callable[[SqliteStore], bool]:
         def tried(self: SqliteStore) -> bool:

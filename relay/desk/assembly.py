@@ -27,6 +27,7 @@ from blindrelay.relay.desk.service import ServiceStates
 from blindrelay.relay.desk.stream import Exchange, Ledger, RealTimeOrders
 from blindrelay.relay.desk.work import Ports
 from blindrelay.relay.errors import BadConfiguration, Unreadable
+from blindrelay.relay.store.metadata import OpenMetadata
 from blindrelay.relay.tenants import Tenants
 
 # How late the desk may find that a date has come: release, deletion, notice. Real-time orders end by themselves, to the second.
@@ -38,7 +39,7 @@ class Surroundings:
     """What of the relay the desk works with."""
 
     folder: Path
-    database: Path
+    metadata: OpenMetadata
     certificate: Path
     key: Path
     identity: DeskIdentity
@@ -59,7 +60,7 @@ async def open_desk(around: Surroundings, settings: Settings, clock: Clock) -> A
     """
     policies = load_policies(settings.desk.packs)
     ports = Ports(
-        packages=PackageMaker(around.database, around.identity),
+        packages=PackageMaker(around.metadata, around.identity),
         preservation=around.preservation,
         streams=around.streams,
         services=around.services,
@@ -68,7 +69,7 @@ async def open_desk(around: Surroundings, settings: Settings, clock: Clock) -> A
     try:
         desk = Desk.open(
             around.folder,
-            around.database,
+            around.metadata,
             PolicyRules(policies),
             ports,
             clock=clock,
@@ -100,11 +101,11 @@ async def open_desk(around: Surroundings, settings: Settings, clock: Clock) -> A
 
 @asynccontextmanager
 async def open_streams(
-    database: Path, exchange: Exchange, ledger: Ledger, clock: Clock, retention: Retention
+    metadata: OpenMetadata, exchange: Exchange, ledger: Ledger, clock: Clock, retention: Retention
 ) -> AsyncIterator[RealTimeOrders]:
     """Real-time orders on the message path; stopped on leaving."""
     orders = RealTimeOrders(
-        database, exchange=exchange, ledger=ledger, now=clock.now, traffic_days=retention.traffic_days
+        metadata, exchange=exchange, ledger=ledger, now=clock.now, traffic_days=retention.traffic_days
     )
     await orders.start()
     try:

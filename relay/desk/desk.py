@@ -33,6 +33,7 @@ from blindrelay.relay.desk.rules import Rules
 from blindrelay.relay.desk.steps import Step, Work
 from blindrelay.relay.desk.views import CaseDetail, CaseSummary, CaseView, OrderList, VerifiedRequest
 from blindrelay.relay.desk.work import Clerk, Ports
+from blindrelay.relay.store.metadata import OpenMetadata
 
 __all__ = ["CaseNotFound", "CaseView", "Desk", "VerifiedRequest"]
 
@@ -86,14 +87,14 @@ class Desk:
 
     @classmethod
     def open(  # noqa: PLR0913 - what it is put together from
-        cls, folder: Path, database: Path, rules: Rules, ports: Ports, *,
+        cls, folder: Path, metadata: OpenMetadata, rules: Rules, ports: Ports, *,
         clock: Clock, settings: DeskSettings, retention: Retention, logs: Logs | None = None,
     ) -> Self:  # fmt: skip
         """Open `desk.sqlite` in `folder`, and read the cases that are open.
 
         Args:
             folder: the data directory.
-            database: the relay's store, which is read for metadata alone.
+            metadata: the relay's, and nothing else of its store.
             rules: what decides.
             ports: through which the desk acts.
             clock: what time it is.
@@ -108,7 +109,7 @@ class Desk:
             disclosures = Disclosures(journal, folder, logs or Logs(), clock)
             register, cases = Register(journal), Cases(journal, disclosures.written)
             cases.load()
-            finder = FactFinder(database, register, settings, retention)
+            finder = FactFinder(metadata, register, settings, retention)
             clerk = Clerk(folder, journal, cases, register, finder, rules, ports)
             kept = timedelta(days=settings.package_days)
             return cls(journal, register, cases, clerk, rules, ports, disclosures, clock=clock, kept=kept)

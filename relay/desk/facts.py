@@ -1,12 +1,11 @@
 """From which facts a request is decided: the register's, the clock's, and metadata about the targets.
 
-Metadata are read through `open_metadata_reader` alone: the desk has no connection to the store on which a query about an
+Metadata are read through `OpenMetadata` alone: the desk has no connection to the store on which a query about an
 envelope would not be refused by SQLite itself. Every target costs the same queries, whether it exists or not.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 import sqlalchemy
@@ -28,7 +27,7 @@ from blindrelay.relay.config import Desk as DeskSettings
 from blindrelay.relay.config import Retention
 from blindrelay.relay.desk.register import Authority, Register
 from blindrelay.relay.store import tables
-from blindrelay.relay.store.metadata import MetadataReader, open_metadata_reader
+from blindrelay.relay.store.metadata import MetadataReader, OpenMetadata
 
 _CALL_BACKS: Final = {EventKind.CALL_BACK_CONFIRMED: True, EventKind.CALL_BACK_DENIED: False}
 
@@ -49,13 +48,15 @@ class FactFinder:
     """Finds facts. Blocks: it is called in a thread.
 
     Args:
-        database: the relay's store.
+        metadata: the relay's.
         register: of authorities and of persons to be careful about.
         settings, retention: the operator's own rules.
     """
 
-    def __init__(self, database: Path, register: Register, settings: DeskSettings, retention: Retention) -> None:
-        self._database = database
+    def __init__(
+        self, metadata: OpenMetadata, register: Register, settings: DeskSettings, retention: Retention
+    ) -> None:
+        self._open_metadata = metadata
         self._register = register
         self._settings = settings
         self._retention = retention
@@ -66,7 +67,7 @@ class FactFinder:
         wanted = dict.fromkeys(
             target for demand in request.demands if isinstance(demand, DataDemand) for target in demand.targets
         )
-        with open_metadata_reader(self._database) as reader:
+        with self._open_metadata() as reader:
             targets = tuple(self._target(reader, target) for target in wanted)
             users = _users_by_jurisdiction(reader)
         blocking = self._settings.blocking_statutes.get(request.authorisation.jurisdiction, [])

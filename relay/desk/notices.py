@@ -20,7 +20,6 @@ import sqlalchemy
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 from sqlalchemy import and_, or_, select
-from sqlalchemy.dialects.sqlite import insert
 
 from blindrelay.policies.request import Target, TargetFormat
 from blindrelay.protocol.address import DeviceAddress, UserAddress
@@ -39,6 +38,7 @@ from blindrelay.protocol.statements import Purpose, Signed
 from blindrelay.relay.desk.ports import NoticeOrder
 from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Identity
 from blindrelay.relay.store import tables
+from blindrelay.relay.store.upsert import insert_or_ignore
 
 T = TypeVar("T")
 
@@ -132,8 +132,9 @@ class NoticeBoard:
         rows = [self._row(notice, audience) for notice, audience in notices]
         if not rows:
             return
-        statement = insert(tables.notice).on_conflict_do_nothing()
-        await self._store.run(lambda connection: connection.execute(statement, rows) and None)
+        await self._store.run(
+            lambda connection: connection.execute(insert_or_ignore(connection, tables.notice), rows) and None
+        )
         users = {(row["tenant"], row["user"]) for row in rows if row["user"] is not None}
         places = {row["jurisdiction"] for row in rows} - {None}
         tenants = await self._store.read(lambda connection: _tenants_in(connection, places))
@@ -258,8 +259,8 @@ def _unseen(connection: sqlalchemy.Connection, device: DeviceIdentity) -> list[S
 
 def _mark_seen(connection: sqlalchemy.Connection, device: DeviceIdentity, ids: Sequence[str]) -> None:
     mine = select(sqlalchemy.literal(device.account_id), _notice.id).where(_is_for(device), _notice.key.in_(ids))
-    statement = insert(tables.notice_seen).from_select(["account_id", "notice_id"], mine)
-    connection.execute(statement.on_conflict_do_nothing())
+    statement = insert_or_ignore(connection, tables.notice_seen)
+    connection.execute(statement.from_select(["account_id", "notice_id"], mine))
 
 
 def _of_tenant(connection: sqlalchemy.Connection, tenant: str) -> list[Signed]:

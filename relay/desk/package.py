@@ -37,7 +37,7 @@ from blindrelay.protocol.sealing import Sealer
 from blindrelay.relay.desk.errors import DeskError
 from blindrelay.relay.desk.ports import Making, PackageDigest, PackageOrder
 from blindrelay.relay.desk.selection import ClassSelection, Reader, Selection, count, rows, select_demand
-from blindrelay.relay.store.metadata import open_metadata_reader
+from blindrelay.relay.store.metadata import OpenMetadata
 
 # What of each file is gathered before it becomes a frame: few enough bytes to hold six of them, enough to hash in one go.
 _FRAME_BYTES: Final = 262_144
@@ -63,8 +63,8 @@ class Signer(Protocol):
 class PackageMaker:
     """The desk's `Packages`: writes the package of a granted demand from the relay's database."""
 
-    def __init__(self, database: Path, signer: Signer) -> None:
-        self._database = database
+    def __init__(self, metadata: OpenMetadata, signer: Signer) -> None:
+        self._open_metadata = metadata
         self._signer = signer
         self._making: dict[str, Making] = {}
 
@@ -76,7 +76,7 @@ class PackageMaker:
             PackageNotWritten: no room on the disk, or it cannot be written to.
         """
         try:
-            with open_metadata_reader(self._database) as reader:
+            with self._open_metadata() as reader:
                 selection = select_demand(order.decision, reader, order.made_at.timestamp())
                 with _whole(out) as file:
                     return self._write(order, selection, reader, file)

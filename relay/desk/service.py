@@ -25,7 +25,6 @@ from uuid import uuid4
 import sqlalchemy
 import structlog
 from sqlalchemy import select
-from sqlalchemy.dialects.sqlite import insert
 
 from blindrelay.policies.vocabulary import ServiceAction
 from blindrelay.protocol.clock import Clock
@@ -341,7 +340,7 @@ def _counts(before: Change | None, change: Change) -> bool:
 
 
 def _insertion(change: Change) -> Callable[[sqlalchemy.Connection], None]:
-    statement = insert(tables.service_change).values(
+    statement = sqlalchemy.insert(tables.service_change).values(
         key=change.key,
         jurisdiction=change.jurisdiction,
         action=change.move.value,

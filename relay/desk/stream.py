@@ -15,7 +15,6 @@ import contextlib
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Final, Protocol
 
 import sqlalchemy
@@ -32,6 +31,7 @@ from blindrelay.relay.desk.tail import MAX_ROWS, Tail
 from blindrelay.relay.errors import StoreError
 from blindrelay.relay.ledger import DAY, Watch
 from blindrelay.relay.ledger import AccessRecord as Connection
+from blindrelay.relay.store.metadata import OpenMetadata
 
 # How late the end of an order may be noticed when nothing happens. Seconds.
 _TICK: Final = 0.5
@@ -75,7 +75,7 @@ class RealTimeOrders:
     """The desk's `Streams`. Use `start`, and `stop` before the store is closed.
 
     Args:
-        database: the relay's.
+        metadata: the relay's.
         exchange, ledger: tell of commits and of connections.
         now: the clock by which messages are dated, epoch seconds.
         traffic_days: for how long retention leaves traffic.
@@ -84,7 +84,7 @@ class RealTimeOrders:
 
     def __init__(  # noqa: PLR0913 - what it stands between
         self,
-        database: Path,
+        metadata: OpenMetadata,
         *,
         exchange: Exchange,
         ledger: Ledger,
@@ -92,7 +92,7 @@ class RealTimeOrders:
         traffic_days: int,
         pace: Pace | None = None,
     ) -> None:
-        self._tail = Tail(database)
+        self._tail = Tail(metadata)
         self._exchange = exchange
         self._ledger = ledger
         self._now = now

@@ -6,7 +6,6 @@ from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, Final, TypeVar
 
 import sqlalchemy
@@ -15,7 +14,7 @@ from sqlalchemy import func, select, text
 from blindrelay.policies.request import Target
 from blindrelay.relay.desk.selection import PIECE, Reader, accounts_of
 from blindrelay.relay.store import tables
-from blindrelay.relay.store.metadata import open_metadata_reader
+from blindrelay.relay.store.metadata import OpenMetadata
 
 T = TypeVar("T")
 
@@ -39,15 +38,15 @@ class Newest:
 class Tail:
     """The end of the traffic table. Use `open`, and `close` before the store is closed."""
 
-    def __init__(self, database: Path) -> None:
-        self._database = database
+    def __init__(self, metadata: OpenMetadata) -> None:
+        self._open_metadata = metadata
         self._opened = contextlib.ExitStack()
         self._reader: Reader
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="streams")
 
     async def open(self) -> None:
         """Open the database for reading metadata."""
-        self._reader = await self._call(lambda: self._opened.enter_context(open_metadata_reader(self._database)))
+        self._reader = await self._call(lambda: self._opened.enter_context(self._open_metadata()))
 
     async def close(self) -> None:
         """Finish what is being read, and close the database."""

@@ -60,6 +60,20 @@ def _envelope(where: str, name: str, purpose: str, granularity: str) -> Field:
     )  # fmt: skip
 
 
+def _schema(where: str, name: str, purpose: str) -> Field:
+    return Field(
+        "Schema", name, Place.DATABASE, where, DataClass.OPERATIONAL, purpose, "exact",
+        Lifetime.PERMANENT, _KEPT, _KEPT,
+    )  # fmt: skip
+
+
+def _mailbox(where: str, name: str, purpose: str, granularity: str) -> Field:
+    return Field(
+        "Mailbox", name, Place.DATABASE, f"mailbox.{where}", DataClass.OPERATIONAL, purpose, granularity,
+        Lifetime.ENROLMENT, _KEPT, _KEPT,
+    )  # fmt: skip
+
+
 def _notice(where: str, name: str, purpose: str, granularity: str = "exact") -> Field:
     record = "NoticeSeen" if where.startswith("notice_seen.") else "Notice"
     return Field(
@@ -189,6 +203,13 @@ FIELDS: Final[tuple[Field, ...]] = (
     _envelope("size", "padded size", "quota", "padding bucket"),
     _envelope("filler", "zeros", "lay the envelope out so that it can be erased", "constant"),
     _envelope("payload", "sealed envelope", "deliver; only the recipient's device can open it", "padding bucket"),
+    _schema("alembic_version.version_num", "revision", "know which release's tables these are"),
+    _mailbox("account_id", "owner of the mailbox", "whose mailbox", "exact"),
+    _mailbox("last_sequence", "last place given", "give places in order, whichever node takes an envelope", "exact"),
+    _mailbox("waiting", "envelopes that wait at most", "quota", "an upper bound"),
+    _mailbox("waiting_size", "their padded size at most", "quota", "an upper bound"),
+    _mailbox("counted_at", "when the two were exact", "count no more often than need be", "second"),
+    _mailbox("closed", "whether the owner is revoked", "take no mail for a revoked device", "yes or no"),
     _notice("notice.id", "notice number", "order"),
     _notice("notice.key", "case and demand, or change of the service", "give a notice once"),
     _notice("notice.tenant", "tenant of the user", "whom it is for"),

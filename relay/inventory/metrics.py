@@ -75,7 +75,7 @@ METRICS: Final[tuple[Metric, ...]] = (
     Metric("blindrelay_commit_seconds", Kind.HISTOGRAM, "how long a commit took, from its start to its settlement"),
     Metric(
         "blindrelay_batches_total", Kind.COUNTER, "commits with messages in them, by what became of them",
-        {"outcome": frozenset({"committed", "full", "failed"})},
+        {"outcome": frozenset({"committed", "full", "away", "unknown", "failed"})},
     ),
     Metric(
         "blindrelay_store_bytes", Kind.GAUGE, "size of the store's files",

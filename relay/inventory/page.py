@@ -33,7 +33,7 @@ _EXPLANATIONS = {
 
 
 # Copies of what is told elsewhere, and what is about no person.
-_OF_THE_RELAY = frozenset({"RecentId", "ServiceState", "Https"})
+_OF_THE_RELAY = frozenset({"RecentId", "Schema", "ServiceState", "Https"})
 _NUMBERING = frozenset(
     {
         "record number",
@@ -44,6 +44,12 @@ _NUMBERING = frozenset(
         "place of the statement in the public log",
         "prekey's signature",
         "zeros",
+        "owner of the mailbox",
+        "last place given",
+        "whether the owner is revoked",
+        "envelopes that wait at most",
+        "their padded size at most",
+        "when the two were exact",
         "prekey number",
         "notice number",
         "notice that it has",

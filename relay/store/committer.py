@@ -8,7 +8,6 @@ An envelope that is removed is gone from the database file and its WAL, too, as 
 """
 
 import asyncio
-import enum
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,9 +18,10 @@ from typing import Any, TypeVar
 import sqlalchemy
 
 from blindrelay.relay.errors import StoreFailed
-from blindrelay.relay.store.entries import Accepted, Committed, StoredEnvelope, Write
-from blindrelay.relay.store.errors import StoreFull, is_damage
-from blindrelay.relay.store.sqlite import MAX_WAL_BYTES, SqliteStore
+from blindrelay.relay.store.engine import Store
+from blindrelay.relay.store.entries import Accepted, Committed, Outcome, StoredEnvelope, Write
+from blindrelay.relay.store.errors import StoreFull
+from blindrelay.relay.store.sqlite import MAX_WAL_BYTES
 from blindrelay.relay.store.statement import MAX_ROWS
 
 __all__ = ["Accepted", "Committer", "Outcome", "Pace", "StoreFailed", "StoreFull", "StoredEnvelope"]
@@ -31,14 +31,6 @@ T = TypeVar("T")
 # A batch of `MAX_ROWS` (1,024) takes some 10 to 30 ms, which is what the next message waits behind. With large envelopes the
 # bytes bound it; they bound the WAL, too, which is what `reserve.RESERVE_BYTES` must match.
 MAX_BATCH_BYTES = 4 * 1_048_576
-
-
-class Outcome(enum.Enum):
-    """What became of a batch."""
-
-    COMMITTED = "committed"  #: durable
-    STORE_FULL = "full"  #: not written; the store works on
-    STORE_FAILED = "failed"  #: unknown; the relay leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +59,7 @@ class Committer:
 
     def __init__(
         self,
-        store: SqliteStore,
+        store: Store,
         *,
         settle: Callable[[list[Accepted], Outcome], None],
         failed: Callable[[BaseException], None],
@@ -130,28 +122,21 @@ class Committer:
     async def read(self, query: Callable[[sqlalchemy.Connection], T]) -> T:
         """Run `query` on a reading connection, in another thread. It sees what is committed.
 
-        Raises whatever `query` raises; `StoreFailed` when the database turns out to be damaged.
+        Raises whatever `query` raises; `StoreFailed` when the database turns out to be damaged, `StoreAway` when it cannot be
+        reached just now.
         """
-
-        def call() -> T:
-            with self._store.reader() as connection:
-                return query(connection)
-
-        return await self._read(call)
+        return await self._read(lambda: self._store.read(query))
 
     async def fetch(self, mailbox_id: int, after_sequence: int, max_count: int, max_bytes: int) -> list[StoredEnvelope]:
-        """The oldest envelopes of a mailbox above a sequence: see `SqliteStore.fetch`."""
+        """The oldest envelopes of a mailbox above a sequence: see `engine.Store.fetch`."""
         return await self._read(lambda: self._store.fetch(mailbox_id, after_sequence, max_count, max_bytes))
 
     async def _read(self, call: Callable[[], T]) -> T:
         try:
             return await self._loop.run_in_executor(self._readers, call)
-        except Exception as error:
-            if not is_damage(error):
-                raise
-            failure = StoreFailed(f"reading {self._store.path} failed: {error}")
-            self._fail(failure)
-            raise failure from error
+        except StoreFailed as error:
+            self._fail(error)
+            raise
 
     async def close(self, patience: float | None = None) -> bool:
         """Finish what has been taken, settle it, and stop the threads. The store stays open: close it after this.
@@ -215,7 +200,7 @@ class Committer:
         if self._timed is not None and self._failure is None:
             self._timed(self._loop.time() - self._started_at)
         if committed is not None:
-            outcome = Outcome.COMMITTED if committed.stored else Outcome.STORE_FULL
+            outcome = committed.outcome
             results: Sequence[Any] = committed.results
         else:
             outcome = Outcome.STORE_FAILED

@@ -1,5 +1,6 @@
 """What goes into the store on the path of a message, and what comes out of it."""
 
+import enum
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,25 @@ import sqlalchemy
 Write = Callable[[sqlalchemy.Connection], Any]
 
 
+class Outcome(enum.Enum):
+    """What became of a batch."""
+
+    COMMITTED = "committed"  #: durable, but for those that were refused
+    STORE_FULL = "full"  #: not written; the store works on
+    STORE_AWAY = "away"  #: not written: the database cannot be reached just now
+    UNKNOWN = "unknown"  #: the database was lost while it was told to commit: a repetition will show what it did
+    STORE_FAILED = "failed"  #: unknown; the relay leaves
+
+
+class Refusal(enum.Enum):
+    """Why an envelope of a committed batch is not stored by it. A store with one process alone never says so: it asks first."""
+
+    KNOWN = "known"  #: it has been stored before; `sequence` is then the newest place of its mailbox
+    ID_USED = "id used"  #: its message id was another message's
+    CLOSED = "closed"  #: its recipient has been revoked
+    NO_ROOM = "no room"  #: its recipient's mailbox is full
+
+
 @dataclass(slots=True)
 class Accepted:
     """One envelope on its way to stable storage. Mutable and slotted for speed; made by the exchange.
@@ -17,6 +37,8 @@ class Accepted:
     Ids and sequences are 1 or more; times are epoch seconds, 1 or more. `sender_id` is None for a sealed sender.
     `ring_owner`, `ring_slot` and `checksum` (CRC-32 of the payload) are its row in the ring of recent ids; `origin` is the
     exchange's own: whom to answer.
+
+    `sequence` is a proposal until the commit, which says where it really is, or puts down why it was refused.
     """
 
     mailbox_id: int
@@ -30,6 +52,7 @@ class Accepted:
     ring_slot: int
     checksum: int
     origin: object = field(repr=False)
+    refusal: Refusal | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,9 +70,13 @@ class StoredEnvelope:
 class Committed:
     """What a commit did.
 
-    `stored` is false when there was no room for the envelopes; `results` has for each `Write` what it returned, or the
-    exception that it raised.
+    `outcome` is that of the envelopes; `results` has for each `Write` what it returned, or the exception that it raised.
     """
 
-    stored: bool
+    outcome: Outcome
     results: list[Any]
+
+    @property
+    def stored(self) -> bool:
+        """Whether the envelopes are durable, but for those that were refused."""
+        return self.outcome is Outcome.COMMITTED

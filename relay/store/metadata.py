@@ -6,7 +6,7 @@ so that a mistake in a query cannot reach an envelope.
 
 import contextlib
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,6 +44,10 @@ class MetadataReader:
                 return [tuple(row) for row in connection.execute(query)]
 
         self.select = select
+
+
+#: Opens a reader, which is closed on leaving: what whoever answers requests about metadata is given of a store.
+OpenMetadata = Callable[[], contextlib.AbstractContextManager[MetadataReader]]
 
 
 @contextlib.contextmanager

@@ -10,17 +10,21 @@ This module blocks and knows no event loop: `committer` owns the threads.
 import contextlib
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Any, Final, TypeVar, cast
 
 import sqlalchemy
 
 from blindrelay.relay.errors import NewerVersion, StoreFailed, StoreFull, Unreadable
 from blindrelay.relay.store import layout, statement, tables
-from blindrelay.relay.store.entries import Accepted, Committed, StoredEnvelope, Write
-from blindrelay.relay.store.errors import is_full
+from blindrelay.relay.store.entries import Accepted, Committed, Outcome, StoredEnvelope, Write
+from blindrelay.relay.store.errors import is_damage, is_full
+from blindrelay.relay.store.metadata import MetadataReader, open_metadata_reader
 from blindrelay.relay.store.reserve import RESERVE_BYTES, Reserve
+from blindrelay.relay.store.schema import history
+
+T = TypeVar("T")
 
 __all__ = ["MAX_WAL_BYTES", "Accepted", "Committed", "SqliteStore", "StoredEnvelope", "Write"]
 
@@ -42,6 +46,9 @@ _WRITER: Final = (
     "temp_store = MEMORY",
     "cache_size = -32000",
 )
+# The schema's revision is in a table; releases that do not look there refuse a database that has more than 3 here.
+_USER_VERSION: Final = 4
+
 _READER: Final = ("query_only = ON", "temp_store = MEMORY")
 
 # Looked through when the database is opened. The others may be large (five million traffic records took 2 s), and the relay
@@ -71,11 +78,18 @@ class SqliteStore:
         self._connection = self._engine.connect()
         self._driver = _driver(self._connection)
 
+    @property
+    def name(self) -> str:
+        """The file."""
+        return str(self.path)
+
     @classmethod
-    def open(cls, path: Path, *, reserve_bytes: int = RESERVE_BYTES) -> "SqliteStore":
+    def open(
+        cls, path: Path, *, reserve_bytes: int = RESERVE_BYTES, told: Callable[[history.Step], None] = lambda _: None
+    ) -> "SqliteStore":
         """Open the database at `path`, creating it (mode 0600) when there is none.
 
-        `reserve_bytes` is how much room is kept for a full disk.
+        `reserve_bytes` is how much room is kept for a full disk; `told` of each step that brings an older database up.
 
         Raises:
             NewerVersion: a newer version of Blindrelay has written it.
@@ -89,7 +103,7 @@ class SqliteStore:
         except (OSError, sqlalchemy.exc.DBAPIError, sqlite3.Error) as error:
             raise _unreadable(path, error) from error
         try:
-            store._prepare()
+            store._prepare(told)
         except (OSError, sqlalchemy.exc.DBAPIError, sqlite3.Error) as error:
             store.close()
             raise _unreadable(path, error) from error
@@ -104,19 +118,9 @@ class SqliteStore:
     def _connect_reader(self) -> sqlite3.Connection:
         return _connect(self.path, _READER)
 
-    def _prepare(self) -> None:
-        version = self._driver.execute("PRAGMA user_version").fetchone()[0]
-        if version > tables.SCHEMA_VERSION:
-            raise NewerVersion(
-                f"{self.path} has schema version {version}, and this release of Blindrelay reads up to "
-                f"{tables.SCHEMA_VERSION}: start the newer release that wrote it"
-            )
+    def _prepare(self, told: Callable[[history.Step], None]) -> None:
         with self._connection.begin():
-            for older in range(version or tables.SCHEMA_VERSION, tables.SCHEMA_VERSION):  # 0: there is nothing yet
-                for sql in tables.MIGRATIONS.get(older, ()):
-                    self._driver.execute(sql)
-            tables.metadata.create_all(self._connection)
-            self._driver.execute(f"PRAGMA user_version = {tables.SCHEMA_VERSION}")
+            self._upgrade(self._connection, told)
         for table in _CHECKED:
             problem = self._driver.execute(f"PRAGMA quick_check({table.name})").fetchone()[0]
             if problem != "ok":
@@ -124,6 +128,22 @@ class SqliteStore:
         for sql in statement.SETUP:
             self._driver.execute(sql)
         self._reserve.take()
+
+    def _upgrade(self, connection: sqlalchemy.Connection, told: Callable[[history.Step], None]) -> None:
+        revision = history.revision_of(connection)
+        version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
+        if version > _USER_VERSION:
+            raise NewerVersion(
+                f"{self.path} has schema version {version}, and this release of Blindrelay reads up to {_USER_VERSION}: "
+                "start the newer release that wrote it"
+            )
+        if revision is None and not version:
+            told(history.Step(history.HEAD, "The schema of this release, in one piece."))
+            tables.metadata.create_all(connection)
+            history.stamp(connection)
+        elif not history.check(revision, self.name):
+            history.upgrade(connection, told)
+        connection.exec_driver_sql(f"PRAGMA user_version = {_USER_VERSION}")
 
     def commit(
         self, accepted: Sequence[Accepted], removed: Sequence[tuple[int, int]], writes: Sequence[Write] = ()
@@ -139,12 +159,13 @@ class SqliteStore:
         try:
             if self._reserve.held or self._reserve.take():
                 try:
-                    return Committed(stored=True, results=self._transaction(accepted, removed, writes))
+                    return Committed(Outcome.COMMITTED, self._transaction(accepted, removed, writes))
                 except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
                     if not is_full(error):
                         raise
                     self._reserve.give_up()
-            return Committed(stored=not accepted, results=self._without_room(removed, writes))
+            outcome = Outcome.STORE_FULL if accepted else Outcome.COMMITTED
+            return Committed(outcome, self._without_room(removed, writes))
         except (sqlite3.Error, sqlalchemy.exc.DBAPIError) as error:
             raise StoreFailed(f"writing to {self.path} failed: {_cause(error)}") from error
 
@@ -197,22 +218,36 @@ class SqliteStore:
             self._checkpoint()
 
     def fetch(self, mailbox_id: int, after_sequence: int, max_count: int, max_bytes: int) -> list[StoredEnvelope]:
-        """The oldest envelopes of a mailbox with a sequence above `after_sequence`.
+        """See `engine.Store.fetch`."""
 
-        At most `max_count`, and no more than `max_bytes` of payload in all, except that the first always comes.
-        """
-        found: list[StoredEnvelope] = []
-        with (
-            self.reader() as connection,
-            contextlib.closing(_driver(connection).execute(_FETCH, (mailbox_id, after_sequence, max_count))) as rows,
-        ):
-            for row in rows:
-                envelope = StoredEnvelope(*row)
-                max_bytes -= len(envelope.payload)
-                if found and max_bytes < 0:
-                    break
-                found.append(envelope)
-        return found
+        def page(connection: sqlalchemy.Connection) -> list[StoredEnvelope]:
+            found: list[StoredEnvelope] = []
+            left = max_bytes
+            asked = _driver(connection).execute(_FETCH, (mailbox_id, after_sequence, max_count))
+            with contextlib.closing(asked) as rows:
+                for row in rows:
+                    envelope = StoredEnvelope(*row)
+                    left -= len(envelope.payload)
+                    if found and left < 0:
+                        break
+                    found.append(envelope)
+            return found
+
+        return self.read(page)
+
+    def read(self, query: Callable[[sqlalchemy.Connection], T]) -> T:
+        """See `engine.Store.read`. Whatever `query` raises is raised here, but for what says that the file is damaged."""
+        try:
+            with self.reader() as connection:
+                return query(connection)
+        except Exception as error:
+            if not is_damage(error):
+                raise
+            raise StoreFailed(f"reading {self.path} failed: {error}") from error
+
+    def metadata_reader(self) -> contextlib.AbstractContextManager[MetadataReader]:
+        """See `engine.Store.metadata_reader`."""
+        return open_metadata_reader(self.path)
 
     @contextlib.contextmanager
     def reader(self) -> Iterator[sqlalchemy.Connection]:
@@ -222,7 +257,7 @@ class SqliteStore:
 
     @property
     def files(self) -> dict[str, Path]:
-        """What it is on the disk."""
+        """See `engine.Store.files`."""
         return {"database": self.path, "wal": self._wal}
 
     @property

@@ -1,23 +1,17 @@
-"""Every table of the relay: this MetaData is the only schema there is.
+"""Every table of the relay. How a database comes to have them, and from older ones to these, is in `schema`.
 
 Times are whole seconds since the epoch, except where a name says hour or day: `..._hour` and `..._day` count those since
-the epoch. Every column is declared in the metadata inventory (`blindrelay.relay.inventory`), and a test holds us to it.
+the epoch. SQLite and PostgreSQL have the same tables; where their keys differ, the table says so.
+
+Every column is declared in the metadata inventory (`blindrelay.relay.inventory`), and a test holds us to it.
 
 `account_id` names a device. It is never given twice (AUTOINCREMENT), so that a record cannot become somebody else's.
 """
 
-from sqlalchemy import Column, ForeignKey, Index, Integer, LargeBinary, MetaData, Table, Text, UniqueConstraint
+from sqlalchemy import Column, ForeignKey, Index, LargeBinary, MetaData, Table, Text, UniqueConstraint
 
+from blindrelay.relay.store.types import Number
 from blindrelay.relay.transparency.entries import log_table
-
-#: Raised by one with every change that an older relay could not read. Kept in SQLite's `user_version`.
-SCHEMA_VERSION = 3
-
-#: What makes a database of one version one of the next, where `create_all` does not: that adds tables and nothing else.
-MIGRATIONS = {
-    1: ("ALTER TABLE tenant ADD COLUMN jurisdiction TEXT",),
-    2: ("ALTER TABLE tenant ADD COLUMN log_index INTEGER", "ALTER TABLE device ADD COLUMN log_index INTEGER"),
-}
 
 metadata = MetaData()
 
@@ -26,9 +20,9 @@ tenant = Table(
     metadata,
     Column("name", Text, primary_key=True),
     Column("root", LargeBinary, nullable=False),  # DER
-    Column("registered_day", Integer, nullable=False),
+    Column("registered_day", Number, nullable=False),
     Column("jurisdiction", Text),  # ISO 3166-1 alpha-2, lower case; null: nobody has said
-    Column("log_index", Integer),  # of the root's entry in the log `directory`
+    Column("log_index", Number),  # of the root's entry in the log `directory`
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -36,18 +30,18 @@ tenant = Table(
 device = Table(
     "device",
     metadata,
-    Column("account_id", Integer, primary_key=True),
+    Column("account_id", Number, primary_key=True),
     Column("tenant", Text, ForeignKey("tenant.name"), nullable=False),
     Column("user", Text, nullable=False),
     Column("device", Text, nullable=False),
     Column("certificate", LargeBinary, nullable=False),  # DER
-    Column("registered_day", Integer, nullable=False),
-    Column("last_seen_day", Integer),  # of the account's own shifted day: see `ledger.last_seen_day`
+    Column("registered_day", Number, nullable=False),
+    Column("last_seen_day", Number),  # of the account's own shifted day: see `ledger.last_seen_day`
     # The signed DeviceStatement, as the bytes that were signed; null until the device has published one.
     Column("statement", LargeBinary),
     Column("statement_signature", LargeBinary),
-    Column("statement_sequence", Integer),
-    Column("log_index", Integer),  # of the statement's entry in the log `directory`
+    Column("statement_sequence", Number),
+    Column("log_index", Number),  # of the statement's entry in the log `directory`
     UniqueConstraint("tenant", "user", "device"),
     sqlite_strict=True,
     sqlite_autoincrement=True,
@@ -56,9 +50,9 @@ device = Table(
 prekey = Table(
     "prekey",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("account_id", Integer, ForeignKey("device.account_id"), nullable=False),
-    Column("is_fallback", Integer, nullable=False),  # 0 or 1
+    Column("id", Number, primary_key=True),
+    Column("account_id", Number, ForeignKey("device.account_id"), nullable=False),
+    Column("is_fallback", Number, nullable=False),  # 0 or 1
     Column("body", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
     Index("prekey_of_account", "account_id", "is_fallback"),
@@ -69,7 +63,7 @@ revocation = Table(
     "revocation",
     metadata,
     Column("fingerprint", LargeBinary, primary_key=True),  # SHA-256 of the DER certificate
-    Column("account_id", Integer, ForeignKey("device.account_id")),  # null when the device never came here
+    Column("account_id", Number, ForeignKey("device.account_id")),  # null when the device never came here
     Column("body", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
     sqlite_strict=True,
@@ -82,10 +76,10 @@ directory_entry = log_table("directory_entry", metadata)
 session = Table(
     "session",
     metadata,
-    Column("account_id", Integer, ForeignKey("device.account_id"), primary_key=True),
+    Column("account_id", Number, ForeignKey("device.account_id"), primary_key=True),
     Column("client_id", Text, primary_key=True),
-    Column("expiry", Integer, nullable=False),  # seconds after the end of the connection; 0xFFFFFFFF: never
-    Column("ended_at", Integer),  # null while connected, and after a crash
+    Column("expiry", Number, nullable=False),  # seconds after the end of the connection; 0xFFFFFFFF: never
+    Column("ended_at", Number),  # null while connected, and after a crash
     Column("subscriptions", Text, nullable=False),  # JSON
     sqlite_strict=True,
     sqlite_with_rowid=False,
@@ -94,29 +88,45 @@ session = Table(
 envelope = Table(
     "envelope",
     metadata,
-    Column("mailbox_id", Integer, primary_key=True),  # account id of the recipient device
-    Column("sequence", Integer, primary_key=True),
+    Column("mailbox_id", Number, primary_key=True),  # account id of the recipient device
+    Column("sequence", Number, primary_key=True),
     Column("message_id", LargeBinary, nullable=False),
-    Column("accepted_at", Integer, nullable=False),
-    Column("expires_at", Integer),
-    Column("size", Integer, nullable=False),  # bytes of the envelope, before `layout.padded`
+    Column("accepted_at", Number, nullable=False),
+    Column("expires_at", Number),
+    Column("size", Number, nullable=False),  # bytes of the envelope, before `layout.padded`
     Column("filler", LargeBinary, nullable=False),  # zeros: see `layout`
     Column("payload", LargeBinary, nullable=False),
     sqlite_strict=True,
 )
 
+# What the batches of several nodes have to agree on, one row for each mailbox that was ever written to. With SQLite one process
+# has all of that in memory, and `last_sequence` stays 0.
+mailbox = Table(
+    "mailbox",
+    metadata,
+    Column("account_id", Number, primary_key=True, autoincrement=False),
+    Column("last_sequence", Number, nullable=False, server_default="0"),  # the place that was given last
+    Column("waiting", Number, nullable=False, server_default="0"),  # what waits at most: see `take_batch.sql`
+    Column("waiting_size", Number, nullable=False, server_default="0"),  # bytes, at most
+    Column("counted_at", Number, nullable=False, server_default="0"),  # when the two were last exact
+    Column("closed", Number, nullable=False, server_default="0"),  # 1: of a revoked device, whose mail is not taken
+    sqlite_strict=True,
+)
+
 # The last message ids of each sender, as a ring: enough to recognise a retry, for a sender can only repeat what it has no
 # PUBACK for, and PUBACKs leave in order. `owner` is the sender's account id, or -(recipient's) for sealed senders.
+# With PostgreSQL the key is owner and message id, so that two nodes cannot both store one message; `slot` is then the number
+# of its traffic record, and the oldest ids go when there are twice as many as are needed.
 recent_id = Table(
     "recent_id",
     metadata,
-    Column("owner", Integer, primary_key=True),
-    Column("slot", Integer, primary_key=True),
+    Column("owner", Number, primary_key=True),
+    Column("slot", Number, primary_key=True),
     Column("message_id", LargeBinary, nullable=False),
-    Column("recipient", Integer, nullable=False),
-    Column("size", Integer, nullable=False),
-    Column("checksum", Integer, nullable=False),  # see `blindrelay.relay.ring`
-    Column("accepted_at", Integer, nullable=False),  # so that it goes when its traffic record goes
+    Column("recipient", Number, nullable=False),
+    Column("size", Number, nullable=False),
+    Column("checksum", Number, nullable=False),  # see `blindrelay.relay.ring`
+    Column("accepted_at", Number, nullable=False),  # so that it goes when its traffic record goes
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -126,22 +136,22 @@ recent_id = Table(
 traffic = Table(
     "traffic",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("message_id", LargeBinary, nullable=False),
-    Column("sender_id", Integer),  # null: sealed
-    Column("recipient_id", Integer, nullable=False),
-    Column("accepted_at", Integer, nullable=False),
-    Column("size", Integer, nullable=False),  # padded, bytes
+    Column("sender_id", Number),  # null: sealed
+    Column("recipient_id", Number, nullable=False),
+    Column("accepted_at", Number, nullable=False),
+    Column("size", Number, nullable=False),  # padded, bytes
     sqlite_strict=True,
 )
 
 access = Table(
     "access",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("account_id", Integer, nullable=False),
-    Column("opened_hour", Integer, nullable=False),
-    Column("closed_hour", Integer),  # null while open, and when a crash kept the end from being recorded
+    Column("id", Number, primary_key=True),
+    Column("account_id", Number, nullable=False),
+    Column("opened_hour", Number, nullable=False),
+    Column("closed_hour", Number),  # null while open, and when a crash kept the end from being recorded
     Column("address", Text, nullable=False),
     Column("client_version", Text),
     Index("access_of_account", "account_id"),
@@ -153,12 +163,12 @@ access = Table(
 notice = Table(
     "notice",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("key", Text, nullable=False, unique=True),  # what it is about, so that it is given once
     Column("tenant", Text),
     Column("user", Text),
     Column("jurisdiction", Text),
-    Column("issued_at", Integer, nullable=False),
+    Column("issued_at", Number, nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("signature", LargeBinary, nullable=False),
     Index("notice_of_user", "tenant", "user"),
@@ -170,8 +180,8 @@ notice = Table(
 notice_seen = Table(
     "notice_seen",
     metadata,
-    Column("account_id", Integer, ForeignKey("device.account_id"), primary_key=True),
-    Column("notice_id", Integer, ForeignKey("notice.id"), primary_key=True),
+    Column("account_id", Number, ForeignKey("device.account_id"), primary_key=True),
+    Column("notice_id", Number, ForeignKey("notice.id"), primary_key=True),
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -180,13 +190,13 @@ notice_seen = Table(
 service_change = Table(
     "service_change",
     metadata,
-    Column("id", Integer, primary_key=True),
+    Column("id", Number, primary_key=True),
     Column("key", Text, nullable=False, unique=True),  # the order behind it, so that it is carried out once
     Column("jurisdiction", Text, nullable=False),
     Column("action", Text, nullable=False),
     Column("state", Text, nullable=False),
-    Column("effective_at", Integer),  # null in a state without a date
-    Column("changed_at", Integer, nullable=False),
+    Column("effective_at", Number),  # null in a state without a date
+    Column("changed_at", Number, nullable=False),
     Column("made_by", Text, nullable=False),
     Column("note", Text, nullable=False),
     sqlite_strict=True,
@@ -199,12 +209,12 @@ preservation = Table(
     "preservation",
     metadata,
     Column("key", Text, primary_key=True),  # case and demand
-    Column("since", Integer, nullable=False),
-    Column("until", Integer, nullable=False),
-    Column("ends_at", Integer, nullable=False),
-    Column("tell_from", Integer),  # null: users may not be told as long as it lasts
-    Column("access_up_to", Integer, nullable=False),  # 0: no connections
-    Column("traffic_up_to", Integer, nullable=False),  # 0: no traffic
+    Column("since", Number, nullable=False),
+    Column("until", Number, nullable=False),
+    Column("ends_at", Number, nullable=False),
+    Column("tell_from", Number),  # null: users may not be told as long as it lasts
+    Column("access_up_to", Number, nullable=False),  # 0: no connections
+    Column("traffic_up_to", Number, nullable=False),  # 0: no traffic
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
@@ -212,7 +222,7 @@ preservation = Table(
 preserved_account = Table(
     "preserved_account",
     metadata,
-    Column("account_id", Integer, primary_key=True),
+    Column("account_id", Number, primary_key=True),
     Column("key", Text, ForeignKey("preservation.key"), primary_key=True),
     sqlite_strict=True,
     sqlite_with_rowid=False,

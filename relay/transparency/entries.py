@@ -4,9 +4,10 @@ and no entry without its event, whenever the power goes."""
 from typing import Final, Protocol
 
 import sqlalchemy
-from sqlalchemy import DDL, Column, Connection, Integer, LargeBinary, MetaData, Table
+from sqlalchemy import DDL, Column, Connection, LargeBinary, MetaData, Table
 
 from blindrelay.relay.ports import Store
+from blindrelay.relay.store.types import Number
 
 
 def log_table(name: str, metadata: MetaData) -> Table:
@@ -14,7 +15,7 @@ def log_table(name: str, metadata: MetaData) -> Table:
     table = Table(
         name,
         metadata,
-        Column("number", Integer, primary_key=True),
+        Column("number", Number, primary_key=True, autoincrement=False),
         Column("body", LargeBinary, nullable=False),
         sqlite_strict=True,
     )
@@ -23,16 +24,21 @@ def log_table(name: str, metadata: MetaData) -> Table:
             f"CREATE TRIGGER {name}_no_{action.lower()} BEFORE {action} ON {name} "
             "BEGIN SELECT RAISE(ABORT, 'a log is only added to'); END"
         )
-        sqlalchemy.event.listen(table, "after_create", refuse)
+        sqlalchemy.event.listen(table, "after_create", refuse.execute_if(dialect="sqlite"))
     return table
 
 
 def append(connection: Connection, table: Table, body: bytes) -> int:
     """Add an entry; returns its index. It is in the log when the transaction is committed."""
     # One statement, straight to the driver: in two, made by SQLAlchemy, it costs more than twice as much.
+    mark = "?"
+    if connection.dialect.name == "postgresql":
+        # Of several nodes one at a time, until its commit: so an entry is never visible before the one with a lower number.
+        connection.exec_driver_sql("SELECT pg_advisory_xact_lock(hashtext(%s))", (f"blindrelay {table.name}",))
+        mark = "%s"
     sql = (
         f"INSERT INTO {table.name} (number, body) "  # noqa: S608 - the name is ours
-        f"SELECT coalesce(max(number) + 1, 0), ? FROM {table.name} RETURNING number"
+        f"SELECT coalesce(max(number) + 1, 0), {mark} FROM {table.name} RETURNING number"
     )
     return int(connection.exec_driver_sql(sql, (body,)).scalar_one())
 

@@ -13,7 +13,7 @@ from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.credentials import DeliveryToken
 from blindrelay.protocol.rpc import MAX_DEVICES_PER_USER
 from blindrelay.protocol.statements import DeviceStatement, Revocation, RevocationReason
-from blindrelay.relay.accounts import Accounts, Device, TooManyDevices, checked_tenant
+from blindrelay.relay.accounts import Accounts, Device, TooManyDevices, checked_tenant, reserve_numbers
 from blindrelay.relay.errors import StoreFull
 from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Registrar, SealedSender
 from blindrelay.relay.mailbox import Quota
@@ -48,6 +48,7 @@ def clock() -> SetClock:
 def accounts(clock: SetClock, tenant: Tenant) -> Accounts:
     """Accounts with one tenant."""
     accounts = Accounts(clock, Quota(), devices_per_tenant=40)
+    accounts.numbers.add(range(1, 1_000))
     accounts.add_tenant(checked_tenant(tenant.name, tenant.root_der))
     return accounts
 
@@ -131,6 +132,7 @@ def test_a_restart_finds_the_same(
 
     again = Accounts(clock, Quota(), devices_per_tenant=40)
     again.restore(Accounts.read(database))
+    again.numbers.add(reserve_numbers(database))
 
     found = again.device(alice.device)
     assert found is not None

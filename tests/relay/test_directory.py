@@ -17,6 +17,8 @@ from support.site import connected
 from support.tenants import Badge, Tenant
 from support.wire import Client, Refused
 
+pytestmark = pytest.mark.both_engines
+
 
 async def publish(client: Client, statement: Signed) -> None:
     """Publish a statement."""

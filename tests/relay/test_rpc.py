@@ -24,6 +24,8 @@ from support.site import connected
 from support.tenants import Tenant
 from support.wire import Refused
 
+pytestmark = pytest.mark.both_engines
+
 ALICE = DeviceIdentity(DeviceAddress("acme.example", "alice", "laptop"), 1, b"", b"", 2e9)
 
 Handler = Callable[[Any, Any], Awaitable[Any]]

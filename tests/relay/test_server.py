@@ -25,6 +25,8 @@ from support.party import HandClock
 from support.site import connected
 from support.tenants import Tenant
 
+pytestmark = pytest.mark.both_engines
+
 
 async def test_a_message_reaches_the_recipient(relay: Relay, acme: Tenant, globex: Tenant) -> None:
     """What one tenant's device publishes arrives at another tenant's device, byte for byte, with its id and expiry."""

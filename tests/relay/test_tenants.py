@@ -17,6 +17,8 @@ from support.site import connected
 from support.tenants import HOUR, Tenant
 from support.wire import Client, Refused
 
+pytestmark = pytest.mark.both_engines
+
 
 async def registration(relay: Relay, name: str, root: bytes) -> ErrorCode | None:
     """Register; the code of the refusal, None when it went well."""

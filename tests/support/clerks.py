@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -44,6 +45,7 @@ from blindrelay.relay.desk.ports import (
 from blindrelay.relay.desk.views import CaseView, VerifiedRequest
 from blindrelay.relay.desk.work import Ports
 from blindrelay.relay.store import tables
+from blindrelay.relay.store.metadata import OpenMetadata, open_metadata_reader
 from blindrelay.relay.store.sqlite import SqliteStore
 
 from .authorities import authority
@@ -256,6 +258,11 @@ class Office:
     def database(self) -> Path:
         return self.folder / "relay.db"
 
+    @property
+    def metadata(self) -> OpenMetadata:
+        """The store's, however often it is opened."""
+        return partial(open_metadata_reader, self.database)
+
     def found(self) -> None:
         """Make the store, with people of two enterprises, and register the two authorities."""
         SqliteStore.open(self.database).close()
@@ -296,7 +303,7 @@ class Office:
         """Open the desk, as a start of the relay does; `start` is the caller's."""
         return Desk.open(
             self.folder,
-            self.database,
+            self.metadata,
             self.script,
             self.outside.ports,
             clock=self.clock,

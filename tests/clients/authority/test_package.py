@@ -70,7 +70,7 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
     add_traffic(store, *((1, 3, NOW - SEED + n) for n in range(SEED)))
     add_connections(store, (1, NOW - 7_200, None))
     desk = Desk(folder)
-    PackageMaker(store.path, desk.identity).write(desk.order(decision(user("bob"))), folder / "d1")
+    PackageMaker(store.metadata_reader, desk.identity).write(desk.order(decision(user("bob"))), folder / "d1")
     store.close()
     return Sealed(folder / "d1", desk)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +9,6 @@ import pytest
 
 from blindrelay.policies.decision import Facts
 from blindrelay.relay.config import Retention
-from blindrelay.relay.desk import facts
 from blindrelay.relay.desk.facts import FactFinder, Question
 from blindrelay.relay.desk.journal import Journal
 from blindrelay.relay.desk.register import Register
@@ -33,21 +31,21 @@ def found(office: Office, target: tuple[str, str]) -> Facts:
     request = office.request(office.demand("d1", targets=[{"format": kind, "value": value}]))
     journal = Journal.open(office.folder)
     try:
-        finder = FactFinder(office.database, Register(journal), office.settings, Retention())
+        finder = FactFinder(office.metadata, Register(journal), office.settings, Retention())
         return finder.find(Question(request, "us-court", office.now, (), 0, ()), office.now)
     finally:
         journal.close()
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def asked(office: Office, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Every question to the store, as it is put."""
     questions: list[str] = []
-    opened = facts.open_metadata_reader
+    opened = office.metadata
 
     @contextmanager
-    def noting(database: Path) -> Iterator[Any]:
-        with opened(database) as reader:
+    def noting() -> Iterator[Any]:
+        with opened() as reader:
 
             def select(query: Any) -> Any:
                 questions.append(str(query))
@@ -55,7 +53,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
             yield SimpleNamespace(select=select)
 
-    monkeypatch.setattr(facts, "open_metadata_reader", noting)
+    monkeypatch.setattr(Office, "metadata", property(lambda _: noting))
     return questions
 
 

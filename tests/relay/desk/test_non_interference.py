@@ -31,7 +31,7 @@ def disclosed(folder: Path, desk: Desk, waiting: list[bytes]) -> bytes:
         add_traffic(store, *((1 + number % 2, 3, NOW - number) for number in range(len(waiting))))
         add_connections(store, (1, NOW - 2 * HOUR, None), (3, NOW - HOUR, NOW))
         _put(folder / "relay.db", waiting)
-        PackageMaker(store.path, desk.identity).write(
+        PackageMaker(store.metadata_reader, desk.identity).write(
             desk.order(decision(user("bob"), user("ann"))), folder / "package"
         )
     finally:

@@ -25,6 +25,8 @@ from support.people import SOON
 from support.tenants import Badge, Tenant
 from support.wire import Client
 
+pytestmark = pytest.mark.both_engines
+
 DESK = {"desk": {"enabled": True, "https_port": 0}}
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,6 +21,7 @@ from blindrelay.relay.desk.package import PackageMaker, PackageNotWritten
 from blindrelay.relay.desk.ports import Making
 from blindrelay.relay.desk.selection import NotSelectable
 from blindrelay.relay.ledger import DAY, HOUR
+from blindrelay.relay.store.metadata import open_metadata_reader
 from blindrelay.relay.store.sqlite import SqliteStore
 from support.disclosure import NOW, Desk, add_connections, add_traffic, decision, device, enrol, many_messages, user
 
@@ -51,7 +53,7 @@ def test_a_package_is_what_was_selected_and_no_more(store: SqliteStore, desk: De
     """The records of the targets, a manifest that counts them, and the digest of the sealed file."""
     out = tmp_path / "d1.package"
 
-    made = PackageMaker(store.path, desk.identity).write(desk.order(decision(user("bob"))), out)
+    made = PackageMaker(store.metadata_reader, desk.identity).write(desk.order(decision(user("bob"))), out)
 
     assert made.digest == sha256(out.read_bytes()).hexdigest()
     assert made.size == out.stat().st_size
@@ -71,7 +73,7 @@ def test_a_class_that_was_not_granted_is_not_there(
 ) -> None:
     """Neither as records nor as an empty file."""
     out = tmp_path / "d1.package"
-    PackageMaker(store.path, desk.identity).write(
+    PackageMaker(store.metadata_reader, desk.identity).write(
         desk.order(decision(user("bob"), classes=frozenset({data_class}))), out
     )
 
@@ -84,7 +86,9 @@ def test_a_class_that_was_not_granted_is_not_there(
 
 def test_an_unknown_target_gives_an_empty_package(store: SqliteStore, desk: Desk, tmp_path: Path) -> None:
     """It says that there is nothing, and has the form of every other package."""
-    made = PackageMaker(store.path, desk.identity).write(desk.order(decision(user("nobody"))), tmp_path / "d1.package")
+    made = PackageMaker(store.metadata_reader, desk.identity).write(
+        desk.order(decision(user("nobody"))), tmp_path / "d1.package"
+    )
 
     assert set(made.records.values()) == {0}
     with Package.open(tmp_path / "d1.package", desk.key, desk.certificate) as package:
@@ -94,7 +98,7 @@ def test_an_unknown_target_gives_an_empty_package(store: SqliteStore, desk: Desk
 def test_the_same_metadata_make_the_same_package(store: SqliteStore, desk: Desk, tmp_path: Path) -> None:
     """Byte for byte inside; outside nothing of it is the same, for the key is new."""
     order = desk.order(decision(user("bob"), user("ann")))
-    maker = PackageMaker(store.path, desk.identity)
+    maker = PackageMaker(store.metadata_reader, desk.identity)
 
     first, second = (maker.write(order, tmp_path / name) for name in ("one", "two"))
 
@@ -106,7 +110,7 @@ def test_the_same_metadata_make_the_same_package(store: SqliteStore, desk: Desk,
 def test_what_happens_later_does_not_change_a_package(store: SqliteStore, desk: Desk, tmp_path: Path) -> None:
     """A package that is written again after a restart is about what there was when it was decided."""
     order = desk.order(decision(user("bob"), classes=frozenset({DataClass.TRAFFIC, DataClass.SUBSCRIBER})))
-    maker = PackageMaker(store.path, desk.identity)
+    maker = PackageMaker(store.metadata_reader, desk.identity)
     before = maker.write(order, tmp_path / "one")
     add_traffic(store, (1, 3, NOW + 60), (1, 3, NOW))
 
@@ -117,7 +121,7 @@ def test_nothing_is_written_for_a_decision_that_grants_nothing(store: SqliteStor
     """Refused before there is a file."""
     content = decision(user("bob"), classes=frozenset({DataClass.CONTENT}))
     with pytest.raises(NotSelectable):
-        PackageMaker(store.path, desk.identity).write(desk.order(content), tmp_path / "d1.package")
+        PackageMaker(store.metadata_reader, desk.identity).write(desk.order(content), tmp_path / "d1.package")
 
     assert not list(tmp_path.glob("*d1*"))
 
@@ -126,7 +130,7 @@ def test_a_key_that_is_none_leaves_nothing(store: SqliteStore, desk: Desk, tmp_p
     """A damaged key in the register is an error, not a package that nobody can open."""
     for key in (b"", bytes(1_215), b"\xff" * 1_216):
         with pytest.raises(Malformed):
-            PackageMaker(store.path, desk.identity).write(
+            PackageMaker(store.metadata_reader, desk.identity).write(
                 desk.order(decision(user("bob")), package_key=key), tmp_path / "d1.package"
             )
 
@@ -136,14 +140,16 @@ def test_a_key_that_is_none_leaves_nothing(store: SqliteStore, desk: Desk, tmp_p
 def test_a_folder_that_cannot_be_written_is_said(store: SqliteStore, desk: Desk, tmp_path: Path) -> None:
     """The error names the folder."""
     with pytest.raises(PackageNotWritten, match="nowhere"):
-        PackageMaker(store.path, desk.identity).write(desk.order(decision(user("bob"))), tmp_path / "nowhere" / "d1")
+        PackageMaker(store.metadata_reader, desk.identity).write(
+            desk.order(decision(user("bob"))), tmp_path / "nowhere" / "d1"
+        )
 
 
 def test_what_an_interrupted_attempt_left_is_thrown_away(store: SqliteStore, desk: Desk, tmp_path: Path) -> None:
     """Half a package beside the place of the new one does not matter."""
     (tmp_path / ".d1.partial").write_bytes(b"half")
 
-    PackageMaker(store.path, desk.identity).write(desk.order(decision(user("bob"))), tmp_path / "d1")
+    PackageMaker(store.metadata_reader, desk.identity).write(desk.order(decision(user("bob"))), tmp_path / "d1")
 
     assert not (tmp_path / ".d1.partial").exists()
     plaintext(tmp_path / "d1", desk)
@@ -218,7 +224,7 @@ def test_memory_does_not_grow_with_the_number_of_records(tmp_path: Path) -> None
     peaks = []
     for number in (30_000, 210_000):
         many_messages(tmp_path / "relay.db", number, since=NOW - DAY)
-        maker = Noting(tmp_path / "relay.db", desk.identity)
+        maker = Noting(partial(open_metadata_reader, tmp_path / "relay.db"), desk.identity)
         tracemalloc.start()
         made = maker.write(order, tmp_path / "d1")
         peaks.append(tracemalloc.get_traced_memory()[1])

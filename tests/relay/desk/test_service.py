@@ -24,6 +24,8 @@ from support.people import BRISK, SOON
 from support.tenants import Tenant
 from support.wire import Client
 
+pytestmark = pytest.mark.both_engines
+
 SUSPEND, EXTEND = ServiceAction.SUSPEND, ServiceAction.EXTEND
 RESCIND, RESUME = ServiceAction.RESCIND, ServiceAction.RESUME
 NOW = datetime(2015, 7, 24, 12, tzinfo=UTC)

@@ -65,7 +65,7 @@ class Stage:
 
     def _streams(self) -> RealTimeOrders:
         return RealTimeOrders(
-            self.store.path,
+            self.store.metadata_reader,
             exchange=self.path,
             ledger=self.ledger,
             now=self.clock.now,

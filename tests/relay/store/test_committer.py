@@ -1,9 +1,10 @@
 """Group commit (`relay/store/committer.py`). Bug classes R1, R6, R7, R8."""
 
 import asyncio
+import contextlib
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -123,12 +124,14 @@ async def test_damage_found_by_a_reader_is_a_failure(
         await committer.read(lambda connection: connection.exec_driver_sql("SELECT nothing FROM nowhere"))
     assert seen.failures == []
 
-    def broken(*_: Any) -> list[Any]:
+    @contextlib.contextmanager
+    def broken() -> Iterator[Any]:
         error = sqlite3.DatabaseError("malformed")
         error.sqlite_errorcode = sqlite3.SQLITE_CORRUPT
         raise error
+        yield
 
-    monkeypatch.setattr(store, "fetch", broken)
+    monkeypatch.setattr(store, "reader", broken)
     with pytest.raises(StoreFailed):
         await committer.fetch(1, 0, 1, 1)
     assert len(seen.failures) == 1

@@ -100,7 +100,8 @@ def test_a_database_of_an_older_version_is_brought_up(tmp_path: Path, version: i
         connection.execute("INSERT INTO tenant (name, root, registered_day) VALUES ('a.example', x'00', 7)")
         for table, _, column in (name.partition(".") for name in SINCE[version]):
             connection.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
-        connection.execute("DROP TABLE directory_entry")
+        for table in ("directory_entry", "mailbox", "alembic_version"):
+            connection.execute(f"DROP TABLE {table}")
         connection.execute(f"PRAGMA user_version = {version}")
         connection.commit()
     for _ in range(2):
@@ -113,12 +114,13 @@ def test_a_database_of_an_older_version_is_brought_up(tmp_path: Path, version: i
         assert devices == []
 
 
-def test_database_of_a_newer_version(tmp_path: Path) -> None:
+@pytest.mark.parametrize("newer", ["PRAGMA user_version = 5", "UPDATE alembic_version SET version_num = '0999'"])
+def test_database_of_a_newer_version(tmp_path: Path, newer: str) -> None:
     """What a newer release wrote is not touched; the message says what to do."""
     path = tmp_path / "relay.db"
     SqliteStore.open(path).close()
     with sqlite3.connect(path) as connection:
-        connection.execute(f"PRAGMA user_version = {tables.SCHEMA_VERSION + 1}")
+        connection.execute(newer)
     connection.close()
 
     with pytest.raises(NewerVersion, match="start the newer release"):

@@ -1,0 +1,1 @@
+"""PostgreSQL as the store, for one node or several."""

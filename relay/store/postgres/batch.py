@@ -1,0 +1,49 @@
+"""A batch of envelopes as one call of `take_batch` (see `relay/store/schema/sql/take_batch.sql`)."""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import psycopg
+from psycopg.types.numeric import Int8
+
+from blindrelay.relay.store.entries import Accepted, Refusal
+from blindrelay.relay.store.postgres.arrays import Bytes, Numbers
+
+#: In the numbers of `take_batch`.
+_REFUSALS: Final = (None, Refusal.KNOWN, Refusal.ID_USED, Refusal.CLOSED, Refusal.NO_ROOM)
+_CALL: Final = "SELECT places, refusals FROM take_batch(%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)"
+
+
+def take(
+    connection: "psycopg.Connection[Any]",
+    accepted: Sequence[Accepted],
+    removed: Sequence[tuple[int, int]],
+    trim: Sequence[int],
+    quota: tuple[int, int],
+) -> None:
+    """Carry out the batch, and write into each of `accepted` what became of it. Durable on return: `connection` commits by
+    itself. `quota`: envelopes and bytes of one mailbox."""
+    removed = sorted(removed)  # so that two nodes do not wait for one another
+    parameters = (
+        Numbers.of([entry.mailbox_id for entry in accepted]),
+        Bytes.of([entry.message_id for entry in accepted]),
+        Numbers.of([entry.sender_id or 0 for entry in accepted]),
+        Numbers.of([entry.accepted_at for entry in accepted]),
+        Numbers.of([entry.expires_at or 0 for entry in accepted]),
+        Numbers.of([len(entry.payload) for entry in accepted]),
+        Bytes.of([entry.payload for entry in accepted]),
+        Numbers.of([entry.ring_owner for entry in accepted]),
+        Numbers.of([entry.checksum for entry in accepted]),
+        Numbers.of([mailbox for mailbox, _ in removed]),
+        Numbers.of([sequence for _, sequence in removed]),
+        Numbers.of(trim),
+        Int8(quota[0]),
+        Int8(quota[1]),
+    )
+    answer = connection.execute(_CALL, parameters, prepare=True, binary=True).fetchone()
+    places, refusals = answer or ((), None)
+    for entry, place in zip(accepted, places, strict=True):
+        entry.sequence = place
+    if refusals is not None:
+        for entry, number in zip(accepted, refusals, strict=True):
+            entry.refusal = _REFUSALS[number]

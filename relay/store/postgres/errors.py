@@ -1,0 +1,49 @@
+"""How PostgreSQL's errors (https://www.postgresql.org/docs/current/errcodes-appendix.html) are told apart."""
+
+import enum
+from typing import Final
+
+import psycopg
+import sqlalchemy
+
+
+class Kind(enum.Enum):
+    """What can be done about an error."""
+
+    AWAY = "away"  #: connect again: the server or the way to it is gone, or it does not serve us just now
+    AGAIN = "again"  #: repeat: two transactions were in one another's way, and nothing was done
+    FULL = "full"  #: there is no room
+    OTHER = "other"  #: the statement or the database is wrong
+
+
+_AGAIN: Final = frozenset({"40001", "40P01", "55P03"})  # serialisation, deadlock, lock_timeout
+_FULL: Final = frozenset({"53100", "53200"})  # disk, memory
+# Connection exceptions, insufficient resources, operator intervention, system error.
+_AWAY_CLASSES: Final = ("08", "53", "57", "58")
+_AWAY: Final = frozenset({"25006", "25P03", "25P04"})  # read-only; idle in transaction, transaction too long: ended
+
+
+def kind_of(error: BaseException) -> Kind:
+    """What kind of error this is; `error` is psycopg's own or SQLAlchemy's around it."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
+        return Kind.AWAY
+    if not isinstance(cause, psycopg.Error):
+        return Kind.OTHER
+    if cause.sqlstate is None:  # libpq's own: no connection, or none any more
+        return Kind.AWAY if isinstance(cause, psycopg.OperationalError | psycopg.InterfaceError) else Kind.OTHER
+    return _of_state(cause.sqlstate)
+
+
+def _of_state(state: str) -> Kind:
+    if state in _AGAIN:
+        return Kind.AGAIN
+    if state in _FULL:
+        return Kind.FULL
+    return Kind.AWAY if state in _AWAY or state.startswith(_AWAY_CLASSES) else Kind.OTHER
+
+
+def sentence(error: BaseException) -> str:
+    """The first line of what the server or libpq says. There is no password in it: libpq does not print them."""
+    cause = getattr(error, "orig", None) or error
+    return str(cause).strip().partition("\n")[0] or type(cause).__name__

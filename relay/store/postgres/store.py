@@ -1,0 +1,264 @@
+"""PostgreSQL as the store: the same tables and the same `Write` functions as with SQLite, on a server that nodes share.
+
+A commit is two transactions: the batch of envelopes, which is one call and may be repeated, and the writes beside it. When
+the connection is lost in the middle, the store connects again and finds out what was done: the batch recognises its own
+message ids, and of the other transaction the server says whether it was committed. When the server does not come back
+within `PATIENCE`, nobody is told that anything was stored; the relay works on, and every later commit tries anew.
+"""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import psycopg
+import sqlalchemy
+
+from blindrelay.relay.errors import NeedsMigration, StartupError, StoreAway, StoreFailed, StoreFull, StoreUnreachable
+from blindrelay.relay.mailbox import Quota
+from blindrelay.relay.ring import DEVICE_RING, SEALED_RING
+from blindrelay.relay.store.entries import Accepted, Committed, Outcome, StoredEnvelope, Write
+from blindrelay.relay.store.metadata import MetadataReader
+from blindrelay.relay.store.postgres import batch, roles
+from blindrelay.relay.store.postgres.address import Address
+from blindrelay.relay.store.postgres.connections import READING, WRITING, connect, engine
+from blindrelay.relay.store.postgres.errors import Kind, kind_of, sentence
+from blindrelay.relay.store.schema import history
+
+T = TypeVar("T")
+
+#: For how long a commit waits for a server that has gone; what arrives meanwhile waits with it. Seconds.
+PATIENCE: Final = 3.0
+_PAUSE: Final = 0.1
+_READERS: Final = 2
+
+_FETCH: Final = """
+    SELECT sequence, message_id, accepted_at, expires_at, payload
+    FROM (
+        SELECT *, sum(size) OVER (ORDER BY sequence) AS total, row_number() OVER (ORDER BY sequence) AS number
+        FROM (SELECT * FROM envelope WHERE mailbox_id = %s AND sequence > %s ORDER BY sequence LIMIT %s) AS waiting
+    ) AS counted
+    WHERE total <= %s OR number = 1
+    ORDER BY sequence
+"""
+
+
+class PostgresStore:
+    """An open database. Use `PostgresStore.open`; call `close` when done."""
+
+    wal_bytes = 0
+
+    def __init__(self, address: Address, quota: Quota) -> None:
+        self.address = address
+        self._quota = (quota.count, quota.size)
+        self._batches: psycopg.Connection[Any] | None = None
+        self._writer = engine(address, WRITING, pool_size=1)
+        self._readers = engine(address, READING, pool_size=_READERS, isolation_level="AUTOCOMMIT")
+        self._is_away = False
+        self._untrimmed: dict[
+            int, int
+        ] = {}  # owner of recent ids -> how many have been added since old ones were deleted
+
+    @classmethod
+    def open(cls, address: Address, quota: Quota) -> "PostgresStore":
+        """Connect to the database at `address`. `quota` is how much may wait in one mailbox.
+
+        Raises:
+            StoreUnreachable: it does not answer, or does not let us in.
+            NeedsMigration: it has no schema of ours, or an older one.
+            NewerVersion: a newer release has been here.
+        """
+        store = cls(address, quota)
+        try:
+            store._batches = connect(address, WRITING, autocommit=True)
+            with store._readers.connect() as connection:
+                revision = history.revision_of(connection)
+            if not history.check(revision, str(address)):
+                state = "has no schema" if revision is None else "has an older release's schema"
+                raise NeedsMigration(f"{address} {state}: blindrelay migrate --store {address}")
+        except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+            store.close()
+            raise StoreUnreachable(f"{address} cannot be used as the relay's database: {sentence(error)}") from error
+        except StartupError:
+            store.close()
+            raise
+        return store
+
+    @property
+    def name(self) -> str:
+        """The address, without its password."""
+        return str(self.address)
+
+    # Writing.
+
+    def commit(
+        self, accepted: Sequence[Accepted], removed: Sequence[tuple[int, int]], writes: Sequence[Write] = ()
+    ) -> Committed:
+        """See `engine.Store.commit`."""
+        outcome = self._take(accepted, removed) if accepted or removed else Outcome.COMMITTED
+        return Committed(outcome, self._write(writes) if writes else [])
+
+    def _take(self, accepted: Sequence[Accepted], removed: Sequence[tuple[int, int]]) -> Outcome:
+        trim = self._to_be_trimmed(accepted)
+        begun = False
+
+        def attempt() -> None:
+            nonlocal begun
+            if self._batches is None or self._batches.closed:
+                self._batches = connect(self.address, WRITING, autocommit=True)
+            begun = True
+            try:
+                batch.take(self._batches, accepted, removed, trim, self._quota)
+            except psycopg.Error as error:
+                if kind_of(error) is Kind.AWAY:
+                    self._batches.close()
+                raise
+
+        try:
+            self._insist(attempt)
+        except StoreFull:
+            return Outcome.STORE_FULL
+        except StoreAway:
+            return Outcome.UNKNOWN if begun else Outcome.STORE_AWAY
+        return Outcome.COMMITTED
+
+    def _to_be_trimmed(self, accepted: Sequence[Accepted]) -> list[int]:
+        full, counts = [], self._untrimmed
+        for entry in accepted:
+            owner = entry.ring_owner
+            count = counts.get(owner, 0) + 1
+            if count >= (DEVICE_RING if owner > 0 else SEALED_RING):
+                full.append(owner)
+                count = 0
+            counts[owner] = count
+        return full
+
+    def _write(self, writes: Sequence[Write]) -> list[Any]:
+        try:
+            return self._insist(lambda: self._transaction(writes))
+        except (StoreFull, StoreAway) as error:
+            return [error] * len(writes)
+
+    def _transaction(self, writes: Sequence[Write]) -> list[Any]:
+        with self._writer.connect() as connection:
+            transaction = connection.begin()
+            try:
+                results = [_run(connection, write) for write in writes]
+                number = connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar()
+            except BaseException:
+                transaction.close()
+                raise
+            try:
+                transaction.commit()
+            except sqlalchemy.exc.DBAPIError as error:
+                if number is None or (kind_of(error) is Kind.AWAY and self._was_committed(number)):
+                    return results
+                raise
+        return results
+
+    def _was_committed(self, number: str) -> bool:
+        """What became of a transaction whose COMMIT was not answered. Raises `StoreAway` when nobody can be asked."""
+
+        def ask() -> bool:
+            with self._writer.connect() as connection, connection.begin():
+                query = "SELECT pg_xact_status(%s::text::xid8)"
+                while (status := connection.exec_driver_sql(query, (number,)).scalar()) == "in progress":
+                    time.sleep(_PAUSE)  # the server has not noticed yet that we were cut off
+                return status == "committed"
+
+        return self._insist(ask)
+
+    def _insist(self, attempt: Callable[[], T]) -> T:
+        """Do `attempt` until it is done or the server has been away for `PATIENCE`; once when it was away before.
+
+        Raises `StoreAway`, `StoreFull`, `StoreFailed`.
+        """
+        deadline = time.monotonic() + (0 if self._is_away else PATIENCE)
+        while True:
+            try:
+                done = attempt()
+            except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+                kind = kind_of(error)
+                if kind is Kind.FULL:
+                    raise StoreFull("the database's disk is full: nothing was written") from error
+                if kind is Kind.OTHER:
+                    raise StoreFailed(f"writing to {self.address} failed: {sentence(error)}") from error
+                if kind is Kind.AWAY and time.monotonic() >= deadline:
+                    self._is_away = True
+                    raise StoreAway(f"{self.address} cannot be reached: {sentence(error)}") from error
+                if kind is Kind.AWAY:
+                    time.sleep(_PAUSE)
+            else:
+                self._is_away = False
+                return done
+
+    # Reading.
+
+    def fetch(self, mailbox_id: int, after_sequence: int, max_count: int, max_bytes: int) -> list[StoredEnvelope]:
+        """See `engine.Store.fetch`."""
+
+        def page(connection: sqlalchemy.Connection) -> list[StoredEnvelope]:
+            driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+            parameters = (mailbox_id, after_sequence, max_count, max_bytes)
+            return [StoredEnvelope(*row) for row in driver.execute(_FETCH, parameters, prepare=True, binary=True)]
+
+        return self.read(page)
+
+    def read(self, query: Callable[[sqlalchemy.Connection], T]) -> T:
+        """See `engine.Store.read`. Whatever else `query` raises is raised here."""
+        deadline = time.monotonic() + PATIENCE
+        while True:
+            try:
+                with self._readers.connect() as connection:
+                    return query(connection)
+            except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+                if kind_of(error) is not Kind.AWAY:
+                    raise
+                if self._is_away or time.monotonic() >= deadline:
+                    raise StoreAway(f"{self.address} cannot be reached: {sentence(error)}") from error
+                time.sleep(_PAUSE)
+
+    @contextlib.contextmanager
+    def metadata_reader(self) -> Iterator[MetadataReader]:
+        """See `engine.Store.metadata_reader`. The server itself refuses what the role may not see."""
+        metadata = engine(self.address, {**READING, "role": roles.DESK}, pool_size=1, isolation_level="AUTOCOMMIT")
+        try:
+            yield MetadataReader(metadata)
+        finally:
+            metadata.dispose()
+
+    @property
+    def files(self) -> dict[str, Path]:
+        """None on this machine."""
+        return {}
+
+    # What SQLite needs and PostgreSQL does by itself (autovacuum, checkpointer).
+
+    def checkpoint(self) -> bool:
+        """Nothing to do."""
+        return True
+
+    def tidy(self) -> bool:
+        """Nothing to do."""
+        return True
+
+    def close(self) -> None:
+        """See `engine.Store.close`."""
+        if self._batches is not None:
+            self._batches.close()
+        self._writer.dispose()
+        self._readers.dispose()
+
+
+def _run(connection: sqlalchemy.Connection, write: Write) -> Any:
+    savepoint = connection.begin_nested()
+    try:
+        result = write(connection)
+    except Exception as error:
+        if isinstance(error, sqlalchemy.exc.DBAPIError) and kind_of(error) is not Kind.OTHER:
+            raise  # it is everybody's: the whole transaction is repeated
+        savepoint.rollback()
+        return error
+    savepoint.commit()
+    return result

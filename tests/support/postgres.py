@@ -1,0 +1,134 @@
+"""A PostgreSQL server of the test's own: real, on a Unix socket in a temporary folder, and gone afterwards.
+
+`postgres` refuses to run as root; there it runs as `nobody`. What makes it safe against a power cut is switched off, for
+tests end processes and cut no power.
+"""
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from blindrelay.relay.store.postgres.address import Address
+from blindrelay.relay.store.postgres.migrate import migrate
+
+#: That a database is copied from which a test gets.
+TEMPLATE = "migrated"
+_SETTINGS = {
+    "listen_addresses": "",
+    "fsync": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "autovacuum_naptime": "5s",
+    "log_min_messages": "fatal",
+}
+
+
+def programs() -> Path | None:
+    """The folder of PostgreSQL's programs; Debian keeps them out of the path."""
+    found = shutil.which("initdb")
+    if found is not None:
+        return Path(found).parent
+    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"), key=lambda path: int(path.parts[-3]))
+    return folders[-1].parent if folders else None
+
+
+@dataclass
+class Server:
+    """A running server. `folder` holds its data and its socket."""
+
+    folder: Path
+    programs: Path
+    settings: dict[str, str]
+    process: "subprocess.Popen[bytes] | None" = None
+
+    @property
+    def user(self) -> dict[str, Any]:
+        """As whom its programs are started, and by what environment."""
+        environment = {"PATH": os.defpath, "LC_ALL": "C.UTF-8"}
+        if os.geteuid():
+            return {"env": environment}
+        nobody = pwd.getpwnam("nobody")
+        return {"env": environment, "user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+    def create(self) -> None:
+        """Make its data."""
+        if not os.geteuid():
+            nobody = pwd.getpwnam("nobody")
+            os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
+        options = ["-D", self.folder / "data", "-U", "owner", "--auth=trust", "--no-sync", "-E", "UTF8"]
+        subprocess.run(
+            [self.programs / "initdb", *options], check=True, capture_output=True, cwd=self.folder, **self.user
+        )
+
+    def start(self) -> None:
+        """Start it, and wait until it answers."""
+        words = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
+        command = [self.programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *words]
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **self.user)
+        deadline = time.monotonic() + 60
+        while True:
+            with contextlib.suppress(psycopg.OperationalError), self.connect("postgres"):
+                return
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"postgres did not start: {(self.folder / 'log').read_text()}")
+            time.sleep(0.02)
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """End it; SIGINT is its fast way."""
+        if self.process is not None:
+            self.process.send_signal(how)
+            self.process.wait()
+            self.process = None
+
+    def url(self, database: str, user: str = "owner") -> str:
+        """The address of one of its databases."""
+        return f"postgresql://{user}@/{database}?host={self.folder}"
+
+    def connect(self, database: str) -> "psycopg.Connection[Any]":
+        """A connection of its owner's."""
+        return psycopg.connect(self.url(database), autocommit=True)
+
+    def new_database(self, template: str = TEMPLATE) -> str:
+        """Make a database with the schema in it; returns its address."""
+        name = f"t{uuid.uuid4().hex}"
+        with self.connect("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Throw a database away, whoever uses it."""
+        name = Address.parse(url).parameters["dbname"]
+        with self.connect("postgres") as connection:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextlib.contextmanager
+def server(**settings: str) -> Iterator[Server]:
+    """A server, with a database `migrated` that has the schema."""
+    found = programs()
+    assert found is not None, "the marker `needs` is to have seen to that"
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+        Path(folder).chmod(0o755)
+        running = Server(Path(folder), found, _SETTINGS | settings)
+        running.create()
+        running.start()
+        try:
+            with running.connect("postgres") as connection:
+                connection.execute(f"CREATE DATABASE {TEMPLATE}")
+            migrate(Address.parse(running.url(TEMPLATE)))
+            yield running
+        finally:
+            running.stop()
