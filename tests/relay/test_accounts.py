@@ -19,7 +19,7 @@ from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Reg
 from blindrelay.relay.mailbox import Quota
 from blindrelay.relay.server import Relay
 from blindrelay.relay.store import tables
-from blindrelay.relay.store.entries import Committed
+from blindrelay.relay.store.entries import Committed, Outcome
 from support.site import connected
 from support.tenants import Badge, Tenant
 from support.wire import Client
@@ -220,7 +220,7 @@ async def test_a_full_disk_sends_a_new_device_away(relay: Relay, acme: Tenant, m
     alice = acme.device("alice", "laptop")
 
     def full(_accepted: object, _removed: object, writes: Sequence[object]) -> Committed:
-        return Committed(stored=False, results=[StoreFull("no room")] * len(writes))
+        return Committed(Outcome.STORE_FULL, [StoreFull("no room")] * len(writes))
 
     monkeypatch.setattr(relay.committer._store, "commit", full)
     async with Client(relay, alice) as client:
