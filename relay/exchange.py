@@ -9,6 +9,7 @@ Connecting, subscribing and requests are in `blindrelay.relay.reception` and `bl
 """
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
