@@ -3,18 +3,20 @@
 #   make demo PYTHON=python3.13        with another Python
 #   make test TESTS=tests/cli          a part of the suite
 #   make bench BENCH="--quick"         with options of the benchmark
+#   make prove RUNS=20                 so many whole proofs in a row
 
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?=
 BENCH ?=
+RUNS ?= 1
 
 RUN := $(VENV)/bin/python
 PIP := $(RUN) -m pip --disable-pip-version-check --quiet install
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench wheel clean
+.PHONY: help demo test check format bench locks prove wheel clean
 
 help: ## what there is
 	@echo "Blindrelay. One word for each thing:"
@@ -38,6 +40,15 @@ format: $(VENV)/.installed-test ## put the code into shape
 
 bench: $(VENV)/.installed-test ## throughput, latency and memory, as a table
 	@$(RUN) -m benchmarks $(BENCH)
+
+locks: $(VENV)/.installed-test ## a quick proof, and one saboteur for each lock and check: some minutes, for every day
+	@$(RUN) -m blindrelay prove --quick
+	@$(RUN) -m blindrelay sabotage matrix --quick
+
+prove: $(VENV)/.installed-test ## every saboteur, the pages that show them, and whole proofs: an hour, for a schedule
+	@$(RUN) -m blindrelay sabotage matrix --out docs/reference/kill-matrix.json
+	@$(RUN) -m blindrelay.proofs.saboteurs.pages docs/reference/kill-matrix.json
+	@for run in $$(seq $(RUNS)); do echo "== proof $$run of $(RUNS)"; $(RUN) -m blindrelay prove || exit 1; done
 
 wheel: $(VENV)/.installed-test ## a wheel in dist/, checked against the source
 	@rm -rf dist

@@ -44,6 +44,13 @@ A relay that is yours, or that somebody lets you look at; it may run meanwhile, 
     "--check", "checks", multiple=True, type=click.Choice(catalogue.NAMES), help="This check alone. May be repeated."
 )
 @click.option(
+    "--check-file",
+    "check_files",
+    multiple=True,
+    type=click.Path(exists=True, dir_okay=False),
+    help="A check of your own as well: docs/how-to/write-a-check.md. May be repeated.",
+)
+@click.option(
     "--keep",
     type=click.Path(file_okay=False, path_type=Path),
     help="Keep the evidence in this folder, which must be empty or new.",
@@ -92,6 +99,7 @@ def prove(
     *,
     quick: bool,
     checks: tuple[str, ...],
+    check_files: tuple[str, ...],
     keep: Path | None,
     html: Path | None,
     matrix: Path | None,
@@ -117,8 +125,10 @@ def prove(
     """
     leaks = _leaks(html, matrix)
     if against is not None:
-        if quick or keep:
-            raise click.UsageError("--quick and --keep are for a run, and --against is for a relay that there is")
+        if quick or keep or check_files:
+            raise click.UsageError(
+                "--quick, --keep and --check-file are for a run, and --against is for a relay that there is"
+            )
         for name in checks:
             if name not in deployed.NAMES:
                 raise click.UsageError(f"--check {name}: {deployed.why_not(name)}; leave --against away")
@@ -133,8 +143,9 @@ def prove(
         keep.mkdir(parents=True, exist_ok=True)
         if any(keep.iterdir()):
             raise click.UsageError(f"{keep} is not empty: name a folder for the evidence alone")
+    names = [*(checks or catalogue.NAMES), *(catalogue.find(file).name for file in check_files)]
     with progress() as say:
-        proof = asyncio.run(carry_out(Scope(quick=quick), checks=checks, say=say, keep=keep))
+        proof = asyncio.run(carry_out(Scope(quick=quick), checks=names, say=say, keep=keep))
     return _conclude(proof, html, leaks, as_json=as_json)
 
 

@@ -43,7 +43,8 @@ def sabotage() -> None:
 def list_(*, as_json: bool) -> None:
     """List the saboteurs: what each does, and which check has to find it."""
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("saboteur", "lock", "found by", "what it does"):
+    table.add_column("saboteur", no_wrap=True)
+    for heading in ("lock", "found by", "what it does"):
         table.add_column(heading)
     for saboteur in catalogue.every():
         found_by = ", ".join(f"{check} ({reason})" for check, reason in sorted(saboteur.caught_by))
@@ -165,7 +166,7 @@ def matrix_(
     caught = sum(row.is_caught for row in rows)
     is_clean = not any(each.found for each in controls)
     if not as_json:
-        output.print(f"{caught} of {len(rows)} saboteurs found, each for the right reason")
+        output.print(f"{caught} of {len(rows)} saboteurs caught, each for the right reason")
         if not is_clean:
             output.print("[red]Something was found in the honest system, too: that finds nobody.[/red]")
     return ExitCode.OK if is_clean and caught == len(rows) else ExitCode.FAILED
@@ -177,9 +178,17 @@ def _plan(saboteur: Saboteur, *, all_checks: bool) -> Plan:
 
 def _found(name: str) -> Saboteur:
     try:
-        return catalogue.find(name)
+        saboteur = catalogue.find(name)
     except LookupError as error:
         raise click.UsageError(str(error)) from error
+    for check in saboteur.checks:
+        try:
+            checks.find(check)
+        except LookupError:
+            raise click.UsageError(
+                f"{saboteur.name} has to be found by {check}, and there is no such check: name its file with --check-file"
+            ) from None
+    return saboteur
 
 
 def _load(check_files: tuple[str, ...]) -> None:

@@ -30,7 +30,7 @@ class PluginRejected(BlindrelayError):
 
 def is_file(reference: str) -> bool:
     """Whether somebody means a file, and not the name of one of ours."""
-    return reference.endswith(".py")
+    return reference.endswith(".py") or "/" in reference
 
 
 class Plugins(Generic[T]):
@@ -80,7 +80,7 @@ def _module(path: Path) -> Any:
         return sys.modules[name]
     specification = spec_from_file_location(name, path)
     if specification is None or specification.loader is None or not path.is_file():
-        raise PluginRejected(f"there is no file {path}")
+        raise PluginRejected(f"there is no file {path}, or it is no Python file (.py)")
     module = sys.modules[name] = module_from_spec(specification)
     try:
         specification.loader.exec_module(module)

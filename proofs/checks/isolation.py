@@ -115,6 +115,8 @@ def _outside(evidence: Evidence, report: Report) -> None:
         report.examined("looks at the process's sockets")
         for peer in moment.outward:
             report.find("egress", f"the relay has a connection to {peer}, {moment.name}")
+        for sign in moment.offspring:
+            report.find("subprocess", f"the relay's process: {sign}, {moment.name}")
 
 
 CHECK: Final = Check(

@@ -22,7 +22,7 @@ from blindrelay.policies.locations import pack_folders
 from blindrelay.policies.manifest import Instrument
 from blindrelay.policies.packs import Policies
 from blindrelay.policies.request import LawfulRequest
-from blindrelay.policies.vocabulary import METADATA, AuthorityKind, Mode
+from blindrelay.policies.vocabulary import METADATA, AuthorityKind, DataClass, Mode
 from blindrelay.proofs.evidence import keys
 from blindrelay.proofs.evidence.canaries import Kind, Registry
 from blindrelay.proofs.evidence.cast import PEOPLE
@@ -68,14 +68,17 @@ def uses(policies: Policies) -> list[Use]:
 
 
 def main_uses(every: list[Use]) -> list[Use]:
-    """Of each pack the instrument with the widest reach for what is stored; and one that keeps records for long."""
+    """Of each pack the instrument with the widest reach for what is stored; one that reaches least, so that there is something
+    that it does not give; and one that keeps records for long."""
+    stored = [use for use in every if Mode.STORED in use.instrument.modes and _width(use)]
     found: dict[str, Use] = {}
-    for use in every:
+    for use in stored:
         best = found.get(use.jurisdiction)
-        if Mode.STORED in use.instrument.modes and (best is None or _width(use) > _width(best)):
+        if best is None or _width(use) > _width(best):
             found[use.jurisdiction] = use
     keeps = [use for use in every if use.instrument.preserve and use.instrument.preserve.days > _LONG]
-    return [*found.values(), *(use for use in keeps[:1] if use not in found.values())]
+    others = [min((use for use in stored if DataClass.SUBSCRIBER in use.instrument.reach), key=_width), *keeps[:1]]
+    return [*found.values(), *(use for use in others if use not in found.values())]
 
 
 def _width(use: Use) -> int:

@@ -109,9 +109,10 @@ class Trouble(Part):
 class Moment(Part):
     """When artefacts were taken: their files are in the folders of this name.
 
-    `at` is the run's clock, `tick` the tap's: seconds. `outward`: peers of the process's sockets that have not come to it.
-    `meanwhile`: letters that arrived while its memory was read. `core_limits`: how large a core of the process could be, soft
-    and hard; `nameless`: its open files without a name. Both are None where the system does not tell.
+    `at` is the run's clock, `tick` the tap's: seconds. `outward`: peers of the process's sockets that have not come to it;
+    `offspring`: signs of processes that it has started. `meanwhile`: letters that arrived while its memory was read.
+    `core_limits`: how large a core of the process could be, soft and hard; `nameless`: its open files without a name. Both are
+    None where the system does not tell.
     """
 
     name: str
@@ -122,6 +123,7 @@ class Moment(Part):
     core_limits: tuple[str, str] | None = None
     nameless: int | None = None
     outward: list[str] = []
+    offspring: list[str] = []
 
 
 class Manifest(Part):

@@ -68,6 +68,7 @@ class Recording:
             at=self.clock.now(),
             tick=tick,
             outward=self.relay.outward(),
+            offspring=self.relay.offspring(),
             core_limits=self.relay.core_limits(),
         )
         if memory and can_dump() and self.scope.wants(_MEMORY):

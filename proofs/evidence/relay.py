@@ -112,6 +112,12 @@ class RelayUnderProof:
         except (OSError, RelayGone):
             return []
 
+    def offspring(self) -> list[str]:
+        """Signs of processes that it has started; see `process.offspring`."""
+        with contextlib.suppress(OSError, RelayGone):
+            return process.offspring(self.pid)
+        return []
+
     def core_limits(self) -> tuple[str, str] | None:
         """See `process.core_limits`; None when it does not run."""
         with contextlib.suppress(RelayGone):

@@ -19,14 +19,16 @@ def _in_relay() -> None:
         await tick(self, now)
         with self.journal.raw() as connection:
             connection.exec_driver_sql("DROP TRIGGER IF EXISTS case_event_no_update")
-            connection.exec_driver_sql('UPDATE case_event SET "at" = "at" + 60 WHERE step = \'received\'')
+            connection.exec_driver_sql(
+                "UPDATE case_event SET \"at\" = '2020-01-01' || substr(\"at\", 11) WHERE step = 'closed'"
+            )
 
     Desk._tick = altering
 
 
 SABOTEUR = Saboteur(
     name="case-file-altered",
-    title="the relay changes a row of the case file afterwards",
+    title="the relay backdates, in the case file, when cases were closed",
     lock=Lock.ACCOUNTABILITY,
     modelled_on="records that could be changed from outside (Bates v Post Office, 2019)",
     caught_by=frozenset({("reconciliation", "chain")}),

@@ -4,6 +4,7 @@ A ghost that is to be shown later with a proof that is right. Modelled on the gh
 for a More Informed Exceptional Access Debate, 2018) under key transparency: it has to be logged, and so it can be seen.
 """
 
+from hashlib import sha256
 from typing import Any
 
 from blindrelay.proofs.checks.model import Lock
@@ -23,7 +24,8 @@ def _in_relay() -> None:
         enter(connection, account_id, certificate, statement, signed)
         if statement.device.user == "alice":
             root = _root(connection, statement.device.tenant)
-            ghost = entries.device_stated(root, b"the certificate of a ghost", statement, signed)
+            device = entries.device_stated(root, certificate, statement, signed)
+            ghost = device.model_copy(update={"certificate": sha256(b"the certificate of a ghost").hexdigest()})
             append(connection, tables.directory_entry, ghost.encode())
 
     directory.enter_statement = with_ghost
