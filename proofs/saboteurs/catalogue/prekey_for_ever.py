@@ -1,7 +1,7 @@
 """Devices do not forget a one-time key that was used: the second letter under it opens as well as the first.
 
 Modelled on one-time prekeys that are used more than once, of which X3DH warns (Marlinspike and Perrin: The X3DH Key
-Agreement Protocol, 2016, 4.7).
+Agreement Protocol, 2016, on server trust).
 """
 
 from typing import Any
@@ -29,7 +29,7 @@ SABOTEUR = Saboteur(
     name="prekey-for-ever",
     title="devices keep one-time keys that were used",
     lock=Lock.KEYS,
-    modelled_on="one-time prekeys that are used twice (X3DH, 2016, 4.7)",
+    modelled_on="one-time prekeys that are used twice (X3DH, 2016, on server trust)",
     caught_by=frozenset({("attacks", "prekey-repeated")}),
     in_clients=_in_clients,
 )
