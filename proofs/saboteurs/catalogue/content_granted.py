@@ -1,6 +1,7 @@
 """The relay decides by one rule more than its policies: content is granted where the law reaches it.
 
-Modelled on rules that are added "for this case", beside the ones that were reviewed.
+Modelled on the unauthorised code that Juniper found in ScreenOS in December 2015: what decided was not what had been
+reviewed.
 """
 
 import dataclasses
@@ -30,7 +31,7 @@ SABOTEUR = Saboteur(
     name="content-granted",
     title="content is granted where the law reaches it",
     lock=Lock.POLICY,
-    modelled_on="rules that are added beside those that were reviewed",
+    modelled_on="a rule that nobody had reviewed (Juniper, ScreenOS, 2015)",
     caught_by=frozenset({("policy", "content-granted")}),
     in_relay=_in_relay,
 )

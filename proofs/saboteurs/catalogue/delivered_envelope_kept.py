@@ -1,6 +1,7 @@
 """What was delivered stays in the mailbox, "in case the phone is lost".
 
-Modelled on the servers that keep messages after delivery, and on what their operators were then ordered to hand over.
+Modelled on mail that its owners had deleted and Yahoo could still hand over (the case of Russell Knaggs, from 2009
+on; N.D. Cal., discovery of 2016), and on every server that keeps messages after delivery.
 """
 
 from blindrelay.proofs.checks.model import Lock
@@ -17,7 +18,7 @@ SABOTEUR = Saboteur(
     name="delivered-envelope-kept",
     title="the relay keeps envelopes after their recipient has acknowledged them",
     lock=Lock.FORM,
-    modelled_on="servers that keep messages after delivery",
+    modelled_on="mail that was deleted and handed over (Yahoo, the Knaggs case, 2009 to 2016)",
     caught_by=frozenset({("retention", "kept")}),
     in_relay=_in_relay,
 )

@@ -1,7 +1,7 @@
 """Envelopes are sealed with X25519 alone: faster, smaller, and as good as ever until somebody has a quantum computer.
 
-Modelled on downgrades of hybrid key exchange: a layer that is optional is dropped first where somebody records traffic
-now to open it later.
+Modelled on downgrades of hybrid key exchange: a layer that is optional is dropped first where somebody records
+traffic now to open it later (Mosca: Cybersecurity in an Era with Quantum Computers, 2015).
 """
 
 from typing import Any
@@ -37,7 +37,7 @@ SABOTEUR = Saboteur(
     name="dropped-post-quantum",
     title="clients seal with X25519 alone",
     lock=Lock.KEYS,
-    modelled_on="harvest now, decrypt later: optional post-quantum layers are dropped first",
+    modelled_on="harvest now, decrypt later (Mosca, 2015): optional layers are dropped first",
     caught_by=frozenset({("wire", "not-hybrid")}),
     in_clients=_in_clients,
 )

@@ -1,6 +1,7 @@
 """The relay imports a client's envelope code when it is needed, and not before: no contract about imports sees it.
 
-Modelled on plug-ins and late imports, by which what was reviewed is not what runs.
+Modelled on event-stream (npm, November 2018): a dependency that decrypted its payload and loaded it when the right
+program ran, and never in a review.
 """
 
 from typing import Any
@@ -27,7 +28,7 @@ SABOTEUR = Saboteur(
     name="lazy-opener",
     title="the relay imports, late, a module that opens envelopes",
     lock=Lock.KEYS,
-    modelled_on="late imports, which no review of a module's head shows",
+    modelled_on="code that is loaded late (event-stream, npm, 2018)",
     caught_by=frozenset({("isolation", "module")}),
     in_relay=_in_relay,
 )

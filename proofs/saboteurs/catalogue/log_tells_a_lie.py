@@ -1,6 +1,8 @@
 """What the log tells of a release has no accounts in it, and neither has the report: both agree, and both are wrong.
 
 Only somebody who knows the case can see it: the authority, a court, an auditor at the relay's desk, or this check.
+
+Modelled on Wirecard (2020), whose books and whose confirmations agreed, for both came from the same hand.
 """
 
 from typing import Any
@@ -28,7 +30,7 @@ SABOTEUR = Saboteur(
     name="log-tells-a-lie",
     title="the log and the report say, both alike, that releases concerned nobody",
     lock=Lock.ACCOUNTABILITY,
-    modelled_on="two books that agree because one hand has written both",
+    modelled_on="two books that agree because one hand has written both (Wirecard, 2020)",
     caught_by=frozenset({("leaves", "told-wrong")}),
     in_relay=_in_relay,
 )

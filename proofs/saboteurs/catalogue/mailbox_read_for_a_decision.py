@@ -1,6 +1,7 @@
 """What waits, sealed, in somebody's mailbox has a say in what is decided about them.
 
-Modelled on risk scores that are fed with whatever there is.
+Modelled on risk scores that are fed with whatever there is: SyRI, which the District Court of The Hague stopped
+(ECLI:NL:RBDHA:2020:1878).
 """
 
 import contextlib
@@ -32,7 +33,7 @@ SABOTEUR = Saboteur(
     name="mailbox-read-for-a-decision",
     title="a decision depends on what waits in the mailbox of its target",
     lock=Lock.NON_INTERFERENCE,
-    modelled_on="scores that are fed with whatever there is",
+    modelled_on="scores that are fed with whatever there is (SyRI, The Hague, 2020)",
     caught_by=frozenset({("non-interference", "decision")}),
     in_relay=_in_relay,
 )

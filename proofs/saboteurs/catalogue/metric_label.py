@@ -1,7 +1,7 @@
 """A counter has a label that is too detailed: which request failed, and with what.
 
-Metrics go to another system, with another access list and a retention of years. Modelled on the URLs, user names and query
-texts that end up in Prometheus labels.
+Metrics go to another system, with another access list and a retention of years. Modelled on what Prometheus warns of
+in its own documentation: labels with user ids, e-mail addresses or other unbounded values.
 """
 
 from collections import Counter
@@ -41,7 +41,7 @@ SABOTEUR = Saboteur(
     name="metric-label",
     title="the relay counts failed requests by their text, in a file for a metrics collector",
     lock=Lock.KEYS,
-    modelled_on="query texts and user names in metric labels, which go to another system",
+    modelled_on="what Prometheus warns of: labels that name people",
     caught_by=frozenset({("canary", "disk")}),
     in_relay=_in_relay,
     in_clients=_in_clients,

@@ -1,7 +1,7 @@
 """Nothing is encrypted between devices; the operator encrypts its disk and calls that encryption.
 
-Modelled on every service that says "encrypted in transit and at rest", and on BlackBerry Messenger for consumers, which
-had one key in every phone (RCMP, Operation Clemenza, 2010 to 2012).
+Modelled on what Zoom called end-to-end encryption while it held the keys (Federal Trade Commission, In the Matter of
+Zoom Video Communications, 2020), and on every service that says "encrypted in transit and at rest".
 """
 
 import os
@@ -63,7 +63,7 @@ SABOTEUR = Saboteur(
     name="noop-encryption-at-rest",
     title="clients seal nothing, and the relay encrypts what it stores with a key of its own",
     lock=Lock.KEYS,
-    modelled_on="services that are encrypted in transit and at rest, and nowhere else",
+    modelled_on="'end-to-end encryption' whose keys the server had (FTC, Zoom, 2020)",
     caught_by=frozenset({("canary", "decrypted")}),
     in_relay=_in_relay,
     in_clients=_in_clients,

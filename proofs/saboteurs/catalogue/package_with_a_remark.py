@@ -1,6 +1,7 @@
 """A package has a field for remarks, where an operator can write whatever is known besides.
 
-Modelled on hand-over interfaces with free-text fields, and on parallel construction.
+Modelled on parallel construction: tips beside the file that are not to be mentioned in it (Reuters on the DEA's
+Special Operations Division, August 2013).
 """
 
 import json
@@ -27,7 +28,7 @@ SABOTEUR = Saboteur(
     name="package-with-a-remark",
     title="the manifest of a package has a field for remarks",
     lock=Lock.FORM,
-    modelled_on="free text in hand-over interfaces",
+    modelled_on="tips beside the file (DEA Special Operations Division, Reuters, 2013)",
     caught_by=frozenset({("forms", "not-canonical")}),
     in_relay=_in_relay,
 )

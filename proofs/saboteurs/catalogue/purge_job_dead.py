@@ -1,7 +1,7 @@
 """The purge job has died, and nobody has noticed.
 
-Modelled on retention that is a promise and a cron job: Meta and Google have each been fined for data that should have gone
-(CNIL, 2019 to 2022).
+Modelled on retention that is a promise and a cron job: the CNIL fined SERGIC (SAN-2019-005) and Discord
+(SAN-2022-020) for data that should have gone, among other things.
 """
 
 from blindrelay.proofs.checks.model import Lock
@@ -21,7 +21,7 @@ SABOTEUR = Saboteur(
     name="purge-job-dead",
     title="the purge job does nothing any more",
     lock=Lock.FORM,
-    modelled_on="retention that was promised and not carried out (CNIL decisions, 2019 to 2022)",
+    modelled_on="retention that was promised and not carried out (CNIL: SERGIC, 2019; Discord, 2022)",
     caught_by=frozenset({("retention", "too-old")}),
     in_relay=_in_relay,
 )

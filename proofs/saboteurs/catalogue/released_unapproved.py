@@ -1,7 +1,7 @@
 """Packages are released as soon as they are granted: two persons would only cost time.
 
-Modelled on interfaces through which data left without anybody at the provider (PRISM slides, 2013; T-Mobile's and others'
-location interfaces, 2018).
+Modelled on the portal with which US police located customers of Sprint eight million times in a year, without anybody
+at Sprint (Soghoian, 2009).
 """
 
 from blindrelay.proofs.checks.model import Lock
@@ -18,7 +18,7 @@ SABOTEUR = Saboteur(
     name="released-unapproved",
     title="packages are released without the approvals that they take",
     lock=Lock.ACCOUNTABILITY,
-    modelled_on="self-service interfaces for authorities",
+    modelled_on="self-service for authorities (Sprint, Soghoian, 2009)",
     caught_by=frozenset({("reconciliation", "unapproved")}),
     in_relay=_in_relay,
 )

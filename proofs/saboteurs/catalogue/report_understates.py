@@ -1,6 +1,7 @@
 """The transparency report says that nobody's records have left.
 
-Modelled on reports that count what suits: the log that everybody can read says something else.
+Modelled on the wiretaps that US providers counted and courts did not (Gidari: Wiretap Reports Not So Transparent,
+2017): the log that everybody can read says something else.
 """
 
 from blindrelay.proofs.checks.model import Lock
@@ -17,7 +18,7 @@ SABOTEUR = Saboteur(
     name="report-understates",
     title="the transparency report counts no account of which records have left",
     lock=Lock.ACCOUNTABILITY,
-    modelled_on="transparency reports that nobody can check",
+    modelled_on="wiretaps that reports did not count (Gidari, 2017)",
     caught_by=frozenset({("leaves", "report")}),
     in_relay=_in_relay,
 )

@@ -1,6 +1,7 @@
 """The relay reports, to a service of its maker's, how it is doing and for whom.
 
-Modelled on crash reporters and analytics in products that were sold as on-premises.
+Modelled on Zoom's app for iOS, which told Facebook whenever somebody opened it, whether or not they had an account
+there (Vice, March 2020).
 """
 
 import contextlib
@@ -32,7 +33,7 @@ SABOTEUR = Saboteur(
     name="telemetry",
     title="the relay sends a report to somebody else",
     lock=Lock.KEYS,
-    modelled_on="analytics in products that run on one's own premises",
+    modelled_on="a library that reports to somebody else (Zoom for iOS, 2020)",
     caught_by=frozenset({("isolation", "egress")}),
     in_relay=_in_relay,
 )

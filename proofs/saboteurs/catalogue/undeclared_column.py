@@ -1,6 +1,7 @@
 """A table has a column more, "by default": where the device was last.
 
-Modelled on schemas that grow: what an object-relational mapper, an analyst or a default adds is in no inventory.
+Modelled on what frameworks do with columns by default: in March 2012 Homakov gave himself a key to Rails' repository
+on GitHub through a column that nobody had meant to be set.
 """
 
 from blindrelay.proofs.checks.model import Lock
@@ -19,7 +20,7 @@ SABOTEUR = Saboteur(
     name="undeclared-column",
     title="a table has a column that the inventory does not know",
     lock=Lock.FORM,
-    modelled_on="schemas that grow by themselves",
+    modelled_on="what frameworks do by default (mass assignment, GitHub, 2012)",
     caught_by=frozenset({("inventory", "column")}),
     in_relay=_in_relay,
 )

@@ -32,7 +32,7 @@ def test_a_saboteur_says_how_it_is_found_and_after_whom_it_is_modelled(saboteur:
     for check, reason in saboteur.caught_by:
         assert reason in checks.find(check).reasons
     assert (saboteur.in_relay, saboteur.in_clients) != (_nothing, _nothing)
-    assert inspect.getdoc(import_module(module_of(saboteur)))
+    assert "odelled on" in str(inspect.getdoc(import_module(module_of(saboteur))))
 
 
 def test_no_two_do_the_same() -> None:
