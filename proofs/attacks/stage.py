@@ -122,6 +122,7 @@ class Stage:
             {
                 "data_dir": self.data,
                 "desk": {"enabled": False},
+                "operations": {"enabled": False},
                 "logs": {"origin": _ORIGIN, "https_port": 0, "witnesses": witnesses},
             }
         )

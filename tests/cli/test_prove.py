@@ -239,8 +239,8 @@ def test_what_is_no_data_directory(tmp_path: Path, data: Path, blindrelay: Run) 
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--against", "x", "--quick"), "--quick and --keep are for a run"),
-        (("--against", "x", "--keep", "y"), "--quick and --keep are for a run"),
+        (("--against", "x", "--quick"), "--quick, --keep and --check-file are for a run"),
+        (("--against", "x", "--keep", "y"), "--quick, --keep and --check-file are for a run"),
         (("--log", "."), "name a data directory with that"),
         (("--backup", "."), "name a data directory with that"),
         (("--against", "x", "--check", "wire"), "--check wire: what crosses the wire is on no disk"),

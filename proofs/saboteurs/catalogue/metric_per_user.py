@@ -1,7 +1,7 @@
 """A counter has one label too many: how often each user is looked up, at the endpoint that a collector scrapes.
 
-Whoever reads the dashboards sees who is about to be written to. Modelled on `user_id` and `tenant` labels, which every guide to
-metrics warns of, for their number.
+Whoever reads the dashboards sees who is about to be written to. Modelled on God View, with which Uber's staff could follow single
+customers (2014), and on `user_id` labels, which every guide to metrics warns of.
 """
 
 from collections import Counter
@@ -41,7 +41,7 @@ SABOTEUR = Saboteur(
     name="metric-per-user",
     title="the relay shows its metrics collector how often each user is looked up",
     lock=Lock.FORM,
-    modelled_on="user names as label values, which go to another system with another access list",
+    modelled_on="dashboards of single persons (Uber, God View, 2014)",
     caught_by=frozenset({("inventory", "metric")}),
     shows_in=(Stage.TALK,),
     in_relay=_in_relay,
