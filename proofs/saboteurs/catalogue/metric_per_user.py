@@ -1,7 +1,7 @@
 """A counter has one label too many: how often each user is looked up, at the endpoint that a collector scrapes.
 
-Whoever reads the dashboards sees who is about to be written to. Modelled on God View, with which Uber's staff could follow single
-customers (2014), and on `user_id` labels, which every guide to metrics warns of.
+Whoever reads the dashboards sees who is about to be written to. Modelled on God View, with which Uber's staff could follow
+single customers (2014), and on `user_id` labels, which every guide to metrics warns of.
 """
 
 from collections import Counter
