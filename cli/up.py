@@ -89,6 +89,11 @@ those of others in the configuration, [logs] witnesses, and it is not started.
 )
 @click.option("--operations-host", help="Address for the same.  [default: 127.0.0.1]")
 @store_options
+@click.option(
+    "--traces",
+    metavar="URL",
+    help="Send OpenTelemetry traces there: an OTLP collector, or file:///path. Needs blindrelay[traces].  [default: none]",
+)
 @click.option("--no-desk", is_flag=True, help="No lawful desk: no authority is answered.")
 @click.option(
     "--no-witness",
@@ -139,6 +144,7 @@ def up(
     operations_host: str | None,
     store: str | None,
     store_file: Path | None,
+    traces: str | None,
     no_desk: bool,
     no_witness: bool,
     with_console: bool | None,
@@ -156,18 +162,15 @@ def up(
     is on stable storage before.
     """
     folder = data_dir or (None if config_file else relay_directory(home))
-    given = {
-        "host": host,
-        "port": port,
-        "store": address_of(store, store_file),
-        "drain_seconds": drain_seconds,
-        "elsewhere": list(elsewhere) or None,
-    }
-    settings = config.load(folder, config_file, **{key: value for key, value in given.items() if value is not None})
-    operations = {
-        key: value for key, value in (("http_port", operations_port), ("host", operations_host)) if value is not None
-    }
-    settings = settings.model_copy(update={"operations": settings.operations.model_copy(update=operations)})
+    given = _given(
+        host=host,
+        port=port,
+        store=address_of(store, store_file),
+        drain_seconds=drain_seconds,
+        elsewhere=list(elsewhere) or None,
+    )
+    operations = _given(http_port=operations_port, host=operations_host, traces=traces)
+    settings = config.load(folder, config_file, **given, operations=operations)
     if no_desk:
         settings = settings.model_copy(update={"desk": settings.desk.model_copy(update={"enabled": False})})
     if check:
@@ -204,6 +207,11 @@ def up(
     if not as_json:
         click.echo("stopped; everything acknowledged is on disk")
     return ExitCode.OK
+
+
+def _given(**options: object) -> dict[str, object]:
+    """The options that were."""
+    return {key: value for key, value in options.items() if value is not None}
 
 
 def _announce(relay: Relay, own: OwnWitness | None, *, as_json: bool, is_default: bool) -> None:

@@ -114,6 +114,11 @@ class Operations(_Section):
     host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
     #: Without a value: the third port after the relay's, and a free one when the relay's is 0.
     http_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
+    #: Where traces go: an OTLP collector's URL (`http://127.0.0.1:4318/v1/traces`), or `file:///path` for a JSON object a line.
+    #: Without a value there are none. It needs `blindrelay[traces]`.
+    traces: Annotated[str, Field(pattern=r"^(https?://|file:///)\S+$", max_length=1_000)] | None = None
+    #: The share of them that is sent, from 0 to 1.
+    traces_share: Annotated[float, Field(ge=0, le=1)] = 0.01
 
 
 def default_data_directory() -> Path:
@@ -167,7 +172,8 @@ class Settings(_Section):
 
 
 def load(data_dir: Path | None = None, file: Path | None = None, **overrides: object) -> Settings:
-    """Read `file`, or else `blindrelay.toml` in the data directory if it is there; the command line's `overrides` count more.
+    """Read `file`, or else `blindrelay.toml` in the data directory if it is there; the command line's `overrides` count more:
+    of a section, those of its keys that are given.
 
     `data_dir` None: the one that the file names, or the default.
 
@@ -179,7 +185,9 @@ def load(data_dir: Path | None = None, file: Path | None = None, **overrides: ob
     values = _read(path, required=file is not None)
     if data_dir is not None:
         values["data_dir"] = data_dir
-    values.update(overrides)
+    for key, value in overrides.items():
+        section = values.get(key)
+        values[key] = {**section, **value} if isinstance(section, dict) and isinstance(value, dict) else value
     try:
         return Settings.model_validate(values)
     except ValidationError as error:

@@ -36,6 +36,7 @@ class Purge:
     Attributes:
         ran_at: when it came to its end the last time, epoch seconds; None before.
         deleted: what it has deleted since the start.
+        timed: is told of each run how many seconds it took and how many records went; None as long as nobody wants to know.
     """
 
     def __init__(self, store: Store, clock: Clock, retention: Retention) -> None:
@@ -44,6 +45,7 @@ class Purge:
         self._retention = retention
         self.ran_at: float | None = None
         self.deleted = Purged()
+        self.timed: Callable[[float, int], None] | None = None
 
     async def run(self) -> Purged:
         """Delete what is older than its window now. Raises what the store raises; what went before stays gone.
@@ -51,6 +53,7 @@ class Purge:
         A record of the ring of recent ids holds sender, recipient and time, so it goes with its traffic record. A connection
         that outlives the window loses its record while it is open.
         """
+        began = 0.0 if self.timed is None else self._clock.monotonic()
         now = int(self._clock.now())
         traffic_before = now - self._retention.traffic_days * DAY
         access_before = (now - self._retention.access_days * DAY) // HOUR
@@ -67,6 +70,8 @@ class Purge:
         self.deleted = Purged(
             *(before + more for before, more in zip(astuple(self.deleted), astuple(purged), strict=True))
         )
+        if self.timed is not None:
+            self.timed(self._clock.monotonic() - began, sum(astuple(purged)))
         return purged
 
     async def _purge(self, table: Table, is_old: ColumnElement[bool], now: int) -> int:

@@ -4,6 +4,7 @@ Who may call what is decided before, by `access`; the methods look again at whos
 on it.
 """
 
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Hashable, Mapping
 from typing import Any, Final, TypeAlias
@@ -37,16 +38,19 @@ class Rpc:
 
     Attributes:
         counts: how many there were, by method and outcome: `answered`, or the code of the refusal.
+        timed: is told of each how many seconds it took, its method and its outcome; None as long as nobody wants to know.
     """
 
     def __init__(self, handlers: Mapping[str, Handler], limits: Limits, stands: Callable[[Hashable], bool]) -> None:
         self.counts: Counter[tuple[str, str]] = Counter()
+        self.timed: Callable[[float, str, str], None] | None = None
         self._handlers = dict(handlers)
         self._limits = limits
         self._stands = stands
 
     async def __call__(self, identity: Hashable, method: str, payload: bytes) -> bytes:
         """Carry out a request and return the JSON of its `Answer`, refusals included."""
+        began = time.monotonic()
         try:
             answer = Answer(result=(await self._carry_out(identity, method, payload)).model_dump(mode="json"))
         except RequestRefused as refusal:
@@ -63,7 +67,10 @@ class Rpc:
             _log.exception("request failed", method=method if method in METHODS else None)
             answer = _refused(ErrorCode.UNAVAILABLE, "the relay failed to carry this out: it is not your fault")
         outcome = "answered" if answer.error is None else answer.error.code.value
-        self.counts[method if method in METHODS else "unknown", outcome] += 1
+        known = method if method in METHODS else "unknown"
+        self.counts[known, outcome] += 1
+        if self.timed is not None:
+            self.timed(time.monotonic() - began, known, outcome)
         return answer.model_dump_json().encode()
 
     async def _carry_out(self, identity: Hashable, method: str, payload: bytes) -> Wire:

@@ -42,7 +42,7 @@ from blindrelay.relay.desk.notices import NoticeBoard
 from blindrelay.relay.desk.preservation import Preservations
 from blindrelay.relay.desk.service import ServiceStates
 from blindrelay.relay.directory import Directory
-from blindrelay.relay.errors import AddressInUse, StoreError, StoreFailed
+from blindrelay.relay.errors import AddressInUse, BadConfiguration, StoreError, StoreFailed
 from blindrelay.relay.exchange import Exchange, Services
 from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Identity
 from blindrelay.relay.ledger import Ledger
@@ -55,7 +55,7 @@ from blindrelay.relay.operations.view import View
 from blindrelay.relay.retention import Purge
 from blindrelay.relay.rpc import Handler, Rpc
 from blindrelay.relay.store import tables
-from blindrelay.relay.store.committer import Committer
+from blindrelay.relay.store.committer import Committer, Outcome
 from blindrelay.relay.store.engine import Store
 from blindrelay.relay.store.sqlite import SqliteStore
 from blindrelay.relay.suspension import sentence
@@ -148,6 +148,7 @@ class Relay:
         self._failure: BaseException | None = None
         self._failed = asyncio.Event()
         self._is_serving = False
+        self._traced: Callable[[float, int, str], None] | None = None
         self._next_expiry = float("inf")
         self._directory: DataDirectory
         self.elsewhere: Callable[[], Sequence[str]] = lambda: self.settings.elsewhere
@@ -222,10 +223,8 @@ class Relay:
             self._quota if settings.store is None else None,  # which is then the store's business
             devices_per_tenant=settings.limits.devices_per_tenant,
         )
-        counts = Counts()
-        self.committer = committer = Committer(
-            store, settle=self._settle, failed=self._fail, timed=counts.commits.observe
-        )
+        self._counts = counts = Counts()
+        self.committer = committer = Committer(store, settle=self._settle, failed=self._fail, timed=self._timed)
         stack.push_async_callback(self._close_store, store)
         accounts.restore(await committer.read(Accounts.read))
         accounts.numbers.add(await committer.run(reserve_numbers))
@@ -261,6 +260,7 @@ class Relay:
         await self.exchange.start(committer)
         await self._open_desk(ledger)
         self._retention = Purge(committer, clock, settings.retention)
+        await self._open_traces(rpc)
         door = self._take_door()
         stack.callback(door.close)
         logs, others = {directory_entries.NAME: self.directory_log.log}, list["Route"]()
@@ -298,6 +298,23 @@ class Relay:
 
     async def _ask_store(self) -> None:
         await self.committer.run(lambda connection: None)
+
+    async def _open_traces(self, rpc: Rpc) -> None:
+        if self.settings.operations.traces is None:
+            return
+        # Optional packages: a relay without traces has none of them loaded.
+        try:
+            from blindrelay.relay.operations.traces import open_traces  # noqa: PLC0415
+        except ImportError as error:
+            raise BadConfiguration("operations.traces needs packages that are not here: blindrelay[traces]") from error
+
+        traces = await self._open.enter_async_context(open_traces(self.settings.operations, self._clock))
+        self._traced, rpc.timed, self._retention.timed = traces.commit, traces.request, traces.purge
+
+    def _timed(self, seconds: float, messages: int, outcome: Outcome) -> None:
+        self._counts.commits.observe(seconds)
+        if self._traced is not None:
+            self._traced(seconds, messages, outcome.value)
 
     def _take_door(self) -> socket.socket:
         """The socket to listen on. Whoever comes before we accept waits in its backlog."""

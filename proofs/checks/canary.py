@@ -166,7 +166,7 @@ CHECK: Final = Check(
         "log": "a canary is in the log, a traceback or an exception's text",
         "dump": "a canary is in a crash dump, a core or a temporary file, one without a name included",
         "core": "the kernel may write the relay's memory to a file when it crashes",
-        "metrics": "a canary is in what a metrics collector is shown",
+        "metrics": "a canary is in what a collector of metrics or traces gets",
         "wire": "a canary crosses the wire where the relay can read it",
         "package": "a canary is in a disclosure package",
         "notice": "a canary is in a notice to users",

@@ -11,7 +11,7 @@ import blindrelay.relay
 from blindrelay.policies.exchange import CaseAnswer, Problem, RelayIdentity
 from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.checks.rows import read
-from blindrelay.proofs.checks.scraped import metrics
+from blindrelay.proofs.checks.scraped import metrics, spans
 from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.http import Exchanged, exchanges
 from blindrelay.proofs.evidence.scope import Stage
@@ -57,8 +57,8 @@ _RESPONSE_HEADERS: Final = frozenset(
      "www-authenticate", "x-content-type-options", "allow", "strict-transport-security", "access-control-allow-origin",
      "content-security-policy", "referrer-policy", "x-frame-options", "cross-origin-resource-policy"}
 )  # fmt: skip
-#: What keeps traces. OpenTelemetry's interface alone does nothing; its SDK and exporters do.
-_TRACERS: Final = ("opentelemetry.sdk", "opentelemetry.exporter", "sentry_sdk", "ddtrace")
+#: What sends traces, or keeps them. What OpenTelemetry's SDK is given is looked at instead, in the file that it writes.
+_TRACERS: Final = ("opentelemetry.exporter", "sentry_sdk", "ddtrace")
 _ANSWERS: Final[dict[str, type[BaseModel]]] = {
     "/v1/relay": RelayIdentity,
     "/v1/requests": CaseAnswer,
@@ -76,12 +76,16 @@ def examine(evidence: Evidence, report: Report) -> None:
     log(evidence.log, "the log", report)
     for path in evidence.scraped():
         metrics(path.read_bytes(), f"/metrics, {path.stem}", report)
+    if evidence.traces is None:
+        report.skip("traces: there is no OpenTelemetry here: `pip install 'blindrelay[proofs]'`")
+    else:
+        spans(evidence.traces.read_bytes(), "a span", report)
     for exchanged in exchanges(evidence):
         _http(exchanged, report)
     for module in evidence.manifest.modules:
         report.examined("modules of the relay looked at for tracing")
         if module.startswith(_TRACERS):
-            report.find("metric", f"the relay has loaded {module}, which keeps data of its own")
+            report.find("span", f"the relay has loaded {module}, which keeps data of its own")
 
 
 def directory(folder: Path, report: Report) -> None:
@@ -176,7 +180,8 @@ CHECK: Final = Check(
         "column": "a table or column that the inventory does not know",
         "file": "a file that a data directory does not have, or one outside of it",
         "log-key": "a log line with a key, or a sentence, that there is not",
-        "metric": "a metric, a label or a value of one that the inventory does not know; metrics in a file; traces",
+        "metric": "a metric, a label or a value of one that the inventory does not know; metrics in a file",
+        "span": "a span, or an attribute or value of one, that the inventory does not know; another tracer",
         "http-field": "an HTTP answer with a header or a field that it does not have",
     },
     needs=("columns", "files", "lines of the log", "metrics", "HTTP answers"),

@@ -1,7 +1,9 @@
-"""What a metrics collector is shown, held to the inventory: names, words, labels, and every value that a label has."""
+"""What collectors of metrics and traces get, held to the inventory: names, words, labels, and every value that one has."""
 
+import json
 import re
-from typing import Final
+from collections.abc import Iterator
+from typing import Any, Final
 
 from prometheus_client import Metric as Family
 from prometheus_client.parser import text_string_to_metric_families
@@ -9,7 +11,16 @@ from prometheus_client.samples import Sample
 
 from blindrelay.proofs.checks.model import Report
 from blindrelay.relay.inventory.metrics import ANY_VERSION, METRICS, Kind, Metric
+from blindrelay.relay.inventory.spans import RESOURCE, SPANS
 
+_SPANS: Final = {span.name: span.attributes for span in SPANS}
+#: What every span has; those with a value have one that says nothing.
+_PARTS: Final = {
+    "name", "context", "kind", "parent_id", "start_time", "end_time", "status", "attributes", "events", "links", "resource"
+}  # fmt: skip
+_EMPTY: Final[dict[str, Any]] = {
+    "kind": "SpanKind.INTERNAL", "parent_id": None, "status": {"status_code": "UNSET"}, "events": [], "links": []
+}  # fmt: skip
 _KNOWN: Final = {metric.name: metric for metric in METRICS}
 #: A comment would be room for anything.
 _LINE: Final = re.compile(r"(# (HELP|TYPE) )?[a-z_]+[ {].*")
@@ -64,3 +75,38 @@ def _problems(sample: Sample, metric: Metric) -> list[str]:
         elif value not in known:
             found.append(f"has a {label} that the inventory does not know: {value[:40]!r}")
     return found
+
+
+def spans(data: bytes, where: str, report: Report) -> None:
+    """Every span that was sent, as JSON, one a line."""
+    for number, line in enumerate(data.splitlines(), 1):
+        report.examined("spans")
+        try:
+            span = json.loads(line)
+            found = list(_odd(span))
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            found = [f"is no span ({type(error).__name__})"]
+        for problem in found:
+            report.find("span", f"{where}, line {number}: {problem}")
+
+
+def _odd(span: dict[str, Any]) -> Iterator[str]:
+    known = _SPANS.get(span["name"])
+    if known is None:
+        yield f"a span {span['name'][:80]!r}, which the inventory does not know"
+        return
+    for key, value in span["attributes"].items():
+        if key not in known:
+            yield f"the attribute {key!r:.80} of {span['name']}, which the inventory does not know"
+        elif not _fits(value, known[key]):
+            yield f"{key} of {span['name']} is {value!r:.80}, which the inventory does not know"
+    says_more = any(span[key] != value for key, value in _EMPTY.items())
+    if says_more or set(span) != _PARTS or span["context"]["trace_state"] != "[]":
+        yield f"{span['name']} says more than its attributes"
+    attributes = span["resource"]["attributes"]
+    if set(attributes) != set(RESOURCE) or not _VERSION.fullmatch(attributes["service.version"]):
+        yield f"the resource has {sorted(attributes)}, expected {sorted(RESOURCE)}"
+
+
+def _fits(value: object, values: frozenset[str] | None) -> bool:
+    return type(value) is int if values is None else value in values

@@ -14,6 +14,9 @@ from blindrelay.proofs.evidence.packages import NotAPackage
 from blindrelay.proofs.evidence.scope import WHOLE, Scope
 from blindrelay.proofs.evidence.tls import KeyLog, Opened, Unreadable, open_connection
 
+#: The traces of a run.
+TRACES = "traces.jsonl"
+
 
 class Source(StrEnum):
     """Where bytes come from."""
@@ -22,7 +25,7 @@ class Source(StrEnum):
     DISK = "data directory"
     BACKUP = "backup"
     LOG = "log"
-    METRICS = "metrics"
+    METRICS = "metrics and traces"
     TEMPORARY = "temporary files and dumps"
     WIRE = "wire"
     PACKAGE = "package"
@@ -133,6 +136,8 @@ class Evidence:
         yield Artefact(Source.LOG, "the log at DEBUG, tracebacks included", self.folder / "relay.log")
         for path in self.scraped():
             yield Artefact(Source.METRICS, f"the metrics, {path.stem}", path)
+        if self.traces is not None:
+            yield Artefact(Source.METRICS, "the traces", self.traces)
         for place in sorted((self.folder / "memory").glob("*")):
             yield Artefact(Source.MEMORY, f"the relay's memory, {place.name}", place)
         for moment in self.moments:
@@ -157,6 +162,12 @@ class Evidence:
     def scraped(self) -> list[Path]:
         """What a metrics collector was shown, at each moment at which the relay ran."""
         return _files(self.folder / "metrics")
+
+    @property
+    def traces(self) -> Path | None:
+        """Every span that a collector was sent, a JSON object a line; None where the relay could make none."""
+        path = self.folder / TRACES
+        return path if path.exists() else None
 
     def strays(self) -> Iterator[Path]:
         """What the relay has left beside its data directory: in its temporary folder, or where it was started."""

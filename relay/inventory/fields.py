@@ -5,6 +5,7 @@ from typing import Final
 
 from blindrelay.relay.inventory.metrics import METRICS, Metric
 from blindrelay.relay.inventory.model import DataClass, Field, Lifetime, Place, Presence
+from blindrelay.relay.inventory.spans import RESOURCE, SPANS, Span
 
 _KEPT, _SEEN, _ABSENT = Presence.KEPT, Presence.SEEN, Presence.ABSENT
 
@@ -132,6 +133,19 @@ def _metric(metric: Metric) -> Iterator[Field]:
             "tell them apart" if label else "see how the relay does",
             "one of a list" if label else "all together", Lifetime.COLLECTOR, _SEEN, _SEEN,
         )  # fmt: skip
+
+
+def _span(where: str, name: str, purpose: str, granularity: str) -> Field:
+    return Field(
+        "Span", name, Place.SPAN, where, DataClass.OPERATIONAL, purpose, granularity, Lifetime.COLLECTOR, _SEEN, _SEEN
+    )  # fmt: skip
+
+
+def _spans(span: Span) -> Iterator[Field]:
+    yield _span(span.name, f"that there was a {span.name}", span.purpose, "start and end to the microsecond")
+    for attribute, values in span.attributes.items():
+        granularity = "number" if values is None else "one of a list"
+        yield _span(f"{span.name}{{{attribute}}}", attribute, "tell what took long", granularity)
 
 
 FIELDS: Final[tuple[Field, ...]] = (
@@ -303,4 +317,6 @@ FIELDS: Final[tuple[Field, ...]] = (
         "an authority's signed call", "authenticate; a request is kept in the case file, of a refused call its SHA-256"
     ),
     *(field for metric in METRICS for field in _metric(metric)),
+    *(field for span in SPANS for field in _spans(span)),
+    *(_span(f"resource{{{name}}}", name, "tell whose spans they are", "the relay's own") for name in RESOURCE),
 )

@@ -13,7 +13,8 @@ _HEAD = """\
 Every field that exists outside the ciphertext: what it is for, how exact it is, for how long it is kept, and whether a lawful
 request can get it. This page is printed by `python -m blindrelay.relay.inventory docs/reference/metadata-inventory.md`; a
 test fails on a database column, log key or metric label that is not in the registry, and on a page that is not what the
-registry prints. Metrics are counts over everybody, at an endpoint of the operator's own.
+registry prints. Metrics are counts over everybody, at an endpoint of the operator's own; spans of traces exist
+where the operator has named a collector for them, and not otherwise.
 
 Windows are the defaults: `[retention]` in the relay's configuration changes them. One thing prolongs them: a preservation order
 keeps the connections and the traffic that existed when it came, of the accounts that it names, until it ends. A user's own look

@@ -54,7 +54,8 @@ class Committer:
 
     `settle` is called on the event loop once per commit with all envelopes of its batch, in the order of `accept`. `failed`
     is called once, when the store can no longer be relied on: from then on everything is settled as STORE_FAILED. `timed` is
-    told how many seconds each commit took, the wait for the store's thread included.
+    told how many seconds each commit took, the wait for the store's thread included, with how many envelopes, and what became
+    of it.
     """
 
     def __init__(
@@ -64,7 +65,7 @@ class Committer:
         settle: Callable[[list[Accepted], Outcome], None],
         failed: Callable[[BaseException], None],
         pace: Pace | None = None,
-        timed: Callable[[float], None] | None = None,
+        timed: Callable[[float, int, Outcome], None] | None = None,
     ) -> None:
         self._store = store
         self._settle = settle
@@ -197,14 +198,14 @@ class Committer:
         return batch
 
     def _finish(self, batch: _Batch, committed: Committed | None, error: BaseException | None) -> None:
-        if self._timed is not None and self._failure is None:
-            self._timed(self._loop.time() - self._started_at)
         if committed is not None:
             outcome = committed.outcome
             results: Sequence[Any] = committed.results
         else:
             outcome = Outcome.STORE_FAILED
             results = [error] * len(batch.writes)
+        if self._timed is not None and self._failure is None:
+            self._timed(self._loop.time() - self._started_at, len(batch.accepted), outcome)
         for (_, future), result in zip(batch.writes, results, strict=True):
             _answer(future, result)
         if error is not None:
