@@ -13,6 +13,7 @@ from typing import Any, Final
 from blindrelay.policies.package import KINDS
 from blindrelay.policies.records import AccessRecord, Record, TrafficRecord
 from blindrelay.policies.vocabulary import DataClass
+from blindrelay.proofs.checks import asked
 from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.checks.rows import Rows, read
 from blindrelay.proofs.evidence import packages
@@ -67,20 +68,21 @@ def examine(evidence: Evidence, report: Report) -> None:
     """From the authorities' side to the case file, and back."""
     file = File(evidence.disk("aged") / "desk.sqlite")
     chain(file, report)
-    asked = {case.case_id: case for case in evidence.manifest.cases if case.case_id}
+    ours = {case.case_id: case for case in evidence.manifest.cases if case.case_id}
     for case_id in file.cases:
-        if case_id not in asked:
+        if case_id not in ours:
             report.find("unasked", f"there is a case {case_id} that no authority of this run has asked for")
+    asked.examine(evidence, report)
     rows = Rows(evidence)
-    for case in asked.values():
+    for case in ours.values():
         report.examined("cases")
         _case(case, file, report)
         for demand in case.packages:
             _package(evidence, case, demand, file, rows, report)
         _streams(case, rows, report)
     for case_id in file.cases:
-        released(case_id, file, asked.get(case_id), report)
-    _notices(evidence, asked, report)
+        released(case_id, file, ours.get(case_id), report)
+    _notices(evidence, ours, report)
     for probe in evidence.manifest.probes:
         if probe.about == "desk":
             report.examined("things tried that must not work")
@@ -113,10 +115,18 @@ def _case(case: Case, file: File, report: Report) -> None:
         told = {demand["demand_id"]: _verdict(demand) for demand in answer["demands"]}
         if answer["state"] in _UNDECIDED and set(told.values()) == {_HELD}:
             continue
+        if answer["state"] == "withdrawn" and _withdrawn(case, file):
+            continue  # it is told that nothing is given any more
         if not any(told == {each["demand_id"]: _verdict(each) for each in one["demands"]} for one in decided):
             report.find(
                 "edited", f"what {case.authority} was told of case {case.case_id} is no decision in the case file"
             )
+
+
+def _withdrawn(case: Case, file: File) -> bool:
+    """Whether the authority has taken its request back, by the case file."""
+    happened = file.of(str(case.case_id), "happened")
+    return any((row["body"]["kind"], row["body"]["by"]) == ("withdrawal", case.authority) for row in happened)
 
 
 def same(one: Any, other: Any) -> bool:
@@ -289,8 +299,14 @@ def _notices(evidence: Evidence, asked: dict[str, Case], report: Report) -> None
 
 def _devices_of(case: Case, demand: str, evidence: Evidence) -> list[str]:
     asked = next((each for each in case.request["demands"] if each["id"] == demand), None)
-    users = {target["value"] for target in asked["targets"]} if asked else set()
-    return [device for device in evidence.manifest.devices if str(DeviceAddress.parse(device).owner) in users]
+    targets = {(target["format"], target["value"]) for target in asked["targets"]} if asked else set()
+    return [
+        device
+        for device in evidence.manifest.devices
+        for address in (DeviceAddress.parse(device),)
+        if ("user", str(address.owner)) in targets
+        or any(kind == "device" and DeviceAddress.parse(value).owner == address.owner for kind, value in targets)
+    ]
 
 
 CHECK: Final = Check(
@@ -319,6 +335,7 @@ CHECK: Final = Check(
         "records",
         "notices that are due",
         "things tried that must not work",
+        *asked.NEEDS,
     ),
     enough=(Stage.WAIT, Stage.ASK, Stage.AGE),
     examine=examine,

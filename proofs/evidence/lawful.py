@@ -27,7 +27,7 @@ from blindrelay.proofs.evidence import keys
 from blindrelay.proofs.evidence.canaries import Kind, Registry
 from blindrelay.proofs.evidence.cast import PEOPLE
 from blindrelay.proofs.evidence.manifest import Case
-from blindrelay.proofs.evidence.petitions import Situation, emergency, petitions
+from blindrelay.proofs.evidence.petitions import Situation, emergency, identification, petitions
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.officers import OfficerName
 from blindrelay.protocol.transparency.tiles import CHECKPOINT_PATH
@@ -168,9 +168,25 @@ class Bench:
             document = emergency(use.instrument, use.issuer, self.situation(use, client.relay.id))
             await self._carry(use, client, document, call_back=True)
 
-    async def _carry(self, use: Use, client: DeskClient, document: LawfulRequest, *, call_back: bool = False) -> Case:
+    async def identify(self, use: Use) -> None:
+        """Ask who it is that has a device, and once more as a test; and take a request back."""
+        async with self._client(use) as client:
+            for is_test in (False, True):
+                situation = self.situation(use, client.relay.id)
+                await self._carry(use, client, identification(use.instrument, use.issuer, situation, is_test=is_test))
+            document = identification(use.instrument, use.issuer, self.situation(use, client.relay.id), is_test=False)
+            case = self._case(use, document)
+            answer = self._told(case, await client.request(document))
+            case.signed = client.last_call
+            self._told(case, await client.withdraw(answer.case_id))
+
+    def _case(self, use: Use, document: LawfulRequest) -> Case:
         case = Case(authority=use.authority, instrument=use.instrument.id, request=document.model_dump(mode="json"))
         self.cases.append(case)
+        return case
+
+    async def _carry(self, use: Use, client: DeskClient, document: LawfulRequest, *, call_back: bool = False) -> Case:
+        case = self._case(use, document)
         try:
             answer = self._told(case, await client.request(document))
             case.signed = client.last_call
@@ -231,11 +247,13 @@ class Bench:
     def situation(self, use: Use, relay: str) -> Situation:
         """Whom it asks about, now. `relay`: its id."""
         tenant, people = PEOPLE[use.jurisdiction]
+        person, devices = next(iter(people.items()))
         return Situation(
             authority=use.authority,
             officer=OFFICER,
             relay=relay,
-            target=f"{next(iter(people))}@{tenant}",
+            target=f"{person}@{tenant}",
+            device=f"{tenant}/{person}/{devices[0]}",
             tenant=tenant,
             since=self.since,
             now=self._now(),

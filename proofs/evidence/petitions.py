@@ -22,6 +22,7 @@ from blindrelay.policies.request import (
     Timespan,
 )
 from blindrelay.policies.vocabulary import (
+    METADATA,
     AuthorityKind,
     Capability,
     DataClass,
@@ -43,7 +44,7 @@ class Situation:
     """Who asks whom about whom, and when.
 
     Attributes:
-        target: a user of the jurisdiction.
+        target: a user of the jurisdiction; `device`: one of the user's.
         tenant: the user's enterprise.
         since: from when on what is stored is asked for: not from the beginning, so that there is something outside.
     """
@@ -52,6 +53,7 @@ class Situation:
     officer: str
     relay: str
     target: str
+    device: str
     tenant: str
     since: datetime
     now: datetime
@@ -61,6 +63,23 @@ def petitions(instrument: Instrument, issuer: AuthorityKind, situation: Situatio
     """Two requests: for data and about the service, and that something be built. Every reason is stated that there is."""
     yield _request(instrument, issuer, situation, (*_data(situation), *_service(instrument, situation)))
     yield _request(instrument, issuer, situation, tuple(_capabilities()))
+
+
+def identification(
+    instrument: Instrument, issuer: AuthorityKind, situation: Situation, *, is_test: bool
+) -> LawfulRequest:
+    """Who somebody is, by one of their devices. `is_test`: it says of itself that it is a test."""
+    demand = DataDemand(
+        id="device",
+        classes=METADATA,
+        mode=Mode.STORED,
+        scope=Scope.ACCOUNTS,
+        targets=(Target(format=TargetFormat.DEVICE, value=situation.device),),
+        window=Timespan(start=situation.since, end=situation.now),
+    )
+    document = _request(instrument, issuer, situation, (demand,))
+    stated = document.authorisation.model_copy(update={"purpose": Purpose.IDENTIFY, "is_test": is_test})
+    return document.model_copy(update={"authorisation": stated})
 
 
 def emergency(instrument: Instrument, issuer: AuthorityKind, situation: Situation) -> LawfulRequest:

@@ -13,6 +13,7 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
@@ -33,6 +34,8 @@ from blindrelay.proofs.evidence.workload import Workload
 from blindrelay.protocol.errors import BlindrelayError
 from blindrelay.relay.datadir import DataDirectory
 
+#: What a relay serves: messages, authorities and operators, and whoever reads its public logs.
+_SERVICES: Final = ("mqtt", "desk", "logs")
 #: For a message that does not come: nothing here takes as long, on a machine with much else to do either. Seconds.
 _PATIENCE: Final = 60.0
 #: With a saboteur in it what does not come is expected not to come.
@@ -51,20 +54,22 @@ async def record(folder: Path, scope: Scope, say: Callable[[str], None]) -> None
         if scope.quick:
             run.uses = main_uses(run.uses)
         run.bench.enter(run.uses)
-        async with Tap.open(wire, "mqtt") as mqtt, Tap.open(wire, "desk") as desk, run.relay as relay:
-            mqtt.target, desk.target = relay.port, relay.desk_port
+        async with AsyncExitStack() as stack:
+            for service in _SERVICES:
+                run.taps[service] = await stack.enter_async_context(Tap.open(wire, service))
+            relay = await stack.enter_async_context(run.relay)
+            run.aim()
             ca = (relay.data / "relay.crt").read_bytes()
             code = (relay.data / "registration-code").read_text("ascii").strip()
-            run.bench.meet(DeskAddress("127.0.0.1", desk.port, ca))
+            run.bench.meet(DeskAddress("127.0.0.1", run.taps["desk"].port, ca))
             run.auditor = Auditor(folder, ca, run.clock)
-            run.cast = Cast(RelayAddress("127.0.0.1", mqtt.port, ca, code), folder, run.clock, run.registry)
+            run.cast = Cast(RelayAddress("127.0.0.1", run.taps["mqtt"].port, ca, code), folder, run.clock, run.registry)
             run.workload = Workload(run.cast, run.registry, _PATIENCE_UNDER_SABOTAGE if scope.saboteur else _PATIENCE)
             async with run.cast:
                 run.cast.plant_enterprise_keys()
                 for stage in scope.stages:
                     say(stage.about)
                     await _try(run, stage)
-                    mqtt.target, desk.target = relay.port, relay.desk_port
                 run.manifest.tenants, run.manifest.devices = run.cast.tenants(), run.cast.facts()
                 run.manifest.letters = run.workload.letters
     finally:

@@ -19,6 +19,7 @@ from blindrelay.proofs.evidence.manifest import FILE, Manifest, Moment
 from blindrelay.proofs.evidence.memory import can_dump
 from blindrelay.proofs.evidence.relay import RelayUnderProof
 from blindrelay.proofs.evidence.scope import Scope
+from blindrelay.proofs.evidence.tap import Tap
 from blindrelay.proofs.evidence.workload import Workload
 
 #: Of the relay under proof. Retention is the default; requests in the hundreds are no fraud here.
@@ -46,7 +47,8 @@ class Recording:
         self.cast: Cast
         self.workload: Workload
         self.auditor: Auditor
-        self._present = AsyncExitStack()
+        #: Service -> what everybody goes through who uses it.
+        self.taps: dict[str, Tap] = {}
 
     @asynccontextmanager
     async def connected(self, *users: str) -> AsyncIterator[None]:
@@ -56,6 +58,17 @@ class Recording:
             for device in chosen:
                 await stack.enter_async_context(device)
             yield
+
+    async def start(self) -> None:
+        """Start the relay again; it listens on other ports, and everybody finds it at the same ones."""
+        await self.relay.start()
+        self.aim()
+
+    def aim(self) -> None:
+        """Let the taps lead to where the relay listens."""
+        relay = self.relay
+        for service, port in (("mqtt", relay.port), ("desk", relay.desk_port), ("logs", relay.logs_port)):
+            self.taps[service].target = port
 
     # --- what is kept
 
@@ -84,7 +97,7 @@ class Recording:
 
     async def audit(self, moment: str) -> None:
         """Let the auditor read the public logs."""
-        self.manifest.audits += await self.auditor.look(moment, self.relay.logs_port, self.bench.cases)
+        self.manifest.audits += await self.auditor.look(moment, self.taps["logs"].port, self.bench.cases)
 
     def _scrape(self, name: str) -> None:
         if (found := self.relay.metrics()) is not None:

@@ -97,6 +97,8 @@ async def ask(run: Recording) -> None:
     """Authorities ask for everything under every instrument."""
     for use in run.uses:
         await run.bench.petition(use)
+    for use in main_uses(run.uses):
+        await run.bench.identify(use)
     urgent = main_uses(run.uses)
     for use in urgent if run.quick else run.uses:
         await run.bench.urge(use)
@@ -137,10 +139,10 @@ async def end(run: Recording) -> None:
     run.manifest.modules = (await run.relay.tell("modules"))["modules"]
     run.manifest.policies = await run.relay.tell("walk quickly" if run.quick else "walk")
     run.manifest.exit_status = await run.relay.stop()
-    await run.relay.start()
+    await run.start()
     await run.audit("restarted")
     await run.relay.stop(signal.SIGABRT)
-    await run.relay.start()
+    await run.start()
     await run.relay.tell("die")
     run.manifest.faults["the relay"] = int(await run.relay.wait() != 0)
     await run.look("stopped")

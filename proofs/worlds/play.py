@@ -147,6 +147,7 @@ class World:
                 officer=template.OFFICER,
                 relay="relay",
                 target=str(user),
+                device="",
                 tenant=user.tenant,
                 since=self.clock.moment - timedelta(hours=2),
                 now=self.clock.moment,
