@@ -3,6 +3,7 @@
 import contextlib
 import sqlite3
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +32,10 @@ _REASONS: Final = {
 }
 _SQLITE: Final = b"SQLite format 3\0"
 _MEANWHILE: Final = "letters that arrived while memory was read"
+#: In text, in characters.
+_LONGEST_KEY: Final = 64
+#: So many values of a table, the longest ones.
+_SAMPLE: Final = 4
 #: Smaller than any core, and for Linux the word that it is not to be handed to a program either (`fs/coredump.c`).
 _NO_CORE: Final = 1
 
@@ -44,11 +49,12 @@ def examine(evidence: Evidence, report: Report) -> None:
     planted = evidence.manifest.canaries
     everything = Sweep(planted)
     without_tokens = Sweep(canary for canary in planted if not canary.kind.passes_through)
+    seen: set[bytes] = set()
     for kind in Kind:
         report.examined(f"canaries: {kind}", sum(canary.kind is kind for canary in planted))
     for artefact in evidence.artefacts():
         sweep = without_tokens if artefact.source in _SHOWN_TOKENS else everything
-        for hit in _sweep(sweep, artefact):
+        for hit in _sweep(sweep, artefact, seen):
             report.find(_REASONS[artefact.source], str(hit))
         report.examined(f"bytes of {artefact.source}", _size(artefact))
         if artefact.source is Source.DISK and artefact.path is not None:
@@ -84,16 +90,18 @@ def _cores(evidence: Evidence, report: Report) -> None:
                 )
 
 
-def _sweep(sweep: Sweep, artefact: Artefact) -> Iterator[Hit]:
+def _sweep(sweep: Sweep, artefact: Artefact, seen: set[bytes]) -> Iterator[Hit]:
     # Of memory no wrapping is taken off: what is packed there was unpacked there, too.
     depth = 0 if artefact.source is Source.MEMORY else DEPTH
     if artefact.path is None:
         yield from sweep.data(artefact.data or b"", artefact.where, depth=depth)
         return
     yield from sweep.file(artefact.path, artefact.where, depth=depth)
-    # Pages cut long values into pieces: so each value is searched as a whole, too.
+    # Pages cut long values into pieces: so each value is searched as a whole, too; once, though it stays for long.
     for table, value in cells(artefact.path):
-        yield from sweep.data(value, f"{table} in {artefact.where}", depth=depth)
+        if (digest := sha256(value).digest()) not in seen:
+            seen.add(digest)
+            yield from sweep.data(value, f"{table} in {artefact.where}", depth=depth)
 
 
 def _size(artefact: Artefact) -> int:
@@ -127,11 +135,22 @@ def cells(path: Path) -> Iterator[tuple[str, bytes]]:
 def _with_the_relays_keys(evidence: Evidence, sweep: Sweep, report: Report) -> None:
     keyring = Keyring(path for moment in evidence.moments for path in evidence.disk(moment).rglob("*"))
     report.examined("keys of the relay's", len(keyring.secrets))
-    for where, value in _sealed(evidence):
+    values = list(_sealed(evidence))
+    keyring.consider((value for _, value in values if len(value) <= _LONGEST_KEY), _samples(values))
+    report.examined("values as long as a key", keyring.considered)
+    for where, value in values:
         report.examined("values tried with the relay's keys")
         for name, opened in keyring.open(value):
             for hit in sweep.data(opened, where, depth=0):
                 report.find("decrypted", f"{hit}, after it was opened with the relay's own {name}")
+
+
+def _samples(values: list[tuple[str, bytes]]) -> list[bytes]:
+    """Some values of every table: whatever is encrypted at rest is encrypted in each of its rows."""
+    found: dict[str, list[bytes]] = {}
+    for where, value in values:
+        found.setdefault(where.partition(" in ")[0].partition(" on ")[0][0], []).append(value)
+    return [value for table in found.values() for value in sorted(table, key=len)[-_SAMPLE:]]
 
 
 def _sealed(evidence: Evidence) -> Iterator[tuple[str, bytes]]:

@@ -2,7 +2,8 @@
 
 Keys are what the files of the data directory hold, as they are and through SHA-256: raw, in PEM, hex or Base64. Each is tried
 as a key of AES-GCM and ChaCha20-Poly1305 with the nonce in front, and as a repeating XOR; whatever could be the seeds of a
-sealing key is kept for who wants to try it on envelopes.
+sealing key is kept for who wants to try it on envelopes. Values in databases that are as long as a key are thousands, digests
+most of them: they are tried on samples, and one that opens something is a key like the others from then on.
 """
 
 import base64
@@ -27,9 +28,10 @@ _SEALING_SEEDS: Final = 96
 
 
 class Keyring:
-    """The keys that were found in `files`. `tried` counts attempts."""
+    """The keys that were found in `files`. `tried` counts attempts, `considered` keys of databases."""
 
     def __init__(self, files: Iterable[Path]) -> None:
+        self.considered = 0
         #: Secret -> the file that it is in.
         self.secrets: dict[bytes, str] = {}
         derived: dict[bytes, str] = {}
@@ -48,6 +50,18 @@ class Keyring:
             for cipher in _ciphers(secret)
         ]
 
+    def consider(self, values: Iterable[bytes], samples: Iterable[bytes]) -> None:
+        """Take the keys among `values` of databases that open one of `samples`."""
+        samples = [each for each in samples if len(each) > _NONCE + _TAG]
+        known = set(self.secrets)
+        for secret in dict.fromkeys(secret for value in values for secret in _secrets(value)):
+            if len(secret) not in _KEY_LENGTHS or secret in known:
+                continue
+            self.considered += 1
+            for cipher in _ciphers(secret):
+                if any(_opened(cipher, sample) is not None for sample in samples):
+                    self._ciphers.append(("key in a database", cipher))
+
     def open(self, sealed: bytes) -> Iterator[tuple[str, bytes]]:
         """What some bytes become with any of the keys; the name says with the key of which file."""
         # With and without the zeros that a column may be filled up with.
@@ -55,10 +69,8 @@ class Keyring:
             if len(whole) > _NONCE + _TAG:
                 for name, cipher in self._ciphers:
                     self.tried += 1
-                    try:
-                        yield name, cipher.decrypt(whole[:_NONCE], whole[_NONCE:], None)
-                    except InvalidTag:
-                        continue
+                    if (opened := _opened(cipher, whole)) is not None:
+                        yield name, opened
         for secret, name in self.secrets.items():
             if len(secret) in _KEY_LENGTHS:
                 self.tried += 1
@@ -68,6 +80,13 @@ class Keyring:
     def sealing_seeds(self) -> list[tuple[str, bytes]]:
         """What could be the seeds of an X-Wing key pair."""
         return [(name, secret) for secret, name in self.secrets.items() if len(secret) == _SEALING_SEEDS]
+
+
+def _opened(cipher: Any, sealed: bytes) -> bytes | None:
+    try:
+        return bytes(cipher.decrypt(sealed[:_NONCE], sealed[_NONCE:], None))
+    except InvalidTag:
+        return None
 
 
 def _ciphers(secret: bytes) -> Iterator[Any]:
@@ -85,6 +104,8 @@ def _secrets(data: bytes) -> Iterator[bytes]:
             yield decode(text.decode("ascii"))
         except (ValueError, binascii.Error):
             continue
+    if b"-----BEGIN" not in data:
+        return
     try:
         key = load_pem_private_key(data, None)
     except (ValueError, TypeError):
