@@ -2,6 +2,7 @@
 
 import ast
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -27,6 +28,10 @@ _OPENING: Final = frozenset(
 #: Attributes of those names that are something else: the room in the relay where messages meet.
 _NOT_OPENING: Final = frozenset({"self", "relay", "around", "_exchange"})
 _LOOPBACK: Final = ("127.0.0.1", "::1", "localhost")
+#: Events of a connection that is being made, by Python's own loop and by uvloop.
+_CONNECTS: Final = frozenset({"socket.connect", "uvloop.create_connection"})
+_STARTS: Final = ("subprocess.", "os.", "uvloop.subprocess")
+_ADDRESS: Final = re.compile(r"'([0-9a-zA-Z.:-]+)', (\d+)")
 
 
 def examine(evidence: Evidence, report: Report) -> None:
@@ -103,20 +108,29 @@ def _operations(path: Path) -> Iterator[tuple[int, str]]:
 
 def _outside(evidence: Evidence, report: Report) -> None:
     """What Python's own audit says of the process (PEP 578), and the sockets that the system knows of."""
+    declared = set(evidence.manifest.peers)
     path = evidence.folder / "audit.jsonl"
     for line in path.read_text("utf-8").splitlines() if path.exists() else ():
         event, argument = json.loads(line)
         report.examined("audited events")
         if event == "socket.getaddrinfo" and any(host in argument for host in _LOOPBACK):
             continue  # where it listens
-        reason = "egress" if event.startswith("socket.") else "subprocess"
+        if event in _CONNECTS and _peers(argument) and _peers(argument) <= declared:
+            report.examined("connections to declared peers")
+            continue
+        reason = "subprocess" if event.startswith(_STARTS) else "egress"
         report.find(reason, f"the relay's process: {event} {argument:.120}")
     for moment in evidence.manifest.moments:
         report.examined("looks at the process's sockets")
-        for peer in moment.outward:
+        for peer in set(moment.outward) - declared:
             report.find("egress", f"the relay has a connection to {peer}, {moment.name}")
         for sign in moment.offspring:
             report.find("subprocess", f"the relay's process: {sign}, {moment.name}")
+
+
+def _peers(argument: str) -> set[str]:
+    """The addresses in what an event was told, `address:port`."""
+    return {f"{host}:{port}" for host, port in _ADDRESS.findall(argument)}
 
 
 CHECK: Final = Check(
@@ -127,10 +141,16 @@ CHECK: Final = Check(
         "import": "a module of the relay's rooms imports a client's, or a proof's",
         "module": "the relay has loaded a module that could open what devices seal, or a client's",
         "opening-call": "code of the relay's calls an operation that opens or agrees on something",
-        "egress": "the relay's process has connected to somebody, or looked up an address",
+        "egress": "the relay's process has connected to somebody who is not declared, or looked up an address",
         "subprocess": "the relay's process has started another",
     },
-    needs=("modules of the relay's rooms", "modules that the relay has loaded"),
+    needs=(
+        "modules of the relay's rooms",
+        "modules that the relay has loaded",
+        "audited events",
+        "connections to declared peers",
+        "looks at the process's sockets",
+    ),
     enough=(Stage.WAIT, Stage.LEAVE),
     examine=examine,
 )

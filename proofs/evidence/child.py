@@ -10,11 +10,13 @@ whole). Each is answered with a line.
 
 import argparse
 import asyncio
+import contextlib
 import json
 import os
 import signal
 import sys
 from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any, Final
 
@@ -41,14 +43,40 @@ _AUDITED: Final = frozenset(
 )
 
 
+#: What uvloop does beneath Python, where nothing is audited.
+_BENEATH: Final = (
+    "create_connection",
+    "create_unix_connection",
+    "create_datagram_endpoint",
+    "sock_connect",
+    "getaddrinfo",
+    "subprocess_exec",
+    "subprocess_shell",
+)
+
+
 def _audit(path: Path) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
 
     def note(event: str, arguments: tuple[Any, ...]) -> None:
-        if event in _AUDITED:
-            os.write(descriptor, json.dumps([event, repr(arguments)]).encode() + b"\n")
+        os.write(descriptor, json.dumps([event, repr(arguments)]).encode() + b"\n")
 
-    sys.addaudithook(note)
+    sys.addaudithook(lambda event, arguments: note(event, arguments) if event in _AUDITED else None)
+    with contextlib.suppress(ImportError):
+        import uvloop  # noqa: PLC0415 - it is optional
+
+        for name in _BENEATH:
+            setattr(uvloop.Loop, name, _noted(name, getattr(uvloop.Loop, name), note))
+
+
+def _noted(name: str, original: Any, note: Callable[[str, tuple[Any, ...]], None]) -> Any:
+    @wraps(original)
+    def noted(self: Any, *arguments: Any, **keywords: Any) -> Any:
+        # Without the factory of a protocol, which comes first where there is one.
+        note(f"uvloop.{name}", (*(each for each in arguments if not callable(each)), keywords))
+        return original(self, *arguments, **keywords)
+
+    return noted
 
 
 def _say(**words: object) -> None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
+from typing import Final
 
 from blindrelay.proofs.evidence import packages
 from blindrelay.proofs.evidence.manifest import FILE, Manifest
@@ -16,6 +17,8 @@ from blindrelay.proofs.evidence.tls import KeyLog, Opened, Unreadable, open_conn
 
 #: The traces of a run.
 TRACES = "traces.jsonl"
+#: The service that the relay itself calls: HTTP without TLS, to a witness of its logs.
+PLAIN: Final = "witness"
 
 
 class Source(StrEnum):
@@ -192,6 +195,8 @@ def recorded(wire: Path, keylog: Path) -> Iterator[Connection | str]:
     log = KeyLog(keylog)
     for place in sorted(wire.glob("*.json")):
         about = json.loads(place.read_bytes())
+        if about["service"] == PLAIN:
+            continue  # no secret is on it, and none is needed to read it
         up, down = place.with_suffix(".up"), place.with_suffix(".down")
         if not up.exists() or not up.stat().st_size or not down.stat().st_size:
             continue  # nobody spoke

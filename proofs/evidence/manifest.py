@@ -127,7 +127,8 @@ class Moment(Part):
 
 
 class Manifest(Part):
-    """See the module. `faults`: how often something was made to fail in the relay, by place."""
+    """See the module. `faults`: how often something was made to fail in the relay, by place; `peers`: `address:port` of those
+    that its configuration tells the relay to call."""
 
     format: Literal["blindrelay-evidence-1"] = "blindrelay-evidence-1"
     quick: bool
@@ -149,4 +150,5 @@ class Manifest(Part):
     modules: dict[str, str | None] = {}
     policies: dict[str, Any] = {}
     settings: dict[str, Any] = {}
+    peers: list[str] = []
     exit_status: int | None = None

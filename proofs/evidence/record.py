@@ -23,6 +23,7 @@ from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.proofs.evidence import keylog
 from blindrelay.proofs.evidence.auditor import Auditor
 from blindrelay.proofs.evidence.cast import Cast
+from blindrelay.proofs.evidence.folder import PLAIN
 from blindrelay.proofs.evidence.lawful import main_uses, shipped, uses
 from blindrelay.proofs.evidence.manifest import Trouble
 from blindrelay.proofs.evidence.parent import leave_with_the_parent
@@ -32,7 +33,6 @@ from blindrelay.proofs.evidence.stages import PLAYED
 from blindrelay.proofs.evidence.tap import Tap
 from blindrelay.proofs.evidence.workload import Workload
 from blindrelay.protocol.errors import BlindrelayError
-from blindrelay.relay.datadir import DataDirectory
 
 #: What a relay serves: messages, authorities and operators, and whoever reads its public logs.
 _SERVICES: Final = ("mqtt", "desk", "logs")
@@ -49,12 +49,13 @@ async def record(folder: Path, scope: Scope, say: Callable[[str], None]) -> None
     wire.mkdir()
     try:
         say("a relay, enterprises in six jurisdictions, their people and authorities")
-        DataDirectory.open(run.relay.data, now=run.clock.now()).close()
         run.uses = uses(shipped())
         if scope.quick:
             run.uses = main_uses(run.uses)
-        run.bench.enter(run.uses)
         async with AsyncExitStack() as stack:
+            witness = await stack.enter_async_context(Tap.open(wire, PLAIN))
+            await stack.enter_async_context(run.witnessed(witness))
+            run.bench.enter(run.uses)
             for service in _SERVICES:
                 run.taps[service] = await stack.enter_async_context(Tap.open(wire, service))
             relay = await stack.enter_async_context(run.relay)

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from blindrelay.policies import leaves
 from blindrelay.proofs.evidence.auditor import Auditor
 from blindrelay.proofs.evidence.canaries import Registry
 from blindrelay.proofs.evidence.cast import Cast
@@ -21,6 +22,11 @@ from blindrelay.proofs.evidence.relay import RelayUnderProof
 from blindrelay.proofs.evidence.scope import Scope
 from blindrelay.proofs.evidence.tap import Tap
 from blindrelay.proofs.evidence.workload import Workload
+from blindrelay.protocol.transparency import directory, policy
+from blindrelay.relay.datadir import DataDirectory
+from blindrelay.relay.transparency.keys import FOLDER as LOG_KEYS
+from blindrelay.relay.transparency.keys import open_keys
+from blindrelay.witness.service import Witness
 
 #: Of the relay under proof. Retention is the default; requests in the hundreds are no fraud here.
 SETTINGS: Final = {"desk": {"max_requests_a_day": 10_000}}
@@ -37,9 +43,7 @@ class Recording:
         self.quick = scope.quick
         self.clock = TurnedClock(folder / "clock")
         self.registry = Registry()
-        self.manifest = Manifest(
-            quick=scope.quick, saboteur=scope.saboteur, began=self.clock.now(), settings=dict(SETTINGS)
-        )
+        self.manifest = Manifest(quick=scope.quick, saboteur=scope.saboteur, began=self.clock.now())
         self.relay = RelayUnderProof(folder, SETTINGS, scope.saboteur)
         began = datetime.fromtimestamp(int(self.clock.now()), UTC)
         self.bench = Bench(folder, self.relay.data, self.clock, self.registry, began)
@@ -63,6 +67,20 @@ class Recording:
         """Start the relay again; it listens on other ports, and everybody finds it at the same ones."""
         await self.relay.start()
         self.aim()
+
+    @asynccontextmanager
+    async def witnessed(self, tap: Tap) -> AsyncIterator[None]:
+        """Inside, a witness runs behind `tap`, and the relay's configuration names it: a peer that it may call."""
+        data = DataDirectory.open(self.relay.data, now=self.clock.now())
+        data.close()
+        keys = [open_keys(self.relay.data / LOG_KEYS, name, None)[0].verifier for name in (directory.NAME, leaves.NAME)]
+        async with Witness(self.folder / "witness", keys, name="witness.example", clock=self.clock) as witness:
+            tap.target = witness.port
+            line = policy.Witness("witness", witness.key, f"http://127.0.0.1:{tap.port}")
+            self.relay.settings["logs"] = {"witnesses": [str(line)]}
+            self.manifest.settings = dict(self.relay.settings)
+            self.manifest.peers = [f"127.0.0.1:{tap.port}"]
+            yield
 
     def aim(self) -> None:
         """Let the taps lead to where the relay listens."""

@@ -35,7 +35,7 @@ class RelayUnderProof:
 
     Args:
         folder: for its data directory (`relay`), log, temporary files, and what is noted about it.
-        settings: of the relay's configuration, beside the data directory.
+        settings: of the relay's configuration, beside the data directory. They hold from the next start on.
         saboteur: by name; empty for none.
     """
 
@@ -47,11 +47,11 @@ class RelayUnderProof:
         self.desk_port = 0
         self.logs_port = 0
         self.operations_port = 0
-        self._settings = {"port": 0, **settings}
+        self.settings = {"port": 0, **settings}
         if find_spec("opentelemetry.sdk"):
             # All that there is, into a file: what a collector would get.
             place = (folder / TRACES).absolute().as_uri()
-            self._settings["operations"] = {"traces": place, "traces_share": 1}
+            self.settings["operations"] = {"traces": place, "traces_share": 1}
         self._saboteur = saboteur
         self._process: asyncio.subprocess.Process | None = None
         self._turn = asyncio.Lock()
@@ -78,7 +78,7 @@ class RelayUnderProof:
         temporary.mkdir(exist_ok=True)
         module = "blindrelay.proofs.evidence.child"
         options = ["--clock", str(self.folder / "clock"), "--audit", str(self.folder / "audit.jsonl")]
-        options += ["--settings", json.dumps(self._settings), "--saboteur", self._saboteur]
+        options += ["--settings", json.dumps(self.settings), "--saboteur", self._saboteur]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", module, str(self.data), *options),
