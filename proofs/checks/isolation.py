@@ -2,8 +2,13 @@
 
 import ast
 import json
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -13,7 +18,6 @@ from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.scope import Stage
 
 _ROOMS: Final = ("relay", "policies", "protocol")
-_FOREIGN: Final = ("clients", "proofs", "cli")
 #: What could open an envelope, or brings it along.
 _OPENERS: Final = frozenset({"vodozemac", "olm", "nacl", "aiomqtt", "paho", "prompt_toolkit", "httpx", "requests"})
 #: The harness's own part in the process under proof: it starts the relay, and moves its clock.
@@ -34,38 +38,72 @@ _STARTS: Final = ("subprocess.", "os.", "uvloop.subprocess")
 _ADDRESS: Final = re.compile(r"'([0-9a-zA-Z.:-]+)', (\d+)")
 
 
+class NothingChecked(Exception):
+    """Something could not be examined that can be examined here."""
+
+
 def examine(evidence: Evidence, report: Report) -> None:
     """The source, the modules that were loaded, and what the process did."""
     _imports(report)
+    _contracts(report)
     _modules(evidence, report)
     _outside(evidence, report)
 
 
 def _imports(report: Report) -> None:
-    """No module of the relay's rooms can reach a client, through however many others."""
-    root = Path(blindrelay.__file__).parent
-    graph = {name: set(_imported(path)) for name, path in _sources(root)}
-    for start in sorted(name for name in graph if name.split(".")[1] in _ROOMS):
+    """Modules of the relay's rooms import one another, and so reach no client, through however many others."""
+    for name, path in _sources(Path(blindrelay.__file__).parent):
         report.examined("modules of the relay's rooms")
-        for target in sorted(graph[start]):
-            room = target.split(".")[1] if "." in target else ""
-            if room in _FOREIGN:
-                report.find("import", f"{start} imports {target}")
+        for target in sorted(set(_imported(path))):
+            if _is_foreign(target):
+                report.find("import", f"{name} imports {target}")
+
+
+def _contracts(report: Report) -> None:
+    """The contracts between the rooms, as they stand in `pyproject.toml`, where that and its tool are at hand."""
+    root = Path(blindrelay.__file__).absolute().parents[1]
+    if not (root / "pyproject.toml").exists() or find_spec("importlinter") is None:
+        report.skip("the import contracts: they need the source tree and import-linter (`make check`)")
+        return
+    done = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as run; run()", "--no-cache"],
+        cwd=root, env={**os.environ, "PYTHONPATH": str(root), "COLUMNS": "500", "NO_COLOR": "1"},
+        capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    verdicts = re.findall(r"^(.+) (KEPT|BROKEN)\b", done.stdout, re.MULTILINE)
+    if not verdicts:
+        raise NothingChecked(f"the import contracts could not be checked: {(done.stdout + done.stderr)[-500:]}")
+    report.examined("import contracts", len(verdicts))
+    for contract, verdict in verdicts:
+        if verdict != "KEPT":
+            report.find("import", f"a contract between the rooms is broken: {contract}")
+
+
+def _is_foreign(module: str) -> bool:
+    """Whether it is in a room that the relay's may not enter. The package itself is in none."""
+    _, _, rest = module.partition(".")
+    room = rest.partition(".")[0]
+    return (Path(blindrelay.__file__).parent / room).is_dir() and room not in {*_ROOMS, ""}
 
 
 def _sources(root: Path) -> Iterator[tuple[str, Path]]:
-    for room in (*_ROOMS, *_FOREIGN):
+    for room in _ROOMS:
         for path in sorted((root / room).rglob("*.py")):
             parts = path.relative_to(root).with_suffix("").parts
             yield ".".join(("blindrelay", *parts)).removesuffix(".__init__"), path
 
 
 def _imported(path: Path) -> Iterator[str]:
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _nodes(path.resolve()):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("blindrelay."))
         elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("blindrelay"):
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@cache
+def _nodes(path: Path) -> tuple[ast.AST, ...]:
+    return tuple(ast.walk(ast.parse(path.read_bytes())))
 
 
 def _modules(evidence: Evidence, report: Report) -> None:
@@ -78,7 +116,7 @@ def _modules(evidence: Evidence, report: Report) -> None:
         room = rest.partition(".")[0]
         if top in _OPENERS:
             report.find("module", f"the relay has loaded {name}, which could open what devices seal")
-        elif top == "blindrelay" and room in _FOREIGN and name not in _HARNESS and not _is_saboteurs(name):
+        elif top == "blindrelay" and _is_foreign(name) and name not in _HARNESS and not _is_saboteurs(name):
             report.find("module", f"the relay has loaded {name}")
         elif top == "blindrelay" and path and room in _ROOMS:
             for line, operation in _operations(Path(path)):
@@ -98,7 +136,7 @@ def _is_saboteurs(name: str) -> bool:
 
 
 def _operations(path: Path) -> Iterator[tuple[int, str]]:
-    for node in ast.walk(ast.parse(path.read_bytes())):
+    for node in _nodes(path.resolve()):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in _OPENING:
             owner = node.func.value
             name = owner.id if isinstance(owner, ast.Name) else getattr(owner, "attr", "")
