@@ -10,12 +10,13 @@ from typing import Any, Final
 
 from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.evidence.folder import Evidence
+from blindrelay.proofs.worlds.script import Way
 
 #: Pairs, in all.
 _PAIRS: Final = 240
 _QUICK_PAIRS: Final = 8
 #: So many processes play them; one takes a core, and a part of another.
-_PROCESSES: Final = max(2, os.cpu_count() or 2)
+_PROCESSES: Final = min(8, max(2, os.cpu_count() or 2))
 _REASONS: Final = {
     "package": "package",
     "relay.db": "database",
@@ -90,7 +91,7 @@ CHECK: Final = Check(
         "wire": "what people wrote has an influence on sizes or order on the wire",
         "timing": "what people wrote has an influence on how long somebody waits",
     },
-    needs=("pairs of worlds", "things compared"),
+    needs=("pairs of worlds", "things compared", *(f"pairs with {way}" for way in Way)),
     needs_a_run=False,
     examine=examine,
 )

@@ -77,6 +77,9 @@ class World:
         if action.kind is Kind.GROUP:
             await self._group(action, version, posture)
             return
+        if action.kind is Kind.MARK:
+            await self._mark(action, version, posture)
+            return
         async with self._device(action.sender) as sender:
             user = template.user_of(action.recipient)
             if action.kind is Kind.MAIL:
@@ -108,20 +111,35 @@ class World:
         for name in (*version.members, action.sender):
             await self._read(name)
 
-    async def _read(self, name: str) -> None:
-        """Somebody comes, takes and reads what waits, and goes."""
-        async with self._device(name) as device:
+    async def _mark(self, action: Action, version: Version, posture: Posture) -> None:
+        """Somebody gets two chats, and lets the sender know of one of them that it was read."""
+        async with self._device(action.sender) as sender:
+            for _ in range(2):
+                receipt = await sender.send(template.user_of(action.recipient), version.text, posture=posture)
+                await receipt.accepted(_PATIENCE)
+        await self._settle()
+        await self._read(action.recipient, marks=version.marks)
+        await self._read(action.sender)
+
+    async def _read(self, name: str, *, marks: int | None = None) -> None:
+        """Somebody comes, takes what waits, reads all of it or marks one letter as read, and goes."""
+        async with self._device(name, read_receipts=marks is None) as device:
             account = self._relay.accounts.device(device.address)
             mailbox = None if account is None else self._relay.accounts.mailbox(account.account_id)
             await _until(lambda: mailbox is None or not mailbox.waiting)
+            read = []
             with contextlib.suppress(TimedOut):
                 while True:
-                    await device.receive(0)
+                    read.append(await device.receive(0))
+            if marks is not None:
+                read[marks].mark_read()
         await self._settle()
 
     @asynccontextmanager
-    async def _device(self, name: str) -> AsyncIterator[Device]:
-        device = await asyncio.to_thread(template.opened, self.place, name, self._address, self.clock)
+    async def _device(self, name: str, *, read_receipts: bool = True) -> AsyncIterator[Device]:
+        device = await asyncio.to_thread(
+            template.opened, self.place, name, self._address, self.clock, read_receipts=read_receipts
+        )
         async with device:
             yield device
 

@@ -5,6 +5,8 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from datetime import datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +22,7 @@ from blindrelay.protocol import topics
 #: What is ciphertext, or a checksum of it, or a fresh public key of a ratchet's. Everything else is compared.
 CIPHERTEXT: Final = frozenset({"envelope.payload", "recent_id.checksum", "prekey.body", "prekey.signature"})
 #: Columns that hold an account's number.
-ACCOUNTS: Final = frozenset({"sender_id", "recipient_id", "mailbox_id"})
+ACCOUNTS: Final = frozenset({"sender_id", "recipient_id", "mailbox_id", "account_id"})
 #: Whoever has taken each other's place in the second world.
 SWAPPED: Final = ("carol", "derek")
 #: Under which name the sizes of packets are that may be there or not.
@@ -36,7 +38,7 @@ def look(world: World, wire: Path, keylog: Path) -> Seen:
     seen: Seen = {BEGAN: json.dumps(world.place.clock().now())}
     for name in ("relay.db", "desk.sqlite"):
         for table, rows in _tables(world.place.relay / name):
-            seen[f"{name}, table {table}"] = rows
+            seen[f"{name}, table {table}"] = _without_races(rows) if table == "traffic" else rows
     seen["the log"] = [json.dumps(line, sort_keys=True, default=str) for line in world.logs]
     # Tiles are published as time permits; what is in them is in the tables, and under the checkpoint.
     for path in sorted((world.place.relay / "logs").glob("*/checkpoint")):
@@ -78,6 +80,21 @@ def _tables(path: Path) -> Iterator[tuple[str, list[dict[str, str]]]]:
                     for row in cursor
                 ],
             )
+
+
+def _without_races(rows: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Anonymous envelopes of one letter come over a connection each, at the same time: which is first is the network's choice.
+
+    So those of the same second are put in the order of their ids.
+    """
+    found: list[dict[str, str]] = []
+    for _, group in groupby(rows, lambda row: (row["sender_id"] == "None", row["accepted_at"])):
+        together = list(group)
+        numbers = [row["id"] for row in together]
+        if together[0]["sender_id"] == "None":
+            together.sort(key=lambda row: row["message_id"])
+        found += [row | {"id": number} for row, number in zip(together, numbers, strict=True)]
+    return found
 
 
 def _text(value: object) -> str:
@@ -134,9 +151,10 @@ def _passed(connection: Connection) -> tuple[dict[str, list[str]], list[tuple[st
 
 
 def renamed(seen: Seen, accounts: dict[str, str]) -> Seen:
-    """Traffic, mailboxes and the wire of the second world, with carol and derek where they are in the first one.
+    """Everything of the second world that can be compared, with carol and derek where they are in the first one: traffic,
+    mailboxes, connections, sessions, the wire, the records in packages, what authorities were told, and the directory's log.
 
-    What else there is holds digests of names, or numbers that were given to people before the world began.
+    What else there is holds digests of names, or of their numbers.
     """
     return {_swap(key): _in_order(_renamed(value, accounts)) for key, value in _moved(seen)}
 
@@ -149,11 +167,36 @@ def in_order(seen: Seen) -> Seen:
 def _moved(seen: Seen) -> Iterator[tuple[str, Any]]:
     began = json.loads(seen[BEGAN])
     for key, value in seen.items():
-        if key in {"the log", "wire, envelopes of each connection"}:
+        if key in _AS_THEY_ARE:
             yield key, value
-        elif key in {"relay.db, table traffic", "relay.db, table envelope"}:
-            rows = [row for row in value if int(row["accepted_at"]) >= began]
+        elif key.startswith("package, records of"):
+            yield key, [record for record in value if _epoch(record.get("accepted", _NEVER)) >= began]
+        elif key.startswith("what the authority was told"):
+            yield key, _OF_PACKAGES.sub("", value)
+        elif key.startswith("package, bytes of") and not key.endswith(".sig"):  # a signature has 70 to 72 bytes
+            yield key, [len(value)]
+        elif key in _SINCE:
+            column, unit = _SINCE[key]
+            rows = [row for row in value if column is None or int(row[column]) >= began // unit]
             yield key, [{name: each for name, each in row.items() if name not in {"id", "sequence"}} for row in rows]
+
+
+def _epoch(moment: str) -> float:
+    return datetime.fromisoformat(moment).timestamp()
+
+
+_NEVER: Final = "9999-01-01T00:00:00Z"
+#: What is told of a package: its digest, and its size, which depends on its signature's.
+_OF_PACKAGES: Final = re.compile(r"[0-9a-f]{64}|\bsize=\d+")
+#: What has no names' digests in it.
+_AS_THEY_ARE: Final = frozenset({"the log", "wire, envelopes of each connection", "public log, directory", SIZES})
+#: Tables of which rows are compared that came in the world itself: the column that says when, and its unit in seconds.
+_SINCE: Final[dict[str, tuple[str | None, int]]] = {
+    "relay.db, table traffic": ("accepted_at", 1),
+    "relay.db, table envelope": ("accepted_at", 1),
+    "relay.db, table access": ("opened_hour", 3_600),
+    "relay.db, table session": (None, 1),
+}
 
 
 def _renamed(value: Any, accounts: dict[str, str]) -> Any:
@@ -161,14 +204,22 @@ def _renamed(value: Any, accounts: dict[str, str]) -> Any:
         return _swap(value)
     if isinstance(value, list):
         return [_renamed(each, accounts) for each in value]
-    return {
-        key: accounts.get(each, each) if key in ACCOUNTS else _renamed(each, accounts) for key, each in value.items()
-    }
+    if isinstance(value, dict):
+        return {
+            key: _number(each, accounts) if key in ACCOUNTS else _renamed(each, accounts) for key, each in value.items()
+        }
+    return value
 
 
-def _in_order(value: list[Any]) -> list[Any]:
+def _number(value: Any, accounts: dict[str, str]) -> Any:
+    """An account's number, as a table has it or as a package does."""
+    other = accounts.get(str(value), value)
+    return int(other) if isinstance(value, int) else other
+
+
+def _in_order(value: Any) -> Any:
     """Rows come by their keys, and those have changed places."""
-    return sorted(value, key=lambda each: json.dumps(each, sort_keys=True))
+    return sorted(value, key=lambda each: json.dumps(each, sort_keys=True)) if isinstance(value, list) else value
 
 
 def _swap(text: str) -> str:

@@ -8,7 +8,7 @@ import json
 import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -117,9 +117,12 @@ def address_of(relay: Relay, port: int | None = None) -> RelayAddress:
     return RelayAddress(relay.host, port or relay.port, relay.certificate.read_bytes(), relay.registration_code)
 
 
-def opened(place: Place, user: str, address: RelayAddress, clock: VirtualClock) -> Device:
+def opened(
+    place: Place, user: str, address: RelayAddress, clock: VirtualClock, *, read_receipts: bool = True
+) -> Device:
     """Somebody's device; leaving it closes its key store."""
-    return Device.open(place.device(user), PASSPHRASE, address, options=options(), clock=clock)
+    habits = replace(options(), read_receipts=read_receipts)
+    return Device.open(place.device(user), PASSPHRASE, address, options=habits, clock=clock)
 
 
 def user_of(name: str) -> UserAddress:
