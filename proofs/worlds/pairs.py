@@ -27,7 +27,8 @@ from blindrelay.proofs.worlds.seen import Seen
 from blindrelay.proofs.worlds.template import Place
 from blindrelay.proofs.worlds.timers import Timers
 
-_SHOWN: Final = 6
+#: Of each kind of thing that differs.
+_SHOWN: Final = 2
 _LONG: Final = 90
 
 
@@ -114,6 +115,16 @@ def _difference(what: str, first: Any, second: Any) -> Difference:
     return Difference(what, *_around(repr(first), repr(second)))
 
 
+def _some(found: list[Difference]) -> Iterator[Difference]:
+    """Of each kind the first ones: a difference in a table shows in packages, digests and logs, too."""
+    seen: dict[str, int] = {}
+    for each in found:
+        kind = each.what.partition(",")[0]
+        seen[kind] = seen.get(kind, 0) + 1
+        if seen[kind] <= _SHOWN:
+            yield each
+
+
 def _around(one: str, other: str) -> tuple[str, str]:
     """The places at which two texts begin to differ."""
     start = max(0, next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), 0) - 20)
@@ -140,7 +151,7 @@ async def run(first: int, count: int, say: Callable[[dict[str, Any]], None]) -> 
                     "ways": sorted(way.value for way in script.ways),
                     "actions": len(script.actions),
                     "compared": compared,
-                    "differences": [str(each) for each in found[:_SHOWN]],
+                    "differences": [str(each) for each in _some(found)],
                     "cause": cause,
                 }
             )
