@@ -49,6 +49,7 @@ async def busy(relay: Relay, acme: Tenant) -> None:
         client.send(mqtt5.PingReqPacket())  # behind the acknowledgement
         await client.expect(mqtt5.PingRespPacket)
     await relay.exchange.at_rest()
+    await relay.directory_log.log.publish()
 
 
 async def test_it_shows_what_is_declared_and_nothing_else(relay: Relay, acme: Tenant) -> None:
