@@ -22,8 +22,7 @@ def take(
     quota: tuple[int, int],
 ) -> None:
     """Carry out the batch, and write into each of `accepted` what became of it. Durable on return: `connection` commits by
-    itself. `quota`: envelopes and bytes of one mailbox."""
-    removed = sorted(removed)  # so that two nodes do not wait for one another
+    itself. `removed` is in order, so that two nodes do not wait for one another. `quota`: envelopes and bytes of a mailbox."""
     parameters = (
         Numbers.of([entry.mailbox_id for entry in accepted]),
         Bytes.of([entry.message_id for entry in accepted]),

@@ -20,7 +20,8 @@ _AGAIN: Final = frozenset({"40001", "40P01", "55P03"})  # serialisation, deadloc
 _FULL: Final = frozenset({"53100", "53200"})  # disk, memory
 # Connection exceptions, insufficient resources, operator intervention, system error.
 _AWAY_CLASSES: Final = ("08", "53", "57", "58")
-_AWAY: Final = frozenset({"25006", "25P03", "25P04"})  # read-only; idle in transaction, transaction too long: ended
+_READ_ONLY: Final = "25006"
+_AWAY: Final = frozenset({_READ_ONLY, "25P03", "25P04"})  # read-only; idle in transaction, transaction too long: ended
 
 
 def kind_of(error: BaseException) -> Kind:
@@ -41,6 +42,11 @@ def _of_state(state: str) -> Kind:
     if state in _FULL:
         return Kind.FULL
     return Kind.AWAY if state in _AWAY or state.startswith(_AWAY_CLASSES) else Kind.OTHER
+
+
+def is_read_only(error: BaseException) -> bool:
+    """Whether a statement wanted to write where that is not allowed: on a reading connection, or on a standby."""
+    return getattr(getattr(error, "orig", None) or error, "sqlstate", None) == _READ_ONLY
 
 
 def sentence(error: BaseException) -> str:

@@ -23,8 +23,9 @@ from blindrelay.relay.store.metadata import MetadataReader
 from blindrelay.relay.store.postgres import batch, roles
 from blindrelay.relay.store.postgres.address import Address
 from blindrelay.relay.store.postgres.connections import READING, WRITING, connect, engine
-from blindrelay.relay.store.postgres.errors import Kind, kind_of, sentence
+from blindrelay.relay.store.postgres.errors import Kind, is_read_only, kind_of, sentence
 from blindrelay.relay.store.schema import history
+from blindrelay.relay.store.statement import MAX_ROWS
 
 T = TypeVar("T")
 
@@ -49,27 +50,29 @@ class PostgresStore:
 
     wal_bytes = 0
 
-    def __init__(self, address: Address, quota: Quota) -> None:
+    def __init__(self, address: Address, quota: Quota, patience: float = PATIENCE) -> None:
         self.address = address
+        self._patience = patience
         self._quota = (quota.count, quota.size)
         self._batches: psycopg.Connection[Any] | None = None
         self._writer = engine(address, WRITING, pool_size=1)
         self._readers = engine(address, READING, pool_size=_READERS, isolation_level="AUTOCOMMIT")
         self._is_away = False
+        self._removed: list[tuple[int, int]] = []  # what could not be deleted when it was to be
         self._untrimmed: dict[
             int, int
         ] = {}  # owner of recent ids -> how many have been added since old ones were deleted
 
     @classmethod
-    def open(cls, address: Address, quota: Quota) -> "PostgresStore":
-        """Connect to the database at `address`. `quota` is how much may wait in one mailbox.
+    def open(cls, address: Address, quota: Quota, *, patience: float = PATIENCE) -> "PostgresStore":
+        """Connect to the database at `address`. `quota` is how much may wait in one mailbox; `patience`: see the module.
 
         Raises:
             StoreUnreachable: it does not answer, or does not let us in.
             NeedsMigration: it has no schema of ours, or an older one.
             NewerVersion: a newer release has been here.
         """
-        store = cls(address, quota)
+        store = cls(address, quota, patience)
         try:
             store._batches = connect(address, WRITING, autocommit=True)
             with store._readers.connect() as connection:
@@ -101,6 +104,7 @@ class PostgresStore:
 
     def _take(self, accepted: Sequence[Accepted], removed: Sequence[tuple[int, int]]) -> Outcome:
         trim = self._to_be_trimmed(accepted)
+        removed = sorted({*self._removed, *removed})
         begun = False
 
         def attempt() -> None:
@@ -109,7 +113,7 @@ class PostgresStore:
                 self._batches = connect(self.address, WRITING, autocommit=True)
             begun = True
             try:
-                batch.take(self._batches, accepted, removed, trim, self._quota)
+                batch.take(self._batches, accepted, removed[:MAX_ROWS], trim, self._quota)
             except psycopg.Error as error:
                 if kind_of(error) is Kind.AWAY:
                     self._batches.close()
@@ -117,10 +121,12 @@ class PostgresStore:
 
         try:
             self._insist(attempt)
-        except StoreFull:
-            return Outcome.STORE_FULL
-        except StoreAway:
+        except (StoreFull, StoreAway) as error:
+            self._removed = removed
+            if isinstance(error, StoreFull):
+                return Outcome.STORE_FULL
             return Outcome.UNKNOWN if begun else Outcome.STORE_AWAY
+        self._removed = removed[MAX_ROWS:]
         return Outcome.COMMITTED
 
     def _to_be_trimmed(self, accepted: Sequence[Accepted]) -> list[int]:
@@ -163,9 +169,10 @@ class PostgresStore:
         def ask() -> bool:
             with self._writer.connect() as connection, connection.begin():
                 query = "SELECT pg_xact_status(%s::text::xid8)"
-                while (status := connection.exec_driver_sql(query, (number,)).scalar()) == "in progress":
-                    time.sleep(_PAUSE)  # the server has not noticed yet that we were cut off
-                return status == "committed"
+                status = connection.exec_driver_sql(query, (number,)).scalar()
+            if status == "in progress":  # the server has not noticed yet that we were cut off
+                raise psycopg.OperationalError("the transaction is still in progress")
+            return bool(status == "committed")
 
         return self._insist(ask)
 
@@ -174,7 +181,7 @@ class PostgresStore:
 
         Raises `StoreAway`, `StoreFull`, `StoreFailed`.
         """
-        deadline = time.monotonic() + (0 if self._is_away else PATIENCE)
+        deadline = time.monotonic() + (0 if self._is_away else self._patience)
         while True:
             try:
                 done = attempt()
@@ -207,13 +214,13 @@ class PostgresStore:
 
     def read(self, query: Callable[[sqlalchemy.Connection], T]) -> T:
         """See `engine.Store.read`. Whatever else `query` raises is raised here."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self._patience
         while True:
             try:
                 with self._readers.connect() as connection:
                     return query(connection)
             except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
-                if kind_of(error) is not Kind.AWAY:
+                if kind_of(error) is not Kind.AWAY or is_read_only(error):
                     raise
                 if self._is_away or time.monotonic() >= deadline:
                     raise StoreAway(f"{self.address} cannot be reached: {sentence(error)}") from error
@@ -240,8 +247,10 @@ class PostgresStore:
         return True
 
     def tidy(self) -> bool:
-        """Nothing to do."""
-        return True
+        """Delete what could not be deleted when it was to be."""
+        if self._removed:
+            self._take((), ())
+        return not self._removed
 
     def close(self) -> None:
         """See `engine.Store.close`."""
