@@ -134,7 +134,8 @@ def matrix_(
 ) -> int:
     """Run saboteurs, and fail unless each is found for the right reason, and nothing in the honest system.
 
-    Each is let loose in as much of a run as it shows in, and the honest system runs in the same ways, as a control.
+    Each is let loose in as much of a run as it shows in, before the checks that have to find it and every other one that this
+    is enough for; with --quick before the former alone. The honest system runs in the same ways, as a control.
     """
     _load(check_files)
     if names and is_quick:
@@ -157,7 +158,8 @@ def matrix_(
         else:
             show_control(output, controls[-1])
 
-    whole = Matrix([(saboteur, _plan(saboteur, all_checks=all_checks)) for saboteur in chosen])
+    plans = [(saboteur, _plan(saboteur, all_checks=all_checks)) for saboteur in chosen]
+    whole = Matrix(plans if is_quick else [(saboteur, plan.with_others()) for saboteur, plan in plans])
     with progress() as say:
         asyncio.run(whole.run(jobs, compared if honest else None, done, say))
     if out is not None:

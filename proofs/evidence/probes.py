@@ -50,7 +50,7 @@ def tried(name: str, about: Any, what: str, attempt: Callable[[], object]) -> Pr
         answer = attempt()
     except (BlindrelayError, ValueError) as error:
         return Probe(name=name, about=about, tried=what, refused=True, answer=f"{type(error).__name__}: {error}")
-    told = "nothing came of it" if answer is None else f"it was taken, as a {type(answer).__name__}"
+    told = "nothing came of it" if answer is None else f"it was taken: {type(answer).__name__}"
     return Probe(name=name, about=about, tried=what, refused=answer is None, answer=told)
 
 

@@ -73,6 +73,13 @@ class Plan:
         stages = tuple(stage for stage in Stage if stage in enough)
         return cls(Scope(quick=True, stages=stages, reasons=saboteur.reasons), saboteur.checks)
 
+    def with_others(self) -> Self:
+        """The same, also before every other check of ours for which these parts of a run are enough."""
+        able = (
+            check.name for check in catalogue.every() if check.needs_a_run and set(check.enough) <= {*self.scope.stages}
+        )
+        return replace(self, checks=tuple(dict.fromkeys((*self.checks, *able))))
+
 
 async def run(saboteur: Saboteur, plan: Plan, say: Say = lambda _: None) -> Row:
     """Let a saboteur loose, and examine what comes of it."""

@@ -3,6 +3,8 @@
 The page beside it, the README's table and the console are made of nothing else.
 """
 
+import sys
+import tempfile
 from datetime import datetime
 from pathlib import Path
 from typing import Literal, Self
@@ -86,12 +88,26 @@ class Killed(Part):
             caught=row.is_caught,
             by=killer and killer[0],
             reason=killer and killer[1].reason,
-            said=killer and killer[1].text,
+            said=killer and without_places(killer[1].text),
             cells={verdict.check: _cell(row, verdict) for verdict in row.verdicts},
-            error=row.error,
+            error=row.error and without_places(row.error),
             at=row.at,
             seconds=round(row.seconds, 1),
         )
+
+
+def without_places(text: str) -> str:
+    """Words of a check without where things are on the machine that ran it: that says nothing to anybody elsewhere."""
+    places = {
+        tempfile.gettempdir(),
+        sys.prefix,
+        sys.base_prefix,
+        str(Path(__file__).absolute().parents[2]),
+        str(Path.home()),
+    }
+    for place in sorted(places, key=len, reverse=True):
+        text = text.replace(place, "...")
+    return text
 
 
 def _cell(row: Row, verdict: Verdict) -> Cell:

@@ -1,5 +1,7 @@
 """How saboteurs are run, and what counts as caught."""
 
+import sys
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -71,6 +73,13 @@ def test_no_more_is_run_than_the_saboteur_shows_in() -> None:
     assert Plan.least(find("log-rewritten")).scope.stages == (Stage.WAIT, Stage.ASK, Stage.AGE, Stage.LEAVE)
 
 
+def test_others_are_asked_that_as_much_of_a_run_is_enough_for() -> None:
+    """They may find something as well; whoever needs more of a run, or none, would say nothing of it."""
+    assert Plan.least(find("replay-accepted")).with_others().checks == ("wire", "canary")
+    assert Plan.least(find("log-not-asked")).with_others().checks == ("attacks",)
+    assert "retention" in Plan.least(find("released-without-leaf")).with_others().checks
+
+
 def test_a_whole_run_is_before_every_check() -> None:
     """Whatever the saboteur is."""
     plan = Plan.whole(find("subject-outside"))
@@ -135,6 +144,14 @@ def test_each_check_says_one_thing_of_a_saboteur() -> None:
 
     assert killed.cells == {"wire": "caught", "canary": "noticed", "forms": "nothing", "leaves": "failed"}
     assert (killed.by, killed.reason, killed.said, killed.must) == ("wire", "size", "size!", [("wire", "size")])
+
+
+def test_what_a_check_said_is_written_down_without_the_places_of_this_machine() -> None:
+    """Temporary folders and installations have names of their own everywhere."""
+    text = f"{tempfile.gettempdir()}/proof/log was rewritten; {sys.prefix}/lib/threading.py, GET /v1/relay"
+    killed = Killed.of(row(Verdict("wire", (Finding("size", text),))))
+
+    assert killed.said == ".../proof/log was rewritten; .../lib/threading.py, GET /v1/relay"
 
 
 def test_a_saboteur_that_could_not_be_run_was_not_caught() -> None:
