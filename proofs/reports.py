@@ -163,7 +163,7 @@ def html(proof: Proof, matrix: Sequence[Leak] | None = None) -> str:
     checks = {name: catalogue.find(name) for name in (*(verdict.check for verdict in proof.verdicts), *proof.left_out)}
     return environment.get_template("report.html.j2").render(
         proof=proof,
-        locks=_by_lock(proof),
+        locks=[(lock, proof.of(lock)) for lock in Lock],
         checks=checks,
         passed=sum(verdict.passed for verdict in proof.verdicts),
         skipped=[(verdict.check, why) for verdict in proof.verdicts for why in verdict.skipped],

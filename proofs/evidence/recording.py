@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import shutil
 import sqlite3
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -20,6 +19,7 @@ from blindrelay.proofs.evidence.manifest import FILE, Manifest, Moment
 from blindrelay.proofs.evidence.memory import can_dump
 from blindrelay.proofs.evidence.relay import RelayUnderProof
 from blindrelay.proofs.evidence.scope import Scope
+from blindrelay.proofs.evidence.snapshot import copy_folder
 from blindrelay.proofs.evidence.tap import Tap
 from blindrelay.proofs.evidence.workload import Workload
 from blindrelay.protocol.transparency import directory, policy
@@ -124,7 +124,9 @@ class Recording:
             place.write_bytes(found)
 
     def _copy(self, name: str) -> None:
-        shutil.copytree(self.relay.data, self.folder / "disk" / name, copy_function=_copy_file)
+        disk = self.folder / "disk" / name
+        disk.mkdir(parents=True)
+        copy_folder(self.relay.data, disk)
         backup = self.folder / "backups" / f"{name}.db"
         backup.parent.mkdir(exist_ok=True)
         with (
@@ -141,9 +143,3 @@ class Recording:
         manifest.cases = self.bench.cases
         manifest.package_seeds = self.bench.package_keys()
         (self.folder / FILE).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
-
-
-def _copy_file(source: str, target: str) -> None:
-    """A file may go while the folder is copied."""
-    with contextlib.suppress(FileNotFoundError):
-        shutil.copyfile(source, target)

@@ -119,6 +119,8 @@ def is_database(path: Path) -> bool:
 def _files(folder: Path, root: Path, passed_over: list[str]) -> Iterator[Path]:
     try:
         found = sorted(os.scandir(folder), key=lambda entry: (entry.is_dir(), entry.name))
+    except FileNotFoundError:
+        return  # it has gone meanwhile
     except OSError as error:
         raise _unreadable(folder, error) from error
     for entry in found:
@@ -127,7 +129,7 @@ def _files(folder: Path, root: Path, passed_over: list[str]) -> Iterator[Path]:
             yield from _files(path, root, passed_over)
         elif path.is_file():
             yield path
-        else:
+        elif path.is_symlink() or path.exists():
             passed_over.append(f"{path.relative_to(root)} is neither a file nor a folder")
 
 

@@ -14,7 +14,9 @@ def test_a_row_that_was_changed(delivered: Somebody) -> None:
 
 def test_a_row_that_was_taken_out(delivered: Somebody) -> None:
     """An approval that is not there any more, with the chain made anew."""
-    delivered.desk("DELETE FROM case_event WHERE id = (SELECT min(id) FROM case_event WHERE step = 'approved')")
+    of_a_package = "SELECT case_id, json_extract(body, '$.demand') FROM case_event WHERE step = 'packaged'"
+    approved = f"step = 'approved' AND (case_id, json_extract(body, '$.demand')) IN ({of_a_package})"
+    delivered.desk(f"DELETE FROM case_event WHERE id = (SELECT min(id) FROM case_event WHERE {approved})")
     delivered.seal()
 
     verdict = delivered.examine("reconciliation")
