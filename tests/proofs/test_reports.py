@@ -1,6 +1,7 @@
 """A proof as JSON and as a page: whole, verdict first, harmless whatever is in it, and with what it cannot see."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
 from pathlib import Path
@@ -211,3 +212,28 @@ def test_the_page_on_security_says_the_same() -> None:
 
     for limit in CANNOT_SEE:
         assert f"- **{limit.title}** {limit.text}" in page
+
+
+def test_a_lock_that_was_not_examined_is_not_shown_to_hold() -> None:
+    """All five are named, whatever was asked for."""
+    page = reports.html(proof(GOOD))
+    words = " ".join(_Page(page).words.split())
+
+    for lock in Lock:
+        assert lock.claim in words
+    assert page.count(">not examined<") == len(Lock) - 1
+    assert words.count("✓ holds") == 2
+
+
+def test_a_page_about_a_disk_claims_no_more_than_a_disk_shows() -> None:
+    """It is somebody's relay, and nothing was found; that is not that a lock holds."""
+    page = reports.html(
+        replace(proof(Verdict("retention", examined={"files": 3})), against="/srv/<relay>", quick=False)
+    )
+    words = " ".join(_Page(page).words.split())
+
+    assert "Nothing was found. A relay was examined as it is on disk: /srv/<relay>" in words
+    assert "✓ nothing found" in words
+    assert "erased envelopes have left no byte" in words
+    assert "holds" not in words.split("What these checks cannot see")[0].replace("that the relay holds", "")
+    assert "blindrelay prove yourself, with --against for this relay" in words
