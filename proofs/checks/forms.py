@@ -1,53 +1,32 @@
 """Closed forms: what leaves has no place for a sentence, and every value in it is one that the inventory explains."""
 
+import asyncio
 import csv
 import io
 import json
-import types
-import typing
-from collections.abc import Iterator
-from datetime import UTC, date, datetime
-from enum import Enum
+from datetime import UTC, datetime
 from hashlib import sha256
-from ipaddress import IPv4Address, IPv6Address
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
-from pydantic import BaseModel, StringConstraints, ValidationError
-from pydantic.fields import FieldInfo
+from pydantic import ValidationError
 
 from blindrelay.policies import leaves
 from blindrelay.policies.package import KINDS, FileName, Manifest, canonical
 from blindrelay.policies.records import AccessRecord, Record, SubscriberRecord, TrafficRecord
 from blindrelay.policies.stream import Gap, StreamEnd
+from blindrelay.proofs.checks import closed, explained
 from blindrelay.proofs.checks.model import Check, Lock, Report
-from blindrelay.proofs.checks.rows import Rows
+from blindrelay.proofs.checks.public_log import entries_of, tree_of, trust_of
+from blindrelay.proofs.checks.rows import Rows, read
 from blindrelay.proofs.evidence import packages
 from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.manifest import Case
 from blindrelay.proofs.evidence.packages import NotAPackage
 from blindrelay.proofs.evidence.scope import Stage
-from blindrelay.protocol.address import DeviceAddress, UserAddress
-from blindrelay.protocol.notices import DisclosureNotice, NoticeBody, ServiceNotice
-from blindrelay.protocol.transparency import leaf
-from blindrelay.relay.inventory import FIELDS
+from blindrelay.protocol.errors import Malformed
+from blindrelay.protocol.notices import DisclosureNotice, NoticeBody
+from blindrelay.protocol.transparency import directory
 
-#: What can leave, and what is public about it.
-_LEAVES: Final = tuple(each for each in vars(leaves).values() if isinstance(each, type) and issubclass(each, leaf.Leaf))
-MODELS: Final[tuple[type[BaseModel], ...]] = (
-    Manifest, SubscriberRecord, AccessRecord, TrafficRecord, Gap, StreamEnd, DisclosureNotice, ServiceNotice, *_LEAVES,
-)  # fmt: skip
-#: Lines of a notice that are taken over from the register and the request. They are compared with those.
-QUOTED: Final = {
-    (DisclosureNotice, "id"): "case, demand and user",
-    (DisclosureNotice, "authority"): "the register's name of the authority",
-    (DisclosureNotice, "instrument"): "the request's instrument",
-    (DisclosureNotice, "legal_reference"): "the request's reference",
-    (ServiceNotice, "id"): "the change of the service",
-    (ServiceNotice, "ordered_by"): "the register's name of the authority, or the operator's",
-}
-# An address is made of names that have a form of their own: see `blindrelay.protocol.address`.
-_PLAIN: Final = (bool, int, datetime, date, UUID, IPv4Address, IPv6Address, UserAddress, DeviceAddress, types.NoneType)
 _RECORDS: Final[dict[str, type[Record]]] = {
     "subscriber": SubscriberRecord,
     "access": AccessRecord,
@@ -59,11 +38,11 @@ _RECORDS: Final[dict[str, type[Record]]] = {
 
 def examine(evidence: Evidence, report: Report) -> None:
     """The types, then everything that was handed out."""
-    for model in MODELS:
-        for where in open_places(model):
+    for model in closed.MODELS:
+        for where in closed.open_places(model):
             report.find("open-type", where)
         report.examined("types of what leaves")
-    _inventory(report)
+    explained.examine(report)
     rows = Rows(evidence)
     for name, plain in evidence.packages.items():
         report.examined("packages")
@@ -74,95 +53,7 @@ def examine(evidence: Evidence, report: Report) -> None:
                 report.examined("records of real-time orders")
                 _record(f"the stream {case.case_id}/{demand}", json.dumps(record).encode(), rows, report, exact=False)
     _notices(evidence, report)
-
-
-# --- types
-
-
-def open_places(model: type[BaseModel], seen: frozenset[type] = frozenset()) -> Iterator[str]:
-    """Every place of a model where something could stand that nobody has listed."""
-    if model.model_config.get("extra") != "forbid":
-        yield f"{model.__name__} takes keys that are not declared"
-    if not model.model_config.get("frozen"):
-        yield f"{model.__name__} can be changed after it was made"
-    for name, field in model.model_fields.items():
-        if (model, name) not in QUOTED:
-            for why in _open(field.annotation, _patterns(field), seen | {model}):
-                yield f"{model.__name__}.{name} {why}"
-
-
-def _patterns(field: FieldInfo) -> list[Any]:
-    return [*field.metadata]
-
-
-def _open(kind: Any, metadata: list[Any], seen: frozenset[type]) -> Iterator[str]:  # noqa: PLR0912
-    origin = typing.get_origin(kind)
-    if origin is typing.Annotated:
-        inner, *more = typing.get_args(kind)
-        yield from _open(inner, [*metadata, *more], seen)
-    elif origin is typing.Literal or kind in _PLAIN:
-        return
-    elif origin in {typing.Union, types.UnionType}:
-        for each in typing.get_args(kind):
-            yield from _open(each, metadata, seen)
-    elif origin in {tuple, frozenset}:
-        for each in typing.get_args(kind):
-            if each is not Ellipsis:
-                yield from _open(each, [], seen)
-    elif isinstance(kind, type) and issubclass(kind, Enum):
-        return
-    elif isinstance(kind, type) and issubclass(kind, BaseModel):
-        if kind not in seen:
-            yield from open_places(kind, seen)
-    elif kind is str:
-        if not any(_closes(each) for each in metadata):
-            yield "is a text without a form"
-    elif hasattr(kind, "__value__"):
-        yield from _open(kind.__value__, metadata, seen)
-    else:
-        yield f"is a {getattr(kind, '__name__', kind)}, which could hold anything"
-
-
-def _closes(constraint: Any) -> bool:
-    """Whether it is a pattern without room for a sentence: anchored, and without space."""
-    pattern = getattr(constraint, "pattern", None)
-    if isinstance(constraint, FieldInfo):
-        return any(_closes(each) for each in constraint.metadata)
-    if not isinstance(constraint, StringConstraints) and pattern is None:
-        return False
-    text = getattr(pattern, "pattern", pattern)
-    return (
-        isinstance(text, str)
-        and text.startswith("^")
-        and text.endswith("$")
-        and " " not in text
-        and "." not in _bare(text)
-    )
-
-
-def _bare(pattern: str) -> str:
-    """A pattern without its escapes and character classes: a dot that is left stands for anything."""
-    out, is_class, skip = "", False, False
-    for character in pattern:
-        if skip:
-            skip = False
-        elif character == "\\":
-            skip = True
-        elif character == "[":
-            is_class = True
-        elif character == "]":
-            is_class = False
-        elif not is_class:
-            out += character
-    return out
-
-
-def _inventory(report: Report) -> None:
-    """Every disclosable field of the inventory is metadata, and nothing else is disclosable."""
-    for field in FIELDS:
-        report.examined("fields of the inventory")
-        if field.disclosable and field.data_class.value not in {"SUBSCRIBER", "ACCESS", "TRAFFIC"}:
-            report.find("open-type", f"{field.where} is disclosable and {field.data_class}")
+    asyncio.run(_entries(evidence, report))
 
 
 # --- packages
@@ -244,7 +135,31 @@ def _table(where: str, data: bytes, fields: tuple[str, ...], records: list[Recor
         report.find("not-canonical", f"{where}: a table says something else than the records")
 
 
-# --- notices
+# --- public logs and notices
+
+
+async def _entries(evidence: Evidence, report: Report) -> None:
+    """Each entry of a public log, as it is on disk at the end, is one of the kinds that there are, in its one form."""
+    folder = evidence.disk(evidence.moments[-1])
+    for name, parse in ((directory.NAME, directory.parse), (leaves.NAME, leaves.parse)):
+        for at, entry in enumerate(await entries_of(tree_of(folder, name, trust_of(folder, name)))):
+            report.examined("entries of public logs")
+            try:
+                again = parse(entry).encode()
+            except (Malformed, ValueError) as error:
+                report.find("not-canonical", f"entry {at} of the log {name} is not of its form: {error}")
+                continue
+            if again != entry:
+                report.find("not-canonical", f"entry {at} of the log {name} has another form, or more in it")
+    for key, body in read(folder / "relay.db", "SELECT key, body FROM notice"):
+        report.examined("notices as they are signed")
+        try:
+            again = NoticeBody.model_validate_json(body).model_dump_json().encode()
+        except ValidationError as error:
+            report.find("not-canonical", f"the notice {key} is not of its form: {error.errors()[0]['loc']}")
+            continue
+        if again != body:
+            report.find("not-canonical", f"the notice {key} has another form, or more in it")
 
 
 def _notices(evidence: Evidence, report: Report) -> None:
@@ -295,7 +210,15 @@ CHECK: Final = Check(
         "granularity": "a time is finer than it is kept",
         "unexplained": "a value is not that of a row in the relay's tables, or of the request",
     },
-    needs=("packages", "records", "records of real-time orders", "notices"),
+    needs=(
+        "packages",
+        "records",
+        "records of real-time orders",
+        "notices",
+        "notices as they are signed",
+        "entries of public logs",
+        "fields of records that the inventory explains",
+    ),
     enough=(Stage.WAIT, Stage.ASK),
     examine=examine,
 )

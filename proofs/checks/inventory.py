@@ -5,15 +5,13 @@ import re
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
-
 import blindrelay.relay
-from blindrelay.policies.exchange import CaseAnswer, Problem, RelayIdentity
+from blindrelay.proofs.checks import answers
 from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.checks.rows import read
 from blindrelay.proofs.checks.scraped import metrics, spans
 from blindrelay.proofs.evidence.folder import Evidence
-from blindrelay.proofs.evidence.http import Exchanged, exchanges
+from blindrelay.proofs.evidence.http import exchanges
 from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.relay.inventory import Place, declared
 
@@ -52,19 +50,8 @@ _FAULT: Final = re.compile(
         )
     )
 )
-_RESPONSE_HEADERS: Final = frozenset(
-    {"content-length", "content-type", "date", "server", "cache-control", "connection", "retry-after", "transfer-encoding",
-     "www-authenticate", "x-content-type-options", "allow", "strict-transport-security", "access-control-allow-origin",
-     "content-security-policy", "referrer-policy", "x-frame-options", "cross-origin-resource-policy"}
-)  # fmt: skip
 #: What sends traces, or keeps them. What OpenTelemetry's SDK is given is looked at instead, in the file that it writes.
 _TRACERS: Final = ("opentelemetry.exporter", "sentry_sdk", "ddtrace")
-_ANSWERS: Final[dict[str, type[BaseModel]]] = {
-    "/v1/relay": RelayIdentity,
-    "/v1/requests": CaseAnswer,
-    "/v1/status": CaseAnswer,
-    "/v1/withdrawals": CaseAnswer,
-}
 
 
 def examine(evidence: Evidence, report: Report) -> None:
@@ -81,7 +68,9 @@ def examine(evidence: Evidence, report: Report) -> None:
     else:
         spans(evidence.traces.read_bytes(), "a span", report)
     for exchanged in exchanges(evidence):
-        _http(exchanged, report)
+        answers.hold(exchanged, report)
+        if _METRIC.search(exchanged.body):
+            report.find("metric", f"{exchanged.where} is answered with metrics")
     for module in evidence.manifest.modules:
         report.examined("modules of the relay looked at for tracing")
         if module.startswith(_TRACERS):
@@ -150,28 +139,6 @@ def _sentences() -> frozenset[str]:
     return frozenset(found)
 
 
-def _http(exchanged: Exchanged, report: Report) -> None:
-    report.examined("HTTP answers")
-    for name, _ in exchanged.headers:
-        if name not in _RESPONSE_HEADERS:
-            report.find("http-field", f"{exchanged.where} is answered with the header {name!r}")
-    if _METRIC.search(exchanged.body):
-        report.find("metric", f"{exchanged.where} is answered with metrics")
-    model: type[BaseModel] | None = _ANSWERS.get(exchanged.path)
-    if exchanged.status >= 400 and exchanged.media_type == "application/problem+json":
-        model = Problem
-    if model is not None and exchanged.media_type in {"application/json", "application/problem+json"}:
-        try:
-            model.model_validate_json(exchanged.body)
-        except ValidationError as error:
-            report.find("http-field", f"{exchanged.where} is answered with more or less than its form: {_first(error)}")
-
-
-def _first(error: ValidationError) -> str:
-    first = error.errors(include_url=False, include_input=False)[0]
-    return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
-
-
 CHECK: Final = Check(
     name="inventory",
     lock=Lock.FORM,
@@ -184,7 +151,7 @@ CHECK: Final = Check(
         "span": "a span, or an attribute or value of one, that the inventory does not know; another tracer",
         "http-field": "an HTTP answer with a header or a field that it does not have",
     },
-    needs=("columns", "files", "lines of the log", "metrics", "HTTP answers"),
+    needs=("columns", "files", "lines of the log", "metrics", "HTTP answers compared field by field"),
     enough=(Stage.WAIT,),
     examine=examine,
 )
