@@ -1,6 +1,7 @@
 """Retention sweep: what was acknowledged, has expired or is past its window is gone, down to the bytes; what an order keeps is
 exactly that."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +15,10 @@ from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.proofs.evidence.sweep import Needles
 from blindrelay.relay.config import Retention
 
-#: A piece of an envelope, from behind what may stay in a b-tree page of it: enough to be found by nobody else's bytes.
-_SAMPLE: Final = slice(1_200, 1_232)
+#: A piece of every database page of an envelope (`blindrelay.relay.store.layout`), long enough to be in nobody else's bytes.
+#: Its first bytes may stay.
+_FIRST, _EACH, _LENGTH = 100, 1_020, 32
+_VARIED: Final = 8
 _DAY: Final = 86_400
 _HOUR: Final = 3_600
 #: The moments at which the relay had had time to put things away.
@@ -23,13 +26,15 @@ _QUIET: Final = ("delivered", "expired", "aged", "stopped")
 #: The purge job runs once an hour.
 _LATE: Final = 2 * _HOUR
 _PIECE: Final = 1 << 20
+#: As metrics have it; zero: it has not run yet.
+_LAST_PURGE: Final = re.compile(r"^blindrelay_retention_timestamp_seconds ([0-9.e+]+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
 class _Envelope:
     recipient: str
     message_id: bytes
-    sample: bytes
+    samples: tuple[bytes, ...]
 
 
 def examine(evidence: Evidence, report: Report) -> None:
@@ -40,6 +45,9 @@ def examine(evidence: Evidence, report: Report) -> None:
         _acknowledged(evidence, moment, report)
         _gone(evidence, moment, envelopes, report)
         ages(evidence.disk(moment) / "relay.db", at[moment], Retention(), report, moment)
+    _purged(evidence, report)
+    for path in evidence.scraped():
+        _ran(path.read_text("utf-8"), at[path.stem], path.stem, report)
     if "aged" in at:
         _preserved(evidence, evidence.disk("aged") / "relay.db", report)
 
@@ -48,9 +56,12 @@ def _envelopes(evidence: Evidence) -> list[_Envelope]:
     found: dict[bytes, _Envelope] = {}
     for connection in evidence.connections:
         for packet in publishes(connection):
-            if packet.topic.startswith("v1/to/") and packet.correlation_data and len(packet.payload) >= _SAMPLE.stop:
-                sample = packet.payload[_SAMPLE]
-                found.setdefault(sample, _Envelope(packet.topic[6:], packet.correlation_data, sample))
+            if packet.topic.startswith("v1/to/") and packet.correlation_data:
+                payload = packet.payload
+                starts = range(_FIRST, len(payload) - _LENGTH, _EACH)
+                pieces = (payload[start : start + _LENGTH] for start in starts)
+                samples = tuple(piece for piece in pieces if len(set(piece)) > _VARIED)  # not the zeros of a saboteur
+                found.setdefault(payload, _Envelope(packet.topic[6:], packet.correlation_data, samples))
     return list(found.values())
 
 
@@ -60,9 +71,9 @@ def _gone(evidence: Evidence, moment: str, envelopes: list[_Envelope], report: R
     waiting = {bytes(row[0]) for row in read(folder / "relay.db", "SELECT message_id FROM envelope")}
     gone = [envelope for envelope in envelopes if envelope.message_id not in waiting]
     report.examined("envelopes looked for where they must be gone", len(gone))
-    samples = Needles(envelope.sample for envelope in gone)
-    by_sample = {envelope.sample: envelope for envelope in gone}
-    places = [("data directory", path) for path in sorted(folder.rglob("*")) if path.is_file()]
+    by_sample = {sample: envelope for envelope in gone for sample in envelope.samples}
+    samples = Needles(by_sample)
+    places = [("data directory", path) for path in _files(folder)]
     places.append(("backup", evidence.folder / "backups" / f"{moment}.db"))
     for kind, path in places:
         if not path.exists():
@@ -75,6 +86,37 @@ def _gone(evidence: Evidence, moment: str, envelopes: list[_Envelope], report: R
                 reason,
                 f"an envelope to {envelope.recipient} that is gone is still in {path.name} of the {kind}, {moment}",
             )
+
+
+def _purged(evidence: Evidence, report: Report) -> None:
+    """No byte of a traffic record that is past its window is in any file or backup, but of those that an order keeps."""
+    seen: set[bytes] = set()
+    for moment in evidence.moments:
+        rows = {bytes(row[0]) for row in read(evidence.disk(moment) / "relay.db", "SELECT message_id FROM traffic")}
+        gone = seen - rows
+        seen |= rows
+        if not gone or moment not in _QUIET:
+            continue
+        report.examined("records looked for where they must be gone", len(gone))
+        needles = Needles(gone)
+        for path in (*_files(evidence.disk(moment)), evidence.folder / "backups" / f"{moment}.db"):
+            for message_id in _samples(path, needles):
+                report.find(
+                    "kept", f"the record of message {message_id.hex()} is gone, and still in {path.name}, {moment}"
+                )
+
+
+def _ran(scraped: str, now: float, moment: str, report: Report) -> None:
+    """The purge job has come to its end not long ago, as the relay shows to whoever collects its metrics."""
+    found = _LAST_PURGE.search(scraped)
+    report.examined("looks at when the purge job ran")
+    if found is None or now - float(found[1]) > _LATE:
+        ago = "never" if found is None else f"{(now - float(found[1])) / _HOUR:.0f} hours ago"
+        report.find("not-run", f"the purge job came to its end {ago}, {moment}")
+
+
+def _files(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.rglob("*") if path.is_file())
 
 
 def _acknowledged(evidence: Evidence, moment: str, report: Report) -> None:
@@ -160,6 +202,7 @@ CHECK: Final = Check(
     reasons={
         "kept": "bytes of an envelope that is gone are in a file: a page, the WAL, a copy",
         "kept-in-backup": "bytes of an envelope that is gone are in a backup that was made afterwards",
+        "not-run": "the purge job has not run for longer than it may",
         "too-old": "a record, or an envelope, is older than its window, and no order keeps it",
         "bystander": "records of somebody are kept whom no order has named",
         "not-kept": "an order to keep records is in force, and nothing keeps them",
@@ -167,6 +210,8 @@ CHECK: Final = Check(
     needs=(
         "envelopes that were acknowledged",
         "envelopes looked for where they must be gone",
+        "records looked for where they must be gone",
+        "looks at when the purge job ran",
         "bytes searched",
         "kept records",
     ),

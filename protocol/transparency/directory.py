@@ -24,7 +24,8 @@ Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256, h
 
 
 class _Entry(Leaf):
-    tenant: Annotated[str, Field(min_length=1, max_length=255)]
+    #: What `address.check_tenant` lets pass has no other characters.
+    tenant: Annotated[str, Field(pattern=r"^[a-z0-9.-]{1,253}$")]
 
 
 class TenantEntered(_Entry):
