@@ -2,8 +2,8 @@
 
     python -m blindrelay.proofs.saboteurs.pages docs/reference/kill-matrix.json
 
-writes `kill-matrix.md` beside it, and the part of the README that is between the marks. What the file says of checks is brought up
-to date; of saboteurs it says what came of running them.
+writes `kill-matrix.md` beside it, and the part of the README that is between the marks. What the file says of checks is
+brought up to date; of saboteurs it says what came of running them.
 """
 
 import sys
