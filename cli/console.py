@@ -44,7 +44,7 @@ A link works once, for twelve hours at most. Whoever has signed in as operator c
 What each role may see and do: docs/reference/console.md.
 
 \b
-From another machine: ssh -L 8886:127.0.0.1:8886 HOST. With --host it listens elsewhere than on the loopback, and then needs
+From another machine: ssh -L 8887:127.0.0.1:8887 HOST. With --host it listens elsewhere than on the loopback, and then needs
 --certificate and --key.
 """,
 )
@@ -80,6 +80,18 @@ From another machine: ssh -L 8886:127.0.0.1:8886 HOST. With --host it listens el
     show_envvar=True,
     help="The token of a person at the lawful desk: what operators do there is done in that person's name.",
 )
+@click.option(
+    "--proof",
+    "proof_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What `blindrelay prove --json` has written, to be shown.",
+)
+@click.option(
+    "--matrix",
+    "matrix_file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="What `blindrelay sabotage matrix --out` has written, to be shown.",
+)
 @click.option("--open", "open_browser", is_flag=True, help="Open the first link in the browser.")
 @click.option("--die-with-parent", is_flag=True, help="Stop when the process that started it is gone.")
 @JSON_OPTION
@@ -93,6 +105,8 @@ def command(
     key: Path | None,
     roles: tuple[str, ...],
     token_file: Path | None,
+    proof_file: Path | None,
+    matrix_file: Path | None,
     open_browser: bool,
     die_with_parent: bool,
     as_json: bool,
@@ -105,7 +119,13 @@ def command(
     if (certificate is None) != (key is None):
         raise click.UsageError("--certificate and --key go together")
     chosen = tuple(Role(role) for role in roles) or _ROLES
-    desktop = Desktop(data_dir or relay_directory(home), roles=_ROLES, token_file=token_file)
+    desktop = Desktop(
+        data_dir or relay_directory(home),
+        roles=_ROLES,
+        token_file=token_file,
+        proof_file=proof_file,
+        matrix_file=matrix_file,
+    )
     parent = os.getppid() if die_with_parent else None
     place = Place(host, port, names, certificate, key)
     asyncio.run(_serve(desktop, place, chosen, parent, open_browser=open_browser, as_json=as_json))

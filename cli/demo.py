@@ -111,7 +111,7 @@ cannot be, afterwards and with evidence. It is 1 when not.
 @click.option(
     "--port",
     type=click.IntRange(0, 65_535),
-    help="With --open: port of the console; 0 takes a free one.  [default: 8886, or a free one if that is taken]",
+    help="With --open: port of the console; 0 takes a free one.  [default: 8887, or a free one if that is taken]",
 )
 @click.option(
     "--json",

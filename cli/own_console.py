@@ -13,7 +13,8 @@ from typing import Final
 
 from blindrelay.cli.ports import free
 
-PORT: Final = 8_886
+#: The fourth after the relay's own.
+PORT: Final = 8_887
 # It ends its streams within two. Seconds.
 _STOP: Final = 10.0
 

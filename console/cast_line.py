@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from blindrelay.console.cast.lines import EVENT, Direction, Written
+from blindrelay.console.cast.lines import EVENT, Company, Direction, Written
 from blindrelay.console.channels import Channel
 from blindrelay.console.errors import ConsoleError
 from blindrelay.protocol.endpoint import FILE_NAME
@@ -42,6 +42,7 @@ class CastLine:
         self._options = options
         self._process: asyncio.subprocess.Process | None = None
         self.begun = asyncio.Event()  #: everybody is there
+        self.enrolled: dict[str, dict[str, str]] | None = None  #: see `Company`
 
     async def direct(self, direction: Direction) -> None:
         """Tell them what is to be different. Raises `CastAway`."""
@@ -81,7 +82,8 @@ class CastLine:
         if isinstance(event, Written):
             self._clients.put(event.id, {"kind": kind, **values})
             return
-        if kind == "company":
+        if isinstance(event, Company):
+            self.enrolled = values.pop("enrolled")
             self._say("state", state="playing")
             self.begun.set()
         self._say(kind, **values)

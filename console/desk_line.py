@@ -1,17 +1,13 @@
-"""The line of a person at the lawful desk: the desk's operator routes, with the token that names the person.
-
-The standard library's HTTPS in a thread: a relay that is installed alone has no other. The relay's certificate alone counts.
-"""
+"""The line of a person at the lawful desk: the desk's operator routes, with the token that names the person. In a thread."""
 
 import asyncio
 import json
-import ssl
-from http.client import HTTPException, HTTPSConnection
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Final
 
 from blindrelay.console.errors import ConsoleError
-from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
+from blindrelay.console.relay_https import to_desk
 from blindrelay.protocol.errors import Malformed
 
 # The last approval is answered when the package is made. Seconds.
@@ -49,11 +45,7 @@ class DeskLine:
 
     def _call(self, method: str, path: str, body: dict[str, Any] | None) -> Any:
         try:
-            endpoint = Endpoint.read(self._relay / FILE_NAME)
-            if endpoint.desk_port is None:
-                raise DeskAway("this relay runs without a lawful desk")
-            context = ssl.create_default_context(cafile=str(self._relay / endpoint.ca_certificate))
-            connection = HTTPSConnection(endpoint.host, endpoint.desk_port, timeout=_PATIENCE, context=context)
+            connection = to_desk(self._relay, _PATIENCE)
             try:
                 data = None if body is None else json.dumps(body).encode()
                 headers = {"authorization": f"Bearer {self._token}", "content-type": "application/json"}

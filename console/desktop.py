@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from blindrelay.console.channels import Channels
+from blindrelay.console.errand import Errand
 from blindrelay.console.ledger_tail import LedgerTail
+from blindrelay.console.log_files import LogFiles
 from blindrelay.console.playing.runs import Runs
 from blindrelay.console.relay_watch import watch
 from blindrelay.console.rights import Role
@@ -28,28 +30,37 @@ class Desktop:
         relay: the data directory of the relay that is looked at. It is only read.
         roles: whom sign-in links are for.
         token_file: the token of a person at the lawful desk, for what that person may do there; None: nobody's.
+        proof_file, matrix_file: what `blindrelay prove --json` and `sabotage matrix --out` have written, to be shown.
         stage: makes the demonstration, where this is one. It needs the clients' packages, and a console does not.
         channels: what is live.
         sessions: who has signed in.
         tail: what the relay keeps.
         runs: scenarios that have been played.
+        log_files: the public logs.
+        proof, attacks: what is carried out when somebody asks for it.
         demonstration: people and authorities, where this is one.
     """
 
     relay: Path
     roles: tuple[Role, ...] = (Role.OPERATOR, Role.AUDITOR)
     token_file: Path | None = None
+    proof_file: Path | None = None
+    matrix_file: Path | None = None
     stage: "Callable[[Desktop], Demonstration] | None" = None
     clock: Clock = field(default_factory=SystemClock)
     channels: Channels = field(default_factory=Channels)
     sessions: Sessions = field(init=False)
     tail: LedgerTail = field(init=False)
     runs: Runs = field(default_factory=Runs)
+    log_files: LogFiles = field(init=False)
+    proof: Errand = field(default_factory=lambda: Errand("prove", "--quick"))
+    attacks: Errand = field(default_factory=lambda: Errand("demo", "--attack", "all"))
     demonstration: "Demonstration | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         self.sessions = Sessions(self.clock, self.roles)
         self.tail = LedgerTail(self.relay, self.channels.relay, lambda: self.relay_is_up, self.clock)
+        self.log_files = LogFiles(self.relay)
         self.relay_is_up = False
         if self.stage is not None:
             self.demonstration = self.stage(self)
@@ -58,7 +69,9 @@ class Desktop:
     async def at_work(self) -> AsyncIterator[None]:
         """Look at the relay for as long as this is entered."""
         async with AsyncExitStack() as stack:
-            stack.push_async_callback(self.runs.close)
+            for close in (self.runs.close, self.proof.close, self.attacks.close):
+                stack.push_async_callback(close)
+            stack.callback(self.log_files.close)
             await stack.enter_async_context(_running(watch(self.relay, self.clock, self._seen)))
             await stack.enter_async_context(_running(self.tail.work()))
             if self.demonstration is not None:

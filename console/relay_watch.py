@@ -1,16 +1,16 @@
 """Whether the relay is there: its public logs are asked for their newest checkpoint, which anybody may, every second.
 
-The standard library's HTTPS in a thread, on a connection that stays open: a relay that is installed alone has no other.
+In a thread, on a connection that stays open.
 """
 
 import asyncio
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException, HTTPSConnection
 from pathlib import Path
 from typing import Any, Final
 
+from blindrelay.console.relay_https import NoDoor, to_logs
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
 from blindrelay.protocol.errors import Malformed
@@ -52,16 +52,14 @@ class RelayWatch:
             return Seen(reason="The relay's address cannot be read")
         try:
             self._ask(endpoint)
-        except (OSError, HTTPException, ValueError):
+        except (OSError, HTTPException, ValueError, NoDoor):
             self.close()
             return Seen(reason="The relay does not answer")
         return Seen(endpoint)
 
     def _ask(self, endpoint: Endpoint) -> None:
         if self._connection is None:
-            context = ssl.create_default_context(cafile=str(self._folder / endpoint.ca_certificate))
-            port = endpoint.logs_port
-            self._connection = HTTPSConnection(endpoint.host, port, timeout=_PATIENCE, context=context)
+            self._connection = to_logs(self._folder, endpoint, _PATIENCE)
         self._connection.request("GET", "/logs/directory/checkpoint")
         self._connection.getresponse().read()
 

@@ -28,13 +28,15 @@ class Right(StrEnum):
     DIRECT = "direct the demonstration's people"
     DEMAND = "file demands as an authority of the demonstration"
     DECIDE = "approve and refuse at the lawful desk"
+    PROVE = "have the proof carried out, and attacks"
     INVITE = "make sign-in links for others"
 
 
 _SHARED: Final = frozenset({Right.SEE_EVIDENCE})
 
 RIGHTS: Final[Mapping[Role, frozenset[Right]]] = {
-    Role.OPERATOR: _SHARED | {Right.SEE_RELAY, Right.SEE_CASES, Right.SEE_SERVICE, Right.DECIDE, Right.INVITE},
+    Role.OPERATOR: _SHARED
+    | {Right.SEE_RELAY, Right.SEE_CASES, Right.SEE_SERVICE, Right.DECIDE, Right.PROVE, Right.INVITE},
     Role.AUDITOR: _SHARED,
     Role.DEMONSTRATOR: frozenset(Right),
 }

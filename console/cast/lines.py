@@ -43,10 +43,12 @@ class Person(_Line):
 
 
 class Company(_Line):
-    """Everybody is there; it begins."""
+    """Everybody is there; it begins. `enrolled`: by enterprise, SHA-256 (hex) of each certificate that it has issued, and
+    for which device."""
 
     event: Literal["company"] = "company"
     people: tuple[Person, ...]
+    enrolled: dict[str, dict[str, str]]
 
 
 class Directed(_Line):

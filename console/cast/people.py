@@ -14,6 +14,7 @@ from blindrelay.clients.options import Options
 from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.clients.sealed import Hygiene
 from blindrelay.console.cast.script import ALICE, BOB, CAROL, DAVE
+from blindrelay.protocol.certificates import fingerprint
 
 # The pauses that hide when somebody wrote are for people who have time. Read is what a person does: see `Stage`.
 OPTIONS: Final = Options(
@@ -82,10 +83,15 @@ class Player:
 
 
 class People:
-    """Everybody, by address."""
+    """Everybody, by address.
 
-    def __init__(self, players: dict[str, tuple[Player, ...]]) -> None:
+    Attributes:
+        enrolled: by enterprise, SHA-256 (hex) of each certificate that it has issued, and for which device.
+    """
+
+    def __init__(self, players: dict[str, tuple[Player, ...]], enrolled: dict[str, dict[str, str]]) -> None:
         self.players = players
+        self.enrolled = enrolled
 
     def first(self, address: str) -> Player:
         """The device that somebody writes with."""
@@ -117,9 +123,18 @@ async def enrolled(relay: RelayAddress, arrived: Arrived, told: Told) -> AsyncIt
                 enterprises[tenant] = await stack.enter_async_context(founded)
             devices = [await enterprises[tenant].enrol(user, name) for name in names]
             players[address] = tuple(Player(device, arrived, told) for device in devices)
-        people = People(players)
+        people = People(players, {name: _issued(enterprise) for name, enterprise in enterprises.items()})
         try:
             await people.wake(*DEVICES)
             yield people
         finally:
             await people.sleep(*DEVICES)
+
+
+def _issued(enterprise: Enterprise) -> dict[str, str]:
+    authority = enterprise.authority
+    return {
+        fingerprint(certificate).hex(): f"{address.user}/{address.device}"
+        for address in authority.devices()
+        for certificate in authority.certificates(address)
+    }

@@ -126,7 +126,8 @@ class Stage:
     async def perform(self) -> None:
         """Let everybody meet, and then talk, for ever."""
         await self._introduce()
-        self._tell(Company(people=tuple(Person(address=who, devices=names) for who, names in DEVICES.items())))
+        people = tuple(Person(address=who, devices=names) for who, names in DEVICES.items())
+        self._tell(Company(people=people, enrolled=self.people.enrolled))
         self._tell_directed()
         lines = itertools.cycle(SCRIPT)
         while True:

@@ -14,7 +14,7 @@ from blindrelay.console.server import LOOPBACK
 from blindrelay.console.streams import STREAMS
 from blindrelay.console.views import VIEWS
 
-OURS = "http://127.0.0.1:8886"
+OURS = "http://127.0.0.1:8887"
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ async def test_name_of_somebody_elses_is_not_served(http: httpx.AsyncClient, hos
 
 
 @pytest.mark.parametrize(
-    "origin", [None, "null", "http://127.0.0.1:9999", "https://127.0.0.1:8886", "http://evil.example"]
+    "origin", [None, "null", "http://127.0.0.1:9999", "https://127.0.0.1:8887", "http://evil.example"]
 )
 async def test_change_is_asked_for_by_our_own_pages_alone(
     http: httpx.AsyncClient, desktop: Desktop, origin: str | None
@@ -73,7 +73,7 @@ async def test_cookie_is_out_of_reach(http: httpx.AsyncClient, desktop: Desktop)
     """No script reads it, no other site sends it, and another console's is another one."""
     answer = await _sign_in(http, desktop, Role.AUDITOR)
     cookie = answer.headers["set-cookie"].lower()
-    assert cookie.startswith("blindrelay-console-8886=")
+    assert cookie.startswith("blindrelay-console-8887=")
     assert "httponly" in cookie
     assert "samesite=strict" in cookie
 
