@@ -40,6 +40,8 @@ class LoadJob(Strict):
     """One measurement of throughput (`rate` is None: every sender keeps its window full) or of latency at a given rate."""
 
     server: Server
+    # Other nodes of the same relay: each pair's sender is at one, and its receiver at the next.
+    others: list[Server] = []
     pairs: Annotated[list[Pair], Field(min_length=1)]
     # A size that the relay accepts: one of protocol.sizes.BUCKETS.
     payload: int = 1_024

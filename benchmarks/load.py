@@ -57,12 +57,13 @@ async def run(job: LoadJob) -> LoadResult:
             broken.set_exception(error)
 
     senders, receivers = [], []
-    for pair in job.pairs:
+    nodes = [job.server, *job.others]
+    for number, pair in enumerate(job.pairs):
         nonce = os.urandom(8)
         receivers.append(Receiver(pair, nonce, end))
-        await connect(job.server, pair.receiver, receivers[-1])
+        await connect(nodes[(number + 1) % len(nodes)], pair.receiver, receivers[-1])
         senders.append(Sender(pair, nonce, os.urandom(job.payload), end))
-        await connect(job.server, pair.sender, senders[-1])
+        await connect(nodes[number % len(nodes)], pair.sender, senders[-1])
     work = asyncio.ensure_future(_work(job, senders, receivers))
 
     def interrupt(_: asyncio.Future[None]) -> None:

@@ -27,6 +27,7 @@ from benchmarks.watching import watching
 from blindrelay.protocol import rpc
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.clock import SystemClock
+from blindrelay.relay import logs
 from blindrelay.relay.config import Desk, Limits, Settings
 from blindrelay.relay.exchange import Exchange
 from blindrelay.relay.identity import Registrar
@@ -157,19 +158,43 @@ async def serve(
     default=0,
     help="As many from one address, at any rate; 0: the defaults.",
 )
+@click.option("--database", help="PostgreSQL instead of SQLite: its address.")
+@click.option("--node", help="NAME: one of several nodes, over that database.")
+@click.option("--nats", multiple=True, help="A NATS server of theirs.")
+@click.option("--identity", type=click.Path(path_type=Path), help="What the nodes have in common.")
 @click.option("--watched", multiple=True, help="USER@TENANT: somebody whom a real-time order is about.")
-def main(
-    data: Path, roots: tuple[str, ...], records: int, connections: int, watched: tuple[str, ...], **without: bool
+def main(  # noqa: PLR0913, PLR0917 - the options
+    data: Path,
+    roots: tuple[str, ...],
+    records: int,
+    connections: int,
+    watched: tuple[str, ...],
+    database: str | None,
+    node: str | None,
+    nats: tuple[str, ...],
+    identity: Path | None,
+    **without: bool,
 ) -> None:
     """Run the relay under test."""
     harden()
+    logs.configure(level="warning")
     data.mkdir(parents=True)
     if records:
         remember(data, records)
     limits = Limits()
     if connections:
         limits = Limits(connections_per_address=connections, handshake_rate=1e6, handshake_burst=10 * connections)
-    settings = Settings(data_dir=data, port=0, limits=limits, desk=Desk(enabled=False))
+    cluster = {"node": node, "servers": list(nats), "identity_dir": identity} if node else None
+    settings = Settings.model_validate(
+        {
+            "data_dir": data,
+            "port": 0,
+            "limits": limits,
+            "desk": Desk(enabled=False),
+            "store": database,
+            "cluster": cluster,
+        }
+    )
     tenants = {name: Path(path) for name, _, path in (root.partition("=") for root in roots)}
     uvloop.run(serve(settings, tenants, watched, **without))
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import resource
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -46,7 +46,7 @@ class World:
         self._servers = 0
 
     @asynccontextmanager
-    async def relay(
+    async def relay(  # noqa: PLR0913 - what can be different
         self,
         *,
         tls: bool = True,
@@ -54,16 +54,17 @@ class World:
         records: int = 0,
         connections: int = 0,
         watched: tuple[int, int] | None = None,
+        more: Sequence[str] = (),
     ) -> AsyncIterator[tuple[Program, Server]]:
         """A relay in a process of its own, with a new data directory.
 
         `records` old TrafficRecords are put into its store first; `connections` raises its limits on connections of one
         address, for all of ours are. `watched`: the first of the pairs that real-time orders are about, and how many there
-        are of them; each pair has two.
+        are of them; each pair has two. `more`: other options of `benchmarks.served`.
         """
         self._servers += 1
         data = self.folder / f"relay{self._servers}"
-        options = [f"--data={data}", f"--records={records}", f"--connections={connections}"]
+        options = [f"--data={data}", f"--records={records}", f"--connections={connections}", *more]
         options += [f"--root={tenant.name}={tenant.root_file}" for tenant in (self.sending, self.receiving)]
         options += ([] if tls else ["--plain"]) + ([] if store else ["--memory"])
         if watched is not None:
@@ -93,7 +94,7 @@ class World:
         """Pairs besides those that carry the load."""
         return pairs(self.sending, self.receiving, count, first)
 
-    async def load(
+    async def load(  # noqa: PLR0913 - what can be different
         self,
         program: Program,
         server: Server,
@@ -101,12 +102,14 @@ class World:
         rate: float | None = None,
         one_topic: bool = False,
         pairs: list[Pair] | None = None,
+        others: Sequence[tuple[Program, Server]] = (),
     ) -> "Load":
-        """Measure; with the world's own pairs, or these."""
+        """Measure; with the world's own pairs, or these. `others`: more nodes of the same relay."""
         scale = self.scale
         made = pairs or ([on_one_topic(pair) for pair in self.pairs] if one_topic else self.pairs)
         job = LoadJob(
             server=server,
+            others=[server for _, server in others],
             pairs=made,
             payload=scale.payload,
             window=scale.window,
@@ -114,9 +117,10 @@ class World:
             warm_up=scale.warm_up,
             seconds=scale.seconds,
         )
-        machine, children, before = _busy(), _children(), program.cpu()
+        programs = [program, *(program for program, _ in others)]
+        machine, children, before = _busy(), _children(), sum(each.cpu() for each in programs)
         result = LoadResult.model_validate_json(await ask("benchmarks.load", job))
-        cpu = program.cpu() - before
+        cpu = sum(each.cpu() for each in programs) - before
         busy, elapsed = (after - at for after, at in zip(_busy(), machine, strict=True))
         others = max(busy - cpu - (_children() - children), 0) / elapsed
         return Load(result, cpu, others)

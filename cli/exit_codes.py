@@ -91,6 +91,7 @@ BY_CLASS: dict[str, ExitCode] = {
     "blindrelay.relay.errors.BadConfiguration": ExitCode.BAD_CONFIGURATION,
     "blindrelay.relay.errors.DataDirectoryInUse": ExitCode.DATA_DIRECTORY_IN_USE,
     "blindrelay.relay.errors.NewerVersion": ExitCode.NEWER_VERSION,
+    "blindrelay.relay.errors.NodeNameTaken": ExitCode.DATA_DIRECTORY_IN_USE,
     "blindrelay.relay.errors.AddressInUse": ExitCode.ADDRESS_IN_USE,
     "blindrelay.console.errors.ConsoleError": ExitCode.FAILED,
     "blindrelay.console.errors.AddressInUse": ExitCode.ADDRESS_IN_USE,

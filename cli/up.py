@@ -6,12 +6,14 @@ import ssl
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.markup import escape
 
 from blindrelay import __version__
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.nodes import NodeOptions, node_options
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit
 from blindrelay.cli.own_console import own_console
 from blindrelay.cli.own_witness import FOLDER as WITNESS
@@ -36,6 +38,7 @@ _BANNER = """\
   witness              {witness}
   data directory       {folder}
   store                {store}
+  node                 {node}
   relay's certificate  {certificate}
   registration code    {code}
 
@@ -60,6 +63,8 @@ Examples:
   blindrelay up --port 0 --data-dir /tmp/try      any free port, somewhere else
   blindrelay up --config relay.toml               limits, retention, address from a file
   blindrelay up --store postgresql://relay@db.example/blindrelay?sslmode=verify-full
+  blindrelay up --node n1 --identity-dir identity --store postgresql://... --cluster nats://a,nats://b,nats://c
+                                                  one of several nodes: docs/how-to/run-a-cluster.md
   blindrelay up --check                           exit code 0 if a relay runs and answers
 
 \b
@@ -94,6 +99,7 @@ those of others in the configuration, [logs] witnesses, and it is not started.
     metavar="URL",
     help="Send OpenTelemetry traces there: an OTLP collector, or file:///path. Needs blindrelay[traces].  [default: none]",
 )
+@node_options
 @click.option("--no-desk", is_flag=True, help="No lawful desk: no authority is answered.")
 @click.option(
     "--no-witness",
@@ -155,6 +161,7 @@ def up(
     log_level: str,
     check: bool,
     as_json: bool,
+    **node: Any,
 ) -> int:
     """Run a relay in the foreground, until Ctrl-C or SIGTERM.
 
@@ -168,6 +175,7 @@ def up(
         store=address_of(store, store_file),
         drain_seconds=drain_seconds,
         elsewhere=list(elsewhere) or None,
+        cluster=NodeOptions(**node).settings(),
     )
     operations = _given(http_port=operations_port, host=operations_host, traces=traces)
     settings = config.load(folder, config_file, **given, operations=operations)
@@ -180,7 +188,8 @@ def up(
 
     is_default = settings.data_dir == relay_directory(home)
     own = None
-    if not no_witness and not settings.logs.witnesses:
+    # A witness of each node's own would be another one after each change of who publishes.
+    if not no_witness and not settings.logs.witnesses and settings.cluster is None:
         own = OwnWitness((home if is_default else settings.data_dir) / WITNESS)
     ours = contextlib.ExitStack()
 
@@ -190,8 +199,8 @@ def up(
         Endpoint(
             host=_LOCAL.get(relay.host, relay.host),
             port=relay.port,
-            ca_certificate=relay.certificate.name,
-            registration_code="registration-code",
+            ca_certificate=_below(endpoint.parent, relay.certificate),
+            registration_code=_below(endpoint.parent, relay.identity / "registration-code"),
             desk_port=relay.desk_port,
             logs_port=relay.logs_port,
             operations=_operations_url(relay),
@@ -214,6 +223,12 @@ def _given(**options: object) -> dict[str, object]:
     return {key: value for key, value in options.items() if value is not None}
 
 
+def _below(folder: Path, path: Path) -> str:
+    """A path as an endpoint file in `folder` has it: nodes of a cluster have their identity elsewhere."""
+    path, folder = path.absolute(), folder.absolute()
+    return str(path.relative_to(folder)) if path.is_relative_to(folder) else str(path)
+
+
 def _announce(relay: Relay, own: OwnWitness | None, *, as_json: bool, is_default: bool) -> None:
     folder = relay.settings.data_dir.absolute()
     if as_json:
@@ -228,6 +243,7 @@ def _announce(relay: Relay, own: OwnWitness | None, *, as_json: bool, is_default
                 "witness": None if own is None else asdict(own),
                 "data_directory": folder,
                 "store": relay.store.name,
+                "node": None if relay.settings.cluster is None else relay.settings.cluster.node,
                 "certificate": relay.certificate.absolute(),
                 "registration_code": relay.registration_code,
             }
@@ -247,6 +263,7 @@ def _announce(relay: Relay, own: OwnWitness | None, *, as_json: bool, is_default
         desk=f"https://{escape(relay.host)}:{relay.desk_port}" if relay.desk_port else "none",
         folder=escape(str(folder)),
         store=escape(relay.store.name),
+        node=_node(relay),
         certificate=escape(str(relay.certificate.absolute())),
         code=escape(relay.registration_code),
         options=escape(options),
@@ -268,6 +285,14 @@ def _witness(relay: Relay, own: OwnWitness | None) -> str:
             f"{escape(own.url)}   (its own, process {own.process_id}; in earnest somebody else's: blindrelay witness)"
         )
     return f"{len(relay.settings.logs.witnesses) or 'none'}, by the configuration"
+
+
+def _node(relay: Relay) -> str:
+    cluster = relay.settings.cluster
+    if cluster is None:
+        return "the only one"
+    how = f"woken by {', '.join(cluster.servers)}" if cluster.servers else "no NATS: it looks for mail once a second"
+    return escape(f"{cluster.node}, one of several   ({how})")
 
 
 def _check(folder: Path) -> int:

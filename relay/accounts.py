@@ -6,7 +6,7 @@ store and are read when somebody looks them up. Memory changes first where that 
 """
 
 from collections import deque
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Final
@@ -33,6 +33,27 @@ _DAY: Final = 86_400
 NUMBERS_AT_ONCE: Final = 1_000
 
 Rows = tuple[list[sqlalchemy.Row], list[sqlalchemy.Row], list[sqlalchemy.Row], list[tuple[int, int, int, int]]]  # type: ignore[type-arg]
+
+
+_TENANTS: Final = sqlalchemy.select(tables.tenant.c.name, tables.tenant.c.root, tables.tenant.c.jurisdiction)
+_DEVICES: Final = sqlalchemy.select(
+    tables.device.c.account_id,
+    tables.device.c.tenant,
+    tables.device.c.user,
+    tables.device.c.device,
+    tables.device.c.certificate,
+    tables.device.c.statement,
+)
+_REVOCATIONS: Final = sqlalchemy.select(tables.revocation.c.fingerprint, tables.revocation.c.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Some:
+    """Rows of some tenants, devices and revocations."""
+
+    tenants: list[sqlalchemy.Row]  # type: ignore[type-arg]
+    devices: list[sqlalchemy.Row]  # type: ignore[type-arg]
+    revocations: list[sqlalchemy.Row]  # type: ignore[type-arg]
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,26 +153,10 @@ class Accounts:
     @staticmethod
     def read(connection: sqlalchemy.Connection) -> Rows:
         """Everything that `restore` needs, from the store."""
-        device = tables.device.c
         return (
-            list(
-                connection.execute(
-                    sqlalchemy.select(tables.tenant.c.name, tables.tenant.c.root, tables.tenant.c.jurisdiction)
-                )
-            ),
-            list(
-                connection.execute(
-                    sqlalchemy.select(
-                        device.account_id,
-                        device.tenant,
-                        device.user,
-                        device.device,
-                        device.certificate,
-                        device.statement,
-                    )
-                )
-            ),
-            list(connection.execute(sqlalchemy.select(tables.revocation.c.fingerprint, tables.revocation.c.body))),
+            list(connection.execute(_TENANTS)),
+            list(connection.execute(_DEVICES)),
+            list(connection.execute(_REVOCATIONS)),
             waiting_envelopes(connection),
         )
 
@@ -177,6 +182,71 @@ class Accounts:
         for account_id, count, size, last in waiting:
             if mailbox := self._mailboxes.get(account_id):
                 mailbox.restore(count, size, last)
+
+    # What other nodes have written down.
+
+    @staticmethod
+    def read_some(
+        connection: sqlalchemy.Connection,
+        *,
+        tenants: Collection[str] = (),
+        devices: Collection[int] = (),
+        revocations: Collection[bytes] = (),
+    ) -> Some:
+        """The rows of these, from the store."""
+        return Some(
+            list(connection.execute(_TENANTS.where(tables.tenant.c.name.in_(tenants)))) if tenants else [],
+            list(connection.execute(_DEVICES.where(tables.device.c.account_id.in_(devices)))) if devices else [],
+            list(connection.execute(_REVOCATIONS.where(tables.revocation.c.fingerprint.in_(revocations))))
+            if revocations
+            else [],
+        )
+
+    @staticmethod
+    def read_all(connection: sqlalchemy.Connection) -> Some:
+        """The rows of all of them."""
+        return Some(
+            list(connection.execute(_TENANTS)),
+            list(connection.execute(_DEVICES)),
+            list(connection.execute(_REVOCATIONS)),
+        )
+
+    def refresh(self, some: Some) -> list[Tenant]:
+        """Take over what `read_some` found; returns the tenants that are new. Raises what a damaged record raises.
+
+        Whoever does not stand any more has to be sent away afterwards.
+        """
+        new = []
+        for row in some.tenants:
+            tenant = checked_tenant(row.name, row.root, row.jurisdiction)
+            if row.name not in self._tenants:
+                new.append(tenant)
+            self.add_tenant(tenant)
+        for row in some.revocations:
+            self.revoke(Revocation.model_validate_json(row.body))
+        for row in some.devices:
+            self._refresh_device(row)
+        return new
+
+    def _refresh_device(self, row: sqlalchemy.Row) -> None:  # type: ignore[type-arg]
+        device = self._devices.get(DeviceAddress(row.tenant, row.user, row.device))
+        if (
+            device is not None and device.account_id != row.account_id
+        ):  # enrolled here, too, and that was not written down
+            self.forget(device.account_id)
+            device = None
+        if device is None:
+            self._restore_device(row)
+            return
+        device.fingerprint = sha256(row.certificate).digest()
+        device.sequence, device.verifier = 0, None
+        if row.statement is not None and device.fingerprint not in self._revoked:
+            statement = DeviceStatement.model_validate_json(row.statement)
+            device.sequence, device.verifier = statement.sequence, statement.token_verifier
+        if self.may_be_written_to(device):
+            self.recipients[topics.to(device.address)] = self._mailboxes[device.account_id]
+        else:
+            self.recipients.pop(topics.to(device.address), None)
 
     def _restore_device(self, row: sqlalchemy.Row) -> None:  # type: ignore[type-arg]
         address = DeviceAddress(row.tenant, row.user, row.device)

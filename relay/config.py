@@ -121,6 +121,26 @@ class Operations(_Section):
     traces_share: Annotated[float, Field(ge=0, le=1)] = 0.01
 
 
+Url = Annotated[str, Field(pattern=r"^(nats|tls)://[^\s/]+$", max_length=300)]
+File = Annotated[Path, Field(strict=False)]
+
+
+class Cluster(_Section):
+    """This relay as one of several nodes, over the database that `store` names."""
+
+    #: What this node is called; no two that run have the same name.
+    node: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9.-]{0,62}$")]
+    #: NATS servers, by which nodes wake each other up. None: each looks for what is new, once a second.
+    servers: Annotated[list[Url], Field(max_length=20)] = []
+    #: The directory that all nodes have the same of: `blindrelay node init`.
+    identity_dir: File
+    #: Certificates (PEM) by which the NATS servers are known; without it, those that the system trusts.
+    ca: File | None = None
+    #: A credentials file (JWT and seed) or a file with a token, for NATS servers that ask for one.
+    credentials: File | None = None
+    token: File | None = None
+
+
 def default_data_directory() -> Path:
     """Where a user's programs keep data (XDG Base Directory Specification): `~/.local/share/blindrelay/relay`."""
     base = os.environ.get("XDG_DATA_HOME", "")
@@ -148,6 +168,7 @@ class Settings(_Section):
     desk: Desk = Desk()
     logs: Logs = Logs()
     operations: Operations = Operations()
+    cluster: Cluster | None = None
 
     @property
     def desk_port(self) -> int:

@@ -11,6 +11,7 @@ RelayError
  |   |   +- HistoryLost     a public log has shown more than the data directory has
  |   +- StoreUnreachable    the database does not answer, or does not let us in
  |   +- NeedsMigration      the database has no schema, or that of an older release
+ |   +- NodeNameTaken       another node of the cluster has this one's name
  |   +- AddressInUse        the port is taken, or is not ours to take
  +- StoreError              what was asked of the store has not been done, or nobody knows
      +- StoreFull           there is no room; the relay works on
@@ -112,6 +113,12 @@ class NeedsMigration(StartupError):
     """The database has no schema of ours, or that of an older release."""
 
     exit_status = ExitStatus.NEEDS_MIGRATION
+
+
+class NodeNameTaken(StartupError):
+    """Another node of the cluster, which is running, has this one's name."""
+
+    exit_status = ExitStatus.IN_USE
 
 
 class AddressInUse(StartupError):

@@ -11,7 +11,7 @@ Connecting, subscribing and requests are in `blindrelay.relay.reception` and `bl
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, TypeAlias
 from zlib import crc32
@@ -22,6 +22,7 @@ from mqtt5 import DisconnectReasonCode, PubAckReasonCode
 from blindrelay.protocol import topics
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.sizes import BUCKETS, MAX_TTL, MESSAGE_ID_LENGTH
+from blindrelay.relay import ports
 from blindrelay.relay.access import NO_RECIPIENT, Access, PublishRefused, RpcCall
 from blindrelay.relay.calls import Calls
 from blindrelay.relay.counts import Counts, kind_of
@@ -33,7 +34,7 @@ from blindrelay.relay.mqtt.session import Acknowledged, Event
 from blindrelay.relay.mqtt.states import State
 from blindrelay.relay.parting import part
 from blindrelay.relay.peer import Hold, Peer
-from blindrelay.relay.ports import Accounts, Admission, Envelope, Ledger, Limits, Rpc, Store
+from blindrelay.relay.ports import Accounts, Admission, Envelope, Ledger, Limits, Neighbours, Rpc, Store
 from blindrelay.relay.reception import Reception
 from blindrelay.relay.ring import Ring, recent_ids
 from blindrelay.relay.sessions import Sessions
@@ -45,6 +46,8 @@ UNDECIDED_LIMIT: Final = 1_048_576
 UNDECIDED_LOW: Final = 524_288
 # How many commits may pass before what was accepted at a moment is taken to be in one of them.
 DRAIN_ROUNDS: Final = 64
+# How many mailboxes one look at the store is for, at most: of `mailbox.PAGE_BYTES` each.
+PAGES_AT_ONCE: Final = 64
 # One round of the expiry sweep.
 EXPIRY_BATCH: Final = 1_000
 
@@ -56,6 +59,8 @@ _REFUSALS: Final = {
     Refusal.NO_ROOM: (PubAckReasonCode.QUOTA_EXCEEDED, _MAILBOX_FULL),
     Refusal.CLOSED: (NO_RECIPIENT.code, NO_RECIPIENT.reason),
 }
+
+_STORED: Final = (None, Refusal.KNOWN)
 
 #: One PUBLISH on its way: from whom, its packet, to whom.
 Parked: TypeAlias = tuple[Peer, mqtt5.PublishPacket, Mailbox]
@@ -72,6 +77,9 @@ class Committer(Store, Protocol):
 
     async def fetch(self, mailbox_id: int, after_sequence: int, max_count: int, max_bytes: int) -> list[StoredEnvelope]:
         """The oldest ones above a sequence."""
+
+    async def fetch_many(self, wanted: Sequence[tuple[int, int, int, int]]) -> list[list[StoredEnvelope]]:
+        """The same for several mailboxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,21 +119,25 @@ class Exchange:
         self.on_commit: Callable[[], None] | None = None
         self.peers: set[Peer] = set()
         self.committer: Committer
-        self.sessions: Sessions
+        self.sessions: ports.Sessions
+        #: The other nodes; None: there are none.
+        self.neighbours: Neighbours | None = None
         self._access = services.access
         self._limits = services.limits
         self._calls = Calls(self)
         self._reception = Reception(self)
         self._rings: dict[int, Ring[Parked]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._wanted: list[Delivery] = []
+        self._is_asking = False
         # The wall clock is asked once: a step of it while we run neither expires nor extends anything.
         self._epoch = services.clock.now() - services.clock.monotonic()
         self._monotonic = services.clock.monotonic
 
-    async def start(self, committer: Committer) -> None:
+    async def start(self, committer: Committer, sessions: ports.Sessions | None = None) -> None:
         """Read what outlived the last stop. The mailboxes are restored by whoever keeps the accounts."""
         self.committer = committer
-        self.sessions = Sessions(committer, self.now)
+        self.sessions = Sessions(committer, self.now) if sessions is None else sessions
         await self.sessions.load()
 
     def now(self) -> int:
@@ -272,22 +284,23 @@ class Exchange:
         peer.undecided += size
         if peer.undecided > UNDECIDED_LIMIT:
             peer.hold(Hold.UNDECIDED)
-        self.committer.accept(
-            Accepted(
-                mailbox.account_id,
-                mailbox.enter(size),
-                ring.owner if ring.owner > 0 else None,
-                message_id,
-                now,
-                # Without an interval the relay's own bound holds; the recipient sees what is left of it.
-                now + (MAX_TTL if interval is None else interval),
-                payload,
-                ring.owner,
-                slot,
-                stamped,
-                Origin(peer, packet_id, mailbox, ring),
-            )
+        entry = Accepted(
+            mailbox.account_id,
+            mailbox.enter(size),
+            ring.owner if ring.owner > 0 else None,
+            message_id,
+            now,
+            # Without an interval the relay's own bound holds; the recipient sees what is left of it.
+            now + (MAX_TTL if interval is None else interval),
+            payload,
+            ring.owner,
+            slot,
+            stamped,
+            Origin(peer, packet_id, mailbox, ring),
         )
+        if self.neighbours is not None and peer.record is not None:
+            entry.epoch = peer.record.epoch
+        self.committer.accept(entry)
 
     # The ring of recent message ids.
 
@@ -323,7 +336,7 @@ class Exchange:
             origin: Origin = entry.origin  # type: ignore[assignment]  # we put it there
             peer, mailbox = origin.peer, origin.mailbox
             refusal = entry.refusal
-            is_stored = committed and (refusal is None or refusal is Refusal.KNOWN)
+            is_stored = committed and refusal in _STORED
             waiters = origin.ring.settle(entry.message_id, committed=is_stored)
             peer.undecided -= len(entry.payload)
             touched.add(peer)
@@ -340,14 +353,13 @@ class Exchange:
                 self.counts.accepted -= committed  # the batch is counted as a whole
                 mailbox.leave(len(entry.payload))
                 self._not_stored(peer, origin.packet_id, entry, outcome)
-            for waiting, packet, _ in waiters:
-                if is_stored:
-                    waiting.session.answer(packet.packet_id or 0)
-                else:
-                    self._not_stored(waiting, packet.packet_id or 0, entry, outcome)
-                touched.add(waiting)
+            for waiter in waiters:
+                self._settle_waiter(origin.ring, waiter, entry, outcome)
+                touched.add(waiter[0])
         for delivery in behind:
             delivery.pump()
+        if self.neighbours is not None and committed:
+            self.neighbours.stored(batch)
         self._go_on(touched)
         self.counts.outcomes[outcome.value] += 1
         if committed:
@@ -371,8 +383,23 @@ class Exchange:
                 return
             await self.committer.run(lambda connection: None)
 
+    def _settle_waiter(self, ring: "Ring[Parked]", waiter: Parked, entry: Accepted, outcome: Outcome) -> None:
+        peer, packet_id = waiter[0], waiter[1].packet_id or 0
+        if outcome is Outcome.COMMITTED and entry.refusal in _STORED:
+            peer.session.answer(packet_id)
+        elif entry.refusal is Refusal.MOVED:  # that was the connection before: what this one sends is taken anew
+            asyncio.get_running_loop().call_soon(self._take_again, ring, waiter)
+        else:
+            self._not_stored(peer, packet_id, entry, outcome)
+
+    def _take_again(self, ring: "Ring[Parked]", waiter: Parked) -> None:
+        self._take(ring, waiter)
+        waiter[0].flush()
+
     def _not_stored(self, peer: Peer, packet_id: int, entry: Accepted, outcome: Outcome) -> None:
-        if entry.refusal is not None:
+        if entry.refusal is Refusal.MOVED:
+            self.end(peer, DisconnectReasonCode.SESSION_TAKEN_OVER)
+        elif entry.refusal is not None:
             self.refuse(peer, packet_id, *_REFUSALS[entry.refusal])
         elif outcome is Outcome.STORE_FULL:
             self.refuse(peer, packet_id, PubAckReasonCode.QUOTA_EXCEEDED, "the relay's disk is full")
@@ -403,7 +430,38 @@ class Exchange:
 
     def fetch(self, delivery: Delivery) -> None:
         """Bring a delivery its next page."""
-        self.spawn(self._fetch(delivery))
+        if self.neighbours is None:
+            self.spawn(self._fetch(delivery))
+            return
+        # Much of the mail comes from other nodes. What is wanted while somebody is asking is asked for together.
+        self._wanted.append(delivery)
+        if not self._is_asking:
+            self._is_asking = True
+            self.spawn(self._fetch_wanted())
+
+    async def _fetch_wanted(self) -> None:
+        try:
+            while self._wanted:
+                wanted, self._wanted = self._wanted[:PAGES_AT_ONCE], self._wanted[PAGES_AT_ONCE:]
+                # Of those that are still there: a mailbox has one.
+                await self._fetch_together([each for each in wanted if each.peer.delivery is each])
+        finally:
+            self._is_asking = False
+
+    async def _fetch_together(self, wanted: list[Delivery]) -> None:
+        if not wanted:
+            return
+        known = [delivery.mailbox.committed for delivery in wanted]
+        asked = [(each.mailbox.account_id, each.read_up_to, *each.page_bounds()) for each in wanted]
+        try:
+            pages = await self.committer.fetch_many(asked)
+        except StoreAway:
+            for delivery in wanted:
+                self.end(delivery.peer, DisconnectReasonCode.SERVER_BUSY, "the relay's database cannot be reached")
+            return
+        for delivery, page, before in zip(wanted, pages, known, strict=True):
+            delivery.page(list[Envelope](page), known=before)
+            delivery.peer.flush()
 
     async def _fetch(self, delivery: Delivery) -> None:
         known = delivery.mailbox.committed
@@ -418,6 +476,24 @@ class Exchange:
         delivery.peer.flush()
 
     # From outside.
+
+    def news(self, mailbox: Mailbox) -> None:
+        """Another node may have put something into a mailbox that is perhaps read here."""
+        delivery = mailbox.delivery
+        if delivery is not None:
+            delivery.news()
+            delivery.peer.flush()
+
+    def taken_over(self, epochs: Mapping[int, int]) -> None:
+        """These devices' sessions are at other nodes, of these epochs: connections of older ones end [3.1.4-3]."""
+        self._reception.taken_over(epochs)
+
+    def lost_inboxes(self, mailboxes: Sequence[Mailbox]) -> None:
+        """These are read at other nodes: an inbox has one reader."""
+        for mailbox in mailboxes:
+            if mailbox.delivery is not None:
+                reason = "another session reads this inbox"
+                self.end(mailbox.delivery.peer, DisconnectReasonCode.SESSION_TAKEN_OVER, reason)
 
     def end(self, peer: Peer, code: DisconnectReasonCode, reason: str | None = None) -> None:
         """End a connection from our side, now."""
@@ -451,15 +527,20 @@ class Exchange:
                 peer.session.reply(topic, payload, None)
                 peer.flush()
 
-    async def sweep(self) -> None:
-        """What has to happen now and then: expired envelopes and sessions go, unused rings are forgotten.
-
-        Whoever calls it decides how often; once a minute is often enough. Raises what the store raises.
-        """
+    def forget_rings(self) -> None:
+        """Forget the rings that have not been used since the last call. Whoever calls it decides how often."""
         for owner, ring in list(self._rings.items()):
             if ring.is_filled and not ring.used and not ring.pending:
                 del self._rings[owner]
             ring.used = False
+
+    async def sweep(self) -> None:
+        """Delete the envelopes and sessions that have expired, and forget unused rings.
+
+        Whoever calls it decides how often; once a minute is often enough. Of several nodes one does. Raises what the store
+        raises.
+        """
+        self.forget_rings()
         await self.sessions.purge()
         now = self.now()
         for account_id, sequence, size in await self.committer.read(

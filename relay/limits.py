@@ -26,9 +26,10 @@ class Bucket:
 
     Attributes:
         since: when it began to be overdrawn without a real pause; infinite when it is not.
+        taken: what has been taken out of it here, for whoever has to tell other nodes.
     """
 
-    __slots__ = ("_burst", "_rate", "_tokens", "_updated", "since")
+    __slots__ = ("_burst", "_rate", "_tokens", "_updated", "since", "taken")
 
     def __init__(self, rate: float, burst: float, now: float) -> None:
         self._rate = rate
@@ -36,6 +37,7 @@ class Bucket:
         self._tokens = self._burst
         self._updated = now
         self.since = math.inf
+        self.taken = 0
 
     def try_take(self, now: float, cost: float = 1.0) -> bool:
         """Take `cost` tokens if they are there."""
@@ -56,6 +58,10 @@ class Bucket:
         if tokens >= 0.0:
             return 0.0
         return -tokens / self._rate
+
+    def charge(self, now: float, cost: float) -> None:
+        """Take `cost` tokens that have been taken elsewhere, on credit if need be."""
+        self._tokens = self._refill(now) - cost
 
     def overdrawn_for(self, now: float) -> float:
         """To be asked whenever `take` found a debt: for how long that has been so, without the bucket half full again."""
@@ -150,14 +156,28 @@ class Limits:
         if shared.since != math.inf and now - shared.since > self._settings.patience:
             if not shared.try_take(now):
                 return REFUSED
+            shared.taken += 1
             shared.rest()
             return pause
+        shared.taken += 1
         others = shared.take(now)
         if others:
             shared.overdrawn_for(now)
         elif shared.since != math.inf:
             shared.rest()
         return others if others > pause else pause  # noqa: FURB136 - `max` costs as much as a bucket
+
+    # With other nodes.
+
+    def taken(self) -> dict[str, int]:
+        """What the devices of each tenant have sent through this node, since it started."""
+        return {tenant: bucket.taken for tenant, bucket in self._tenants.items()}
+
+    def charge(self, tenant: str, count: int) -> None:
+        """The tenant's devices have sent so much through other nodes."""
+        bucket = self._tenants.get(tenant)
+        if bucket is not None:
+            bucket.charge(self._monotonic(), count)
 
     def _new_sender(self, identity: DeviceIdentity | SealedSender, now: float) -> tuple[Bucket, Bucket]:
         shared = self._tenants.get(identity.tenant)

@@ -177,6 +177,7 @@ class Delivery:
     __slots__ = (
         "_again",
         "_engine",
+        "_has_news",
         "_held",
         "_held_bytes",
         "_in_flight",
@@ -199,6 +200,7 @@ class Delivery:
         self.sent_up_to = again.sequence
         self._engine = engine
         self._again = again
+        self._has_news = False
         self._held: deque[Envelope] = deque()
         self._held_bytes = 0
         self._in_flight: dict[int, int] = {}  # sequence -> size, in the order of sequences
@@ -208,6 +210,8 @@ class Delivery:
 
         Returns whether there is one in between that did not come through here: it comes first, so `pump` is to fetch them.
         """
+        if envelope.sequence <= self.read_up_to:
+            return False  # a page has brought it, of a mailbox that other nodes fill, too
         if self.read_up_to < self.mailbox.committed or not self.is_open:
             return False  # behind, or a page is under way: it will be fetched
         if envelope.sequence - 1 != self.mailbox.committed:
@@ -235,12 +239,23 @@ class Delivery:
         self.is_fetching = False
         if self.peer.delivery is not self or not self.is_open:
             return
+        mailbox = self.mailbox
+        if (
+            mailbox.quota is None and envelopes
+        ):  # other nodes fill it, too, and what they have committed comes by here alone
+            mailbox.committed = max(mailbox.committed, envelopes[-1].sequence)
         # The store's thread may be ahead of us: what has been committed and not settled comes by `committed`, and only there.
-        settled = [envelope for envelope in envelopes if envelope.sequence <= self.mailbox.committed]
+        # And what has come by there since the page was asked for is not to come twice.
+        settled = [each for each in envelopes if self.read_up_to < each.sequence <= mailbox.committed]
         for envelope in settled:
             self._hold(envelope)
         if not settled:
             self.read_up_to = max(self.read_up_to, known)  # the rest of them is gone: expired or purged
+        self.pump()
+
+    def news(self) -> None:
+        """Another node may have put something into the mailbox: it is looked, as soon as there is room for what is found."""
+        self._has_news = True
         self.pump()
 
     def pump(self) -> None:
@@ -258,7 +273,10 @@ class Delivery:
         if held:
             if self._engine.held_bytes > HELD_LIMIT:
                 self.shed()
-        elif self.read_up_to < self.mailbox.committed and not self.is_fetching and self._has_window():
+        elif (
+            (self.read_up_to < self.mailbox.committed or self._has_news) and not self.is_fetching and self._has_window()
+        ):
+            self._has_news = False
             self.is_fetching = True
             self._engine.fetch(self)
 

@@ -31,6 +31,7 @@ _ACCOUNTS: Final[dict[str, tuple[str, ...]]] = {
     "recent_id": ("owner", "recipient"),
     "envelope": ("mailbox_id",),
     "mailbox": ("account_id",),
+    "presence": ("account_id",),
     "notice": (),  # by tenant and user: it is for the devices of tomorrow, too
     "notice_seen": ("account_id",),
 }

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from blindrelay.relay.mailbox import Mailbox
+    from blindrelay.relay.sessions import SessionRecord
+    from blindrelay.relay.store.entries import Accepted
 
 T = TypeVar("T")
 
@@ -129,3 +131,53 @@ class Store(Protocol):
 
     async def read(self, query: "Callable[[Connection], T]") -> T:
         """Read what is committed."""
+
+
+class Sessions(Protocol):
+    """What outlives connections: see `blindrelay.relay.sessions`, and `blindrelay.relay.cluster.sessions` for several nodes."""
+
+    async def load(self) -> None:
+        """Read the sessions of before the start."""
+
+    def open(self, account_id: int, client_id: str, *, clean_start: bool, expiry: int) -> "tuple[SessionRecord, bool]":
+        """A connection begins: its session, and whether that was there before, as far as this process knows."""
+
+    async def claim(self, record: "SessionRecord", *, clean_start: bool, present: bool) -> bool:
+        """Make durable that the session is this connection's; returns whether it was there before."""
+
+    def end(self, record: "SessionRecord", expiry: int) -> None:
+        """Its connection is over, and this is how long it is to be kept. Nothing is durable before `save`."""
+
+    def needs_saving(self, record: "SessionRecord") -> bool:
+        """Whether memory and store differ in something that a restart must not lose."""
+
+    async def save(self, record: "SessionRecord") -> None:
+        """Make durable what memory says of this session."""
+
+    async def purge(self) -> None:
+        """Forget the sessions whose interval has passed."""
+
+    async def forget(self, account_id: int) -> None:
+        """End all sessions of a device that is no longer welcome."""
+
+
+class Neighbours(Protocol):
+    """The other nodes of the same relay: see `blindrelay.relay.cluster`."""
+
+    def stored(self, entries: "list[Accepted]") -> None:
+        """These are durable: wake the nodes that their recipients are connected to."""
+
+    async def claim(self, mailbox: "Mailbox") -> None:
+        """A connection here is going to read this mailbox: wake this node for it. Raises what the store raises."""
+
+    def reading(self, mailbox: "Mailbox") -> None:
+        """It reads it from now on."""
+
+    def left(self, mailbox: "Mailbox") -> None:
+        """It does not any more."""
+
+    def is_new(self, account_id: int) -> bool:
+        """Whether the device has come here for the first time, so that other nodes may not know it."""
+
+    async def introduced(self, account_id: int) -> None:
+        """Wait until the other nodes know a new device, or have had time enough."""

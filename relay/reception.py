@@ -3,7 +3,7 @@
 import contextlib
 import re
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import TYPE_CHECKING, Final
 
 import mqtt5
@@ -50,14 +50,14 @@ class Reception:
         peer.admitted, peer.identity = admitted, admitted.identity
         peer.client_id = packet.client_id or secrets.token_hex(11)
         self._exchange.peers.add(peer)
-        present, again = self._open_session(peer, packet)
-        self._exchange.spawn(self._welcome(peer, packet, present, again))
+        present = self._open_session(peer, packet)
+        self._exchange.spawn(self._welcome(peer, packet, present))
 
-    def _open_session(self, peer: Peer, packet: mqtt5.ConnectPacket) -> tuple[bool, Again]:
-        """Find the session, end another connection that has it, and say whether it was there and what it was sent."""
+    def _open_session(self, peer: Peer, packet: mqtt5.ConnectPacket) -> bool:
+        """Find the session, end another connection that has it, and say whether it was there."""
         account_id = peer.admitted.account_id if peer.admitted else None
         if not packet.client_id or account_id is None:
-            return False, Again()
+            return False
         if (other := self._connected.get((account_id, packet.client_id))) is not None:  # [3.1.4-3], class R5
             self._exchange.end(other, DisconnectReasonCode.SESSION_TAKEN_OVER)
         self._connected[account_id, packet.client_id] = peer
@@ -65,23 +65,25 @@ class Reception:
         record, present = self._exchange.sessions.open(
             account_id, packet.client_id, clean_start=packet.clean_start, expiry=expiry
         )
-        again = _sent_before(record)
         record.ended_at = None
         peer.record = record
         peer.subscriptions = record.subscriptions
-        return present, again
+        return present
 
-    async def _welcome(self, peer: Peer, packet: mqtt5.ConnectPacket, present: bool, again: Again) -> None:
+    async def _welcome(self, peer: Peer, packet: mqtt5.ConnectPacket, present: bool) -> None:
         try:
-            expiry = await self._save_session(peer)
+            present = await self._claim_session(peer, packet, present=present)
+            await self._claim_inbox(peer, peer.subscriptions)
             await self._open_record(peer, packet)
+            await self._introduce(peer)
         except StoreError:
             self._refuse(peer, ConnAckReasonCode.SERVER_UNAVAILABLE, "the store failed")
             return
         exchange, session = self._exchange, peer.session
         if session.state is not State.DECIDING:  # taken over, gone or shut down meanwhile
             self.leave(peer)
-            await self._farewell(peer, None)  # the ledger has heard of it only now
+            claimed = peer.record if peer.record is not None and peer.record.epoch else None
+            await self._farewell(peer, claimed)  # ledger and store have heard of it only now
             return
         if not exchange.services.accounts.stands(peer.identity):  # class S4: revoked while we waited for the store
             if (reason := exchange.services.accounts.shut_out(peer.identity)) is not None:
@@ -90,6 +92,7 @@ class Reception:
                 self._refuse(peer, ConnAckReasonCode.NOT_AUTHORIZED, "not authorised any more")
             return
         assigned = None if packet.client_id else peer.client_id
+        expiry, again = (peer.record.expiry, _sent_before(peer.record)) if peer.record else (0, Again())
         session.admit(assigned_client_id=assigned, session_present=present, session_expiry=expiry)
         exchange.counts.admitted[kind_of(peer.identity)] += 1
         for pattern in sorted(peer.subscriptions):
@@ -104,17 +107,22 @@ class Reception:
         self.leave(peer)
         peer.flush()
 
-    async def _save_session(self, peer: Peer) -> int:
-        """Make the session durable; return the expiry that can be promised."""
+    async def _claim_session(self, peer: Peer, packet: mqtt5.ConnectPacket, *, present: bool) -> bool:
+        """Make the session durable, with the expiry that can be promised; returns whether it was there before."""
         record = peer.record
         if record is None:
-            return 0
-        if self._exchange.sessions.needs_saving(record):
-            try:
-                await self._exchange.sessions.save(record)
-            except StoreFull:  # class R8: reading goes on with a full disk, but nothing is promised for afterwards
-                record.expiry = 0
-        return record.expiry
+            return False
+        try:
+            return await self._exchange.sessions.claim(record, clean_start=packet.clean_start, present=present)
+        except StoreFull:  # class R8: reading goes on with a full disk, but nothing is promised for afterwards
+            record.expiry = 0
+            return present
+
+    async def _introduce(self, peer: Peer) -> None:
+        """Whoever hears of a new device writes to it, perhaps at another node: it is known there, first."""
+        neighbours, account_id = self._exchange.neighbours, peer.admitted.account_id if peer.admitted else None
+        if neighbours is not None and account_id is not None and neighbours.is_new(account_id):
+            await neighbours.introduced(account_id)
 
     async def _open_record(self, peer: Peer, packet: mqtt5.ConnectPacket) -> None:
         if peer.admitted is None or peer.admitted.account_id is None:
@@ -150,7 +158,12 @@ class Reception:
                 if pattern in peer.subscriptions:
                     self._attach(peer, pattern, _sent_before(peer.record) if peer.record else Again())
 
-        self._when_saved(peer, grant, is_new)
+        if self._exchange.neighbours is None:
+            self._when_saved(peer, grant, is_new)
+        else:
+            self._exchange.spawn(
+                self._claim_and(peer, frozenset(wanted), lambda: self._when_saved(peer, grant, is_new))
+            )
 
     def unsubscribe(self, peer: Peer, packet: mqtt5.UnsubscribePacket) -> None:
         """Nothing new from now on [3.10.4-2]; the answer comes when that is durable."""
@@ -189,6 +202,21 @@ class Reception:
         answer()
         peer.flush()
 
+    async def _claim_and(self, peer: Peer, patterns: frozenset[str], go_on: Callable[[], None]) -> None:
+        with contextlib.suppress(StoreError):  # whoever is not woken looks
+            await self._claim_inbox(peer, patterns)
+        go_on()
+        peer.flush()
+
+    async def _claim_inbox(self, peer: Peer, patterns: Collection[str]) -> None:
+        """If the inbox is among `patterns`: of several nodes, this one is to be woken for it, and no other one reads it."""
+        neighbours, accounts = self._exchange.neighbours, self._exchange.services.accounts
+        for pattern in patterns if neighbours is not None else ():
+            verdict = self._exchange.services.access.subscribe(peer.identity, peer.client_id, pattern)
+            mailbox = accounts.mailbox(verdict.account_id) if isinstance(verdict, Inbox) else None
+            if neighbours is not None and mailbox is not None:
+                await neighbours.claim(mailbox)
+
     def _may_subscribe(self, peer: Peer, pattern: str) -> tuple[SubAckReasonCode, str] | None:
         verdict = self._exchange.services.access.subscribe(peer.identity, peer.client_id, pattern)
         return (verdict.code, verdict.reason) if isinstance(verdict, SubscribeRefused) else None
@@ -211,8 +239,16 @@ class Reception:
             delivery = mailbox.delivery = peer.delivery = Delivery(exchange, mailbox, peer, again)
         delivery.reopen()
         delivery.pump()
+        if exchange.neighbours is not None:
+            exchange.neighbours.reading(mailbox)
 
     # The end.
+
+    def taken_over(self, epochs: Mapping[int, int]) -> None:
+        """See `Exchange.taken_over`."""
+        for (account_id, _), peer in list(self._connected.items()):
+            if peer.record is not None and 0 < peer.record.epoch < epochs.get(account_id, 0):
+                self._exchange.end(peer, DisconnectReasonCode.SESSION_TAKEN_OVER)
 
     def leave(self, peer: Peer) -> None:
         """The connection is over. May be called more than once."""
@@ -230,6 +266,8 @@ class Reception:
                 delivery.mailbox.delivery = None
             if peer.record is not None:
                 peer.record.sent_up_to = delivery.sent_up_to
+            if exchange.neighbours is not None:
+                exchange.neighbours.left(delivery.mailbox)
         exchange.spawn(self._farewell(peer, self._close_session(peer)))
 
     def _count(self, session: Session) -> None:

@@ -12,13 +12,14 @@ import os
 import resource
 import signal
 import socket
+import ssl
 import sys
 from asyncio import sslproto
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import structlog
 from mqtt5 import DisconnectReasonCode
@@ -33,6 +34,7 @@ from blindrelay.relay import logs, tls
 from blindrelay.relay.access import TopicAccess
 from blindrelay.relay.accounts import NUMBERS_AT_ONCE, Accounts, Write, reserve_numbers
 from blindrelay.relay.admission import Admission
+from blindrelay.relay.cluster import identity
 from blindrelay.relay.config import Limits as LimitSettings
 from blindrelay.relay.config import Settings
 from blindrelay.relay.counts import Counts
@@ -42,7 +44,7 @@ from blindrelay.relay.desk.notices import NoticeBoard
 from blindrelay.relay.desk.preservation import Preservations
 from blindrelay.relay.desk.service import ServiceStates
 from blindrelay.relay.directory import Directory
-from blindrelay.relay.errors import AddressInUse, BadConfiguration, StoreError, StoreFailed
+from blindrelay.relay.errors import AddressInUse, BadConfiguration, StartupError, StoreError, StoreFailed
 from blindrelay.relay.exchange import Exchange, Services
 from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Identity
 from blindrelay.relay.ledger import Ledger
@@ -60,14 +62,17 @@ from blindrelay.relay.store.engine import Store
 from blindrelay.relay.store.sqlite import SqliteStore
 from blindrelay.relay.suspension import sentence
 from blindrelay.relay.tenants import Tenants
-from blindrelay.relay.transparency.assembly import open_log, open_to_all
+from blindrelay.relay.transparency.assembly import open_log, open_to_all, show_log
 from blindrelay.relay.transparency.directory import DirectoryLog, enter_older
 from blindrelay.relay.transparency.entries import StoredEntries
+from blindrelay.relay.transparency.stored_shelf import StoredShelf
 from blindrelay.relay.watchdog import Watchdog
 
 if TYPE_CHECKING:
     from starlette.routing import Route
 
+    from blindrelay.relay.cluster.duties import LeaderDuties
+    from blindrelay.relay.cluster.node import Node
     from blindrelay.relay.desk.desk import Desk
 
 # How late the end of a certificate may be noticed on a connection that is silent. Seconds.
@@ -88,6 +93,8 @@ _SWITCH_INTERVAL: Final = 0.001
 # two seconds at most, and the witness.
 _FOR_CLIENTS: Final = 0.4
 _FOR_THE_DISK: Final = 0.1
+#: What is answered when all nodes act by it.
+_EVERYWHERE: Final = (rpc.REGISTER_TENANT.name, rpc.REVOKE_DEVICE.name, rpc.PUBLISH_STATEMENT.name)
 
 _log = structlog.get_logger()
 
@@ -114,6 +121,7 @@ class Relay:
         desk, desk_port: the lawful desk, and where authorities meet it; None without one.
         operations_port: where the operator sees how it does; None without an endpoint.
         elsewhere: where clients are to go on when this relay stops, as host:port; asked then.
+        node: this relay as one of several nodes; None when it is the only one.
         directory_log, logs_port: the public log of the directory, and where everybody reads the logs.
     """
 
@@ -152,6 +160,7 @@ class Relay:
         self._next_expiry = float("inf")
         self._directory: DataDirectory
         self.elsewhere: Callable[[], Sequence[str]] = lambda: self.settings.elsewhere
+        self.node: Node | None = None
         self.desk: Desk | None = None
         self.desk_port: int | None = None
 
@@ -170,6 +179,11 @@ class Relay:
     def certificate(self) -> Path:
         """The file with the certificate that clients trust."""
         return self._directory.certificate
+
+    @property
+    def identity(self) -> Path:
+        """The folder of what the relay is known by: the data directory, or what the nodes of a cluster have in common."""
+        return self._directory.identity
 
     @property
     def registration_code(self) -> str:
@@ -207,11 +221,13 @@ class Relay:
     async def wait_failed(self) -> None:
         """Wait until the store fails, and raise `StoreFailed`. A relay that does not fail keeps this waiting for ever."""
         await self._failed.wait()
+        if isinstance(self._failure, StartupError):  # what could have kept it from starting
+            raise self._failure
         raise StoreFailed(f"the store failed and the relay leaves: {self._failure}") from self._failure
 
     async def _start(self) -> None:
         stack, clock = self._open, self._clock
-        self._directory = stack.enter_context(DataDirectory.open(self.settings.data_dir, now=clock.now()))
+        self._directory = stack.enter_context(self._open_directory())
         if self._attend is not None:
             self.settings = await stack.enter_async_context(self._attend(self.settings))
         settings = self.settings
@@ -226,12 +242,13 @@ class Relay:
         self._counts = counts = Counts()
         self.committer = committer = Committer(store, settle=self._settle, failed=self._fail, timed=self._timed)
         stack.push_async_callback(self._close_store, store)
+        await self._join(accounts, context)
         accounts.restore(await committer.read(Accounts.read))
         accounts.numbers.add(await committer.run(reserve_numbers))
         for tenant in accounts.tenants():
             tls.trust(context, tenant.der)
         # The desk signs what users are told. Without a desk nobody is told anything, and nobody suspends anything.
-        self.desk_identity = DeskIdentity.open(self._directory.path, clock) if settings.desk.enabled else None
+        self.desk_identity = DeskIdentity.open(self._directory.identity, clock) if settings.desk.enabled else None
         self.notices = NoticeBoard(committer, clock, nudge=self._nudge, signer=self.desk_identity)
         self.services = ServiceStates(committer, clock, accounts.suspensions, eject=self.eject, board=self.notices)
         await self.services.load()
@@ -257,7 +274,7 @@ class Relay:
             ),
             counts,
         )
-        await self.exchange.start(committer)
+        await self._start_exchange()
         await self._open_desk(ledger)
         self._retention = Purge(committer, clock, settings.retention)
         await self._open_traces(rpc)
@@ -282,8 +299,11 @@ class Relay:
         )
         self.operations_port = await stack.enter_async_context(open_operations(view, settings))
         self.logs_port = await stack.enter_async_context(open_to_all(logs, others, self._directory, settings))
-        for work in (self._guard(), self._sweep(), self._purge()):
+        for work in (self._guard(), *self._chores()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
+        if self.node is not None:
+            await self.node.start(self.exchange, self._duties(), limits, settings.limits.tenant_rate)
+            stack.push_async_callback(self.node.stop_leading)
         # The last to open is the first to close.
         listener = Listener(self.exchange, limits, clock, tls=context, times=self._times)
         stack.push_async_callback(self._leave, listener)
@@ -327,6 +347,74 @@ class Relay:
         self.port = int(door.getsockname()[1])
         return door
 
+    # With other nodes.
+
+    def _open_directory(self) -> DataDirectory:
+        now, settings = self._clock.now(), self.settings
+        if settings.cluster is None:
+            return DataDirectory.open(settings.data_dir, now=now)
+        if settings.store is None:
+            raise BadConfiguration(
+                "nodes of one relay share a PostgreSQL database, and this one has SQLite: "
+                "give --store postgresql://USER@HOST/DATABASE"
+            )
+        identity.check(settings.cluster.identity_dir)
+        return DataDirectory.open(settings.data_dir, now=now, identity=settings.cluster.identity_dir)
+
+    async def _join(self, accounts: Accounts, context: ssl.SSLContext) -> None:
+        """Before anything is read that is kept in memory: what other nodes change from now on is followed."""
+        cluster, store = self.settings.cluster, self.settings.store
+        if cluster is None or store is None:
+            return
+        # Drivers that a relay of one node does without.
+        from blindrelay.relay.cluster.node import Hooks, Node  # noqa: PLC0415
+
+        self.node = await Node.join(cluster, store.get_secret_value(), self.committer, self._clock, self._fail)
+        self._open.push_async_callback(self.node.stop)
+        await self.node.follow(
+            Hooks(
+                accounts=accounts,
+                trust=lambda tenant: tls.trust(context, tenant.der),
+                eject=self.eject,
+                services=lambda: self.services.load(),  # noqa: PLW0108 - it comes later
+                announce=lambda numbers: self.notices.announce(numbers),  # noqa: PLW0108 - as above
+                logged=self.logged,
+                published=lambda: self.directory_log.log.follow(),  # noqa: PLW0108 - as above
+            )
+        )
+
+    async def _start_exchange(self) -> None:
+        if self.node is None:
+            await self.exchange.start(self.committer)
+            return
+        from blindrelay.relay.cluster.sessions import SharedSessions  # noqa: PLC0415 - see `_join`
+
+        sessions = self.node.sessions = SharedSessions(self.committer, self.exchange.now, self.node.number)
+        await self.exchange.start(self.committer, sessions)
+        self.exchange.neighbours = self.node
+
+    def _duties(self) -> "LeaderDuties":
+        from blindrelay.relay.cluster.duties import LeaderDuties  # noqa: PLC0415 - see `_join`
+
+        assert self.node is not None  # noqa: S101 - it is called for one alone
+        return LeaderDuties(
+            self.directory_log.log,
+            {
+                self.exchange.sweep: _SWEEP_INTERVAL,
+                self._retention.run: _PURGE_INTERVAL,
+                self.node.keep_house: _PURGE_INTERVAL,
+            },
+        )
+
+    def _chores(self) -> list[Coroutine[Any, Any, None]]:
+        """What is done now and then, here; of several nodes one does most of it: see `_duties`."""
+        return [self._sweep(), self._purge()] if self.node is None else [self._forget_rings()]
+
+    async def _forget_rings(self) -> None:
+        while True:
+            await asyncio.sleep(_SWEEP_INTERVAL)
+            self.exchange.forget_rings()
+
     @property
     def _quota(self) -> Quota:
         return Quota(self.settings.limits.mailbox_messages, self.settings.limits.mailbox_bytes)
@@ -344,11 +432,13 @@ class Relay:
         """Before anybody is answered: what a release without a log has written down is entered first."""
         await self.committer.run(enter_older)
         source = StoredEntries(self.committer, tables.directory_entry)
-        self.directory_log = DirectoryLog(
-            await self._open.enter_async_context(
-                open_log(directory_entries.NAME, self._directory.path, source, self.settings.logs, self._clock)
-            )
-        )
+        name, logs = directory_entries.NAME, self.settings.logs
+        if self.node is None:
+            opening = open_log(name, self._directory.path, source, logs, self._clock)
+        else:
+            pieces = StoredShelf(name, tables.directory_entry, self.store, self.committer)
+            opening = show_log(name, self._directory, pieces, source, logs, self._clock)
+        self.directory_log = DirectoryLog(await self._open.enter_async_context(opening))
 
     async def _open_desk(self, ledger: Ledger) -> None:
         """Before anybody may write: preservations and real-time orders that run are in force from the first message on."""
@@ -392,7 +482,7 @@ class Relay:
                 windows = Windows(int(self._clock.now()), self.settings.retention)
                 return rpc.MyData(records=await my_data(self.committer, identity.address.owner, windows))
 
-        return {
+        handlers: dict[str, Handler] = {
             rpc.REGISTER_TENANT.name: tenants.register,
             rpc.LOOK_UP_TENANT.name: directory.look_up_tenant,
             rpc.REVOKE_DEVICE.name: tenants.revoke,
@@ -406,6 +496,10 @@ class Relay:
             rpc.MY_DATA.name: tell,
             rpc.NOTICES.name: self.notices.ask,
         }
+        if self.node is not None:
+            for name in _EVERYWHERE:
+                handlers[name] = _acted_on(handlers[name], self.node.everywhere)
+        return handlers
 
     async def _log_policies(self, _: Identity, __: rpc.Empty) -> rpc.LogPolicies:
         lawful = None if self.desk is None else str(self.desk.disclosures.log.settings.trust)
@@ -436,6 +530,9 @@ class Relay:
 
     def _record(self, identity: DeviceIdentity, write: Write) -> None:
         """Write down a new device. One that cannot be written down is sent away, and comes back later."""
+
+        if self.node is not None:
+            self.node.enrolled(identity.account_id)
 
         def recorded(future: "asyncio.Future[None]") -> None:
             if not future.cancelled() and future.exception() is not None:
@@ -525,6 +622,17 @@ class Relay:
             with contextlib.suppress(StoreError):
                 await self._retention.run()
             await asyncio.sleep(_PURGE_INTERVAL)
+
+
+def _acted_on(handler: Handler, everywhere: Callable[[], Awaitable[None]]) -> Handler:
+    """The same, answered when every node acts by it."""
+
+    async def handle(identity: Any, request: Any) -> Any:
+        answer = await handler(identity, request)
+        await everywhere()
+        return answer
+
+    return handle
 
 
 def _within_open_files(limits: LimitSettings) -> LimitSettings:

@@ -25,7 +25,8 @@ class SessionRecord:
     """One session of one device.
 
     `ended_at` (epoch seconds) is None while connected. `sent_up_to` is the highest inbox sequence that this process has sent to
-    the client. What an earlier process sent nobody knows: it may be any envelope accepted up to `unknown_until`.
+    the client. What an earlier process sent nobody knows: it may be any envelope accepted up to `unknown_until`. `epoch` tells
+    the connections that have had a session on several nodes from one another; 0: there is one node.
     """
 
     account_id: int
@@ -36,6 +37,7 @@ class SessionRecord:
     sent_up_to: int = 0
     unknown_until: int = -1
     is_stored: bool = False
+    epoch: int = 0
 
 
 class Sessions:
@@ -87,6 +89,15 @@ class Sessions:
         record = SessionRecord(account_id, client_id, expiry, is_stored=old is not None and old.is_stored)
         self._records[key] = record
         return record, False
+
+    async def claim(self, record: SessionRecord, *, clean_start: bool, present: bool) -> bool:
+        """Make durable that the session is this connection's; returns whether it was there before.
+
+        Raises what the store raises.
+        """
+        if self.needs_saving(record):
+            await self.save(record)
+        return present
 
     def end(self, record: SessionRecord, expiry: int) -> None:
         """Its connection is over, and this is how long it is to be kept. Nothing is durable before `save`."""

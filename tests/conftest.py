@@ -3,6 +3,7 @@
 import os
 import shutil
 import socket
+import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -20,7 +21,16 @@ settings.load_profile("unhurried")
 
 
 # Debian keeps servers in sbin and PostgreSQL's programs in a folder of their own, which are not on everybody's path.
-_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin", str(postgres.programs() or "")])
+# What a wheel has brought is beside the interpreter.
+_PATH = os.pathsep.join(
+    [
+        os.environ.get("PATH", os.defpath),
+        "/usr/sbin",
+        "/sbin",
+        str(postgres.programs() or ""),
+        str(Path(sys.executable).parent),
+    ]
+)
 
 _ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("initdb"))]
 

@@ -11,7 +11,7 @@ Tenants are told of each change of the service in their jurisdiction: their peop
 who are let in even while the service is suspended.
 """
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol, TypeVar
@@ -136,7 +136,17 @@ class NoticeBoard:
             lambda connection: connection.execute(insert_or_ignore(connection, tables.notice), rows) and None
         )
         users = {(row["tenant"], row["user"]) for row in rows if row["user"] is not None}
-        places = {row["jurisdiction"] for row in rows} - {None}
+        await self._tell(users, {row["jurisdiction"] for row in rows} - {None})
+
+    async def announce(self, numbers: Collection[int]) -> None:
+        """Tell those who are here of notices that another node has posted."""
+        which = select(_notice.tenant, _notice.user, _notice.jurisdiction).where(_notice.id.in_(numbers))
+        rows = await self._store.read(lambda connection: list(connection.execute(which)))
+        await self._tell(
+            {(row.tenant, row.user) for row in rows if row.user}, {row.jurisdiction for row in rows} - {None}
+        )
+
+    async def _tell(self, users: Collection[tuple[object, object]], places: set[object]) -> None:
         tenants = await self._store.read(lambda connection: _tenants_in(connection, places))
         self._nudge(lambda device: device.tenant in tenants or (device.tenant, device.user) in users)
 

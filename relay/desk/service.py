@@ -159,10 +159,20 @@ class ServiceStates:
         self._turn = asyncio.Lock()
 
     async def load(self) -> None:
-        """Take up the states of before; suspended is what was suspended. Call it before anybody is let in."""
-        for row in await self._store.read(
+        """Take up the states of before; suspended is what was suspended. Call it before anybody is let in.
+
+        And again when another node has changed something: then those are to be sent away who are shut out by that.
+        """
+        async with self._turn:
+            await self._load()
+
+    async def _load(self) -> None:
+        rows = await self._store.read(
             lambda connection: list(connection.execute(select(tables.service_change).order_by(_change.id)))
-        ):
+        )
+        self._changes.clear()
+        self._keys.clear()
+        for row in rows:
             self._note(
                 Change(
                     row.key,

@@ -75,6 +75,19 @@ def _mailbox(where: str, name: str, purpose: str, granularity: str) -> Field:
     )  # fmt: skip
 
 
+def _presence(where: str, name: str, purpose: str, granularity: str = "exact") -> Field:
+    return Field(
+        "Presence", name, Place.DATABASE, f"presence.{where}", DataClass.OPERATIONAL, purpose, granularity,
+        Lifetime.ENROLMENT, _KEPT, _ABSENT,
+    )  # fmt: skip
+
+
+def _cluster(where: str, name: str, purpose: str, lifetime: Lifetime, granularity: str = "exact") -> Field:
+    return Field(
+        "Cluster", name, Place.DATABASE, where, DataClass.OPERATIONAL, purpose, granularity, lifetime, _KEPT, _KEPT
+    )  # fmt: skip
+
+
 def _notice(where: str, name: str, purpose: str, granularity: str = "exact") -> Field:
     record = "NoticeSeen" if where.startswith("notice_seen.") else "Notice"
     return Field(
@@ -224,6 +237,34 @@ FIELDS: Final[tuple[Field, ...]] = (
     _mailbox("waiting_size", "their padded size at most", "quota", "an upper bound"),
     _mailbox("counted_at", "when the two were exact", "count no more often than need be", "second"),
     _mailbox("closed", "whether the owner is revoked", "take no mail for a revoked device", "yes or no"),
+    _presence("account_id", "device in the cluster", "whose presence"),
+    _presence("reader", "node that it reads its mailbox at", "wake the node that a message is for"),
+    _presence("session_node", "node that has its session", "one connection over all nodes"),
+    _presence("epoch", "how often its session has been taken", "let no late write of another node count"),
+    _presence("sent_up_to", "what its last session was sent", "say which messages come again"),
+    _cluster("node.id", "number of a node's start", "tell who is alive", Lifetime.HOUR),
+    _cluster("node.name", "node's name", "have one of each name", Lifetime.HOUR),
+    _cluster("node.started_at", "start of the node", "show it to the operator", Lifetime.HOUR, "second"),
+    _cluster("node.followed", "what the node acts by", "answer when all nodes act by a change", Lifetime.HOUR),
+    _cluster("change.number", "number of a change", "order", Lifetime.HOUR),
+    _cluster("change.kind", "kind of the change", "refresh what every node keeps in memory", Lifetime.HOUR),
+    _cluster(
+        "change.key",
+        "what has changed: a tenant, a device's account, a certificate's fingerprint, a notice's or service change's number",
+        "refresh what every node keeps in memory",
+        Lifetime.HOUR,
+    ),
+    _cluster("change.noted_at", "time of the change", "forget it", Lifetime.HOUR, "second"),
+    _cluster("charge.tenant", "tenant that sends a lot", "its limit over all nodes", Lifetime.HOUR),
+    _cluster("charge.node", "node that it sends through", "its limit over all nodes", Lifetime.HOUR),
+    _cluster("charge.count", "messages through that node since it started", "its limit over all nodes", Lifetime.HOUR),
+    _cluster("log_tile.log", "public log of a tile", "show it", Lifetime.PERMANENT),
+    _cluster("log_tile.level", "level of the tile", "show it", Lifetime.PERMANENT),
+    _cluster("log_tile.number", "place of the tile", "show it", Lifetime.PERMANENT),
+    _cluster("log_tile.data", "hashes of a public log", "prove what is in it", Lifetime.PERMANENT),
+    _cluster("log_head.log", "public log of a checkpoint", "show it", Lifetime.PERMANENT),
+    _cluster("log_head.size", "entries of the log that are published", "publish none twice", Lifetime.PERMANENT),
+    _cluster("log_head.note", "its signed checkpoint", "show everybody the same", Lifetime.PERMANENT),
     _notice("notice.id", "notice number", "order"),
     _notice("notice.key", "case and demand, or change of the service", "give a notice once"),
     _notice("notice.tenant", "tenant of the user", "whom it is for"),

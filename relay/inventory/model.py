@@ -52,6 +52,7 @@ class Lifetime(StrEnum):
     UNTIL_REPLACED = "until the device replaces it or it is handed out"
     UNTIL_SESSION_ENDS = "until the session expires"
     UNTIL_ORDER_ENDS = "until the preservation order ends"
+    HOUR = "an hour or two after it is of no use any more"
     DAY = "a day"
     PERMANENT = "permanent"
     LOG_ROTATION = "the operator's log rotation"

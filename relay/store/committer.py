@@ -132,6 +132,10 @@ class Committer:
         """The oldest envelopes of a mailbox above a sequence: see `engine.Store.fetch`."""
         return await self._read(lambda: self._store.fetch(mailbox_id, after_sequence, max_count, max_bytes))
 
+    async def fetch_many(self, wanted: Sequence[tuple[int, int, int, int]]) -> list[list[StoredEnvelope]]:
+        """The same for several mailboxes at once: see `engine.Store.fetch_many`."""
+        return await self._read(lambda: self._store.fetch_many(wanted))
+
     async def _read(self, call: Callable[[], T]) -> T:
         try:
             return await self._loop.run_in_executor(self._readers, call)

@@ -40,6 +40,9 @@ class Store(Protocol):
         At most `max_count`, and no more than `max_bytes` of payload in all, except that the first always comes.
         """
 
+    def fetch_many(self, wanted: Sequence[tuple[int, int, int, int]]) -> list[list[StoredEnvelope]]:
+        """The same for several mailboxes: each with what `fetch` is given."""
+
     def read(self, query: Callable[[sqlalchemy.Connection], T]) -> T:
         """Run `query` on a connection that reads what is committed and cannot write. Keep it short.
 

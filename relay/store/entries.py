@@ -28,6 +28,7 @@ class Refusal(enum.Enum):
     ID_USED = "id used"  #: its message id was another message's
     CLOSED = "closed"  #: its recipient has been revoked
     NO_ROOM = "no room"  #: its recipient's mailbox is full
+    MOVED = "moved"  #: its sender's session is at another node by now, and whatever it has no answer to is sent there
 
 
 @dataclass(slots=True)
@@ -38,7 +39,9 @@ class Accepted:
     `ring_owner`, `ring_slot` and `checksum` (CRC-32 of the payload) are its row in the ring of recent ids; `origin` is the
     exchange's own: whom to answer.
 
-    `sequence` is a proposal until the commit, which says where it really is, or puts down why it was refused.
+    `sequence` is a proposal until the commit, which says where it really is, or puts down why it was refused. With several
+    nodes, `epoch` is that of the sender's session (0: none), and the commit says where the mailbox is read: `reader`, 0 for
+    nowhere.
     """
 
     mailbox_id: int
@@ -53,6 +56,8 @@ class Accepted:
     checksum: int
     origin: object = field(repr=False)
     refusal: Refusal | None = None
+    epoch: int = 0
+    reader: int = 0
 
 
 @dataclass(frozen=True, slots=True)

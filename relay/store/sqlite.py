@@ -235,6 +235,10 @@ class SqliteStore:
 
         return self.read(page)
 
+    def fetch_many(self, wanted: Sequence[tuple[int, int, int, int]]) -> list[list[StoredEnvelope]]:
+        """See `engine.Store.fetch_many`."""
+        return [self.fetch(*each) for each in wanted]
+
     def read(self, query: Callable[[sqlalchemy.Connection], T]) -> T:
         """See `engine.Store.read`. Whatever `query` raises is raised here, but for what says that the file is damaged."""
         try:

@@ -227,3 +227,69 @@ preserved_account = Table(
     sqlite_strict=True,
     sqlite_with_rowid=False,
 )
+
+# At which node of a cluster a device is. Not in `mailbox`: batches lock those rows in order, and connections come in any order.
+presence = Table(
+    "presence",
+    metadata,
+    Column("account_id", Number, primary_key=True, autoincrement=False),
+    Column("reader", Number, nullable=False, server_default="0"),  # the node at which its mailbox is read; 0: none
+    Column("session_node", Number, nullable=False, server_default="0"),  # the node that has its session; 0: none
+    Column("epoch", Number, nullable=False, server_default="0"),  # raised whenever a node takes the session
+    Column("sent_up_to", Number, nullable=False, server_default="0"),  # in the session, when it ended last
+    sqlite_strict=True,
+)
+
+# The starts of the nodes of a cluster. Which of them are alive is for locks to say: see `blindrelay.relay.cluster.presence`.
+node = Table(
+    "node",
+    metadata,
+    Column("id", Number, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("started_at", Number, nullable=False),
+    Column("followed", Number, nullable=False, server_default="0"),  # the number of the change that it acts by
+    sqlite_strict=True,
+)
+
+# What has changed of that which every node keeps in memory: see `blindrelay.relay.cluster.feed`.
+change = Table(
+    "change",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("noted_at", Number, nullable=False),
+    sqlite_strict=True,
+)
+
+# What devices of a tenant have sent through each node, for their common limit: see `blindrelay.relay.cluster.charges`.
+charge = Table(
+    "charge",
+    metadata,
+    Column("tenant", Text, primary_key=True),
+    Column("node", Number, primary_key=True),
+    Column("count", Number, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
+# The public logs as they are published by several nodes: see `blindrelay.relay.transparency.stored_shelf`.
+log_tile = Table(
+    "log_tile",
+    metadata,
+    Column("log", Text, primary_key=True),
+    Column("level", Number, primary_key=True),
+    Column("number", Number, primary_key=True),
+    Column("data", LargeBinary, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+log_head = Table(
+    "log_head",
+    metadata,
+    Column("log", Text, primary_key=True),
+    Column("size", Number, nullable=False),
+    Column("note", LargeBinary, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)

@@ -16,6 +16,7 @@ from blindrelay.relay.transparency.entries import Source
 from blindrelay.relay.transparency.keys import FOLDER as KEYS
 from blindrelay.relay.transparency.keys import open_keys
 from blindrelay.relay.transparency.log import Log, LogSettings
+from blindrelay.relay.transparency.pieces import Pieces
 
 if TYPE_CHECKING:
     from starlette.routing import Route
@@ -30,15 +31,35 @@ async def open_log(name: str, data_directory: Path, source: Source, logs: Logs, 
     Raises:
         StartupError: keys, witnesses or files cannot be used.
     """
-    folder = data_directory / FOLDER
-    folder.mkdir(mode=0o700, exist_ok=True)
-    log_settings = _settings(name, data_directory, logs)
-    files.write_durably(policy_file(data_directory, name), str(log_settings.trust).encode())
-    log = await Log.open(folder / name, source, log_settings, clock)
+    log_settings = _prepare(name, data_directory, data_directory, logs)
+    log = await Log.open(data_directory / FOLDER / name, source, log_settings, clock)
     try:
         yield log
     finally:
         await log.close()
+
+
+@asynccontextmanager
+async def show_log(  # noqa: PLR0913, PLR0917 - what a log is made of
+    name: str, directory: DataDirectory, pieces: Pieces, source: Source, logs: Logs, clock: Clock
+) -> AsyncIterator[Log]:
+    """One of the logs, as it is in the database of several nodes: it is shown here, and published by whoever has its turn.
+
+    Raises:
+        StartupError: keys, witnesses or what was published cannot be used.
+    """
+    log = await Log.show(pieces, source, _prepare(name, directory.path, directory.identity, logs), clock)
+    try:
+        yield log
+    finally:
+        await log.close()
+
+
+def _prepare(name: str, data_directory: Path, identity: Path, logs: Logs) -> LogSettings:
+    (data_directory / FOLDER).mkdir(mode=0o700, exist_ok=True)
+    log_settings = _settings(name, identity, logs)
+    files.write_durably(policy_file(data_directory, name), str(log_settings.trust).encode())
+    return log_settings
 
 
 def policy_file(data_directory: Path, name: str) -> Path:

@@ -14,6 +14,7 @@ from blindrelay.protocol.transparency import directory as entries
 from blindrelay.relay.errors import RequestRefused
 from blindrelay.relay.identity import Identity
 from blindrelay.relay.store import tables
+from blindrelay.relay.threads import in_thread
 from blindrelay.relay.transparency.entries import append
 from blindrelay.relay.transparency.log import Log, Published
 
@@ -58,7 +59,7 @@ class DirectoryLog:
 
     async def _made(self, proofs: Callable[[], T]) -> T:
         """Proofs are made of tiles: of files here and now, of rows in a thread."""
-        return proofs() if self.log.shelf.is_near else await asyncio.to_thread(proofs)
+        return proofs() if self.log.shelf.is_near else await in_thread(proofs)
 
     def _consistency(self, seen: int, published: Published) -> list[bytes]:
         # More than there is: nothing can prove that, and whoever has seen it knows what it means.

@@ -4,7 +4,6 @@ What is below a checkpoint never changes, and says so to caches. Answers come fr
 the one way to name a tile or bundle that exists.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -16,6 +15,7 @@ from starlette.routing import Route
 from blindrelay.protocol.errors import Malformed
 from blindrelay.protocol.transparency.entries import Bundle
 from blindrelay.protocol.transparency.tiles import CHECKPOINT_PATH, Tile
+from blindrelay.relay.threads import in_thread
 from blindrelay.relay.transparency.log import Log
 
 PREFIX: Final = "/logs"
@@ -60,7 +60,7 @@ class Reading:
             return PlainTextResponse(_NOTHING, 404)
         try:
             # In a thread: a cold disk does not hold up the messages.
-            data = await asyncio.to_thread(log.shelf.fetch, piece)
+            data = await in_thread(log.shelf.fetch, piece)
         except FileNotFoundError:  # partial at a size that was never published
             return PlainTextResponse(_NOTHING, 404)
         return Response(data, headers=_IMMUTABLE, media_type="application/octet-stream")

@@ -23,6 +23,7 @@ from blindrelay.protocol.transparency.note import Note
 from blindrelay.protocol.transparency.policy import Trust
 from blindrelay.protocol.transparency.tiles import Tree
 from blindrelay.relay.errors import HistoryLost, StoreError
+from blindrelay.relay.threads import in_thread
 from blindrelay.relay.transparency.entries import Source
 from blindrelay.relay.transparency.growth import Growth
 from blindrelay.relay.transparency.pieces import HeadMoved, Pieces
@@ -71,6 +72,8 @@ class Log:
         self._clock = clock
         self._growth: Growth | None = None  # None: nobody knows how far the last round has come
         self._witnesses = Witnesses(settings.trust)
+        self._is_publishing = False
+        self._looking = asyncio.Lock()
         self._turned = asyncio.Condition()
         self._work_to_do = asyncio.Event()
         self._asked: list[asyncio.Future[bool]] = []
@@ -93,7 +96,7 @@ class Log:
     @classmethod
     async def show(cls, shelf: Pieces, source: Source, settings: LogSettings, clock: Clock) -> Self:
         """Show what is published, and publish nothing before `take_up`. Raises `HistoryLost`, as `open`."""
-        published = await asyncio.to_thread(_last, shelf, settings)
+        published = await in_thread(_last, shelf, settings)
         size, stored = published.checkpoint.size, await source.count()
         if stored < size:
             raise HistoryLost(
@@ -107,7 +110,8 @@ class Log:
 
         Raises `HistoryLost`, as `open`.
         """
-        await self.follow()
+        self._is_publishing = True
+        await self._look()
         try:
             self._growth = await self._where_it_goes_on()
         except Malformed as error:
@@ -122,7 +126,7 @@ class Log:
 
     async def lay_down(self) -> None:
         """Publish no more, at once: what was under way is another node's by now."""
-        worker, self._worker, self._growth = self._worker, None, None
+        worker, self._worker, self._growth, self._is_publishing = self._worker, None, None, False
         if worker is not None:
             worker.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -136,7 +140,12 @@ class Log:
 
         Raises what the store raises, and `Malformed` or `VerificationFailed` for what is not this log's.
         """
-        note = await asyncio.to_thread(self.shelf.checkpoint)
+        if not self._is_publishing:
+            await self._look()
+
+    async def _look(self) -> None:
+        async with self._looking:
+            note = await in_thread(self.shelf.checkpoint)
         if note is None or note == self.published.note:
             return
         checkpoint = _ours(note, self.settings)
@@ -233,7 +242,7 @@ class Log:
             failure = error
         except HeadMoved as error:  # who leads has changed; what this node does not know yet it reads first
             log.warning("a log is published by another node")
-            await self.follow()
+            await self._look()
             failure = error
         except Exception as error:  # a bug of ours must not be the end of it
             log.exception("a log cannot be published")
@@ -247,7 +256,7 @@ class Log:
         # Not until there is no more: at a high rate there always is.
         committed, has_turned = await self._source.count(), False
         while growth.size < committed and (entries := await self._source.entries(growth.size)):
-            await asyncio.to_thread(lambda new: self.shelf.put(growth.take(new)), entries)
+            await in_thread(lambda new: self.shelf.put(growth.take(new)), entries)
             has_turned = await self._turn(growth.size)
             if not has_turned:
                 return False
@@ -257,7 +266,7 @@ class Log:
         """After what has been published. Raises `Malformed` when the entries in the store are not those."""
         size = self.published.checkpoint.size
         entries = await self._source.entries(Growth.looks_at(size)) if size else ()
-        return await asyncio.to_thread(Growth.of, size, entries, self.shelf.read)
+        return await in_thread(Growth.of, size, entries, self.shelf.read)
 
     def _is_current(self, size: int) -> bool:
         """Whether nothing would change: every key of ours has signed it (a new one has not, at first), every witness lately."""
@@ -272,7 +281,7 @@ class Log:
 
     async def _turn(self, size: int) -> bool:
         """Sign, have cosigned, and show the checkpoint of `size`."""
-        root = await asyncio.to_thread(self._tree(size).root)
+        root = await in_thread(self._tree(size).root)
         checkpoint = Checkpoint(self.settings.trust.log.name, size, root)
         note = Note(checkpoint.text)
         for key in self.settings.keys:
@@ -292,7 +301,7 @@ class Log:
         except VerificationFailed:
             _log.warning("a log cannot be published without its witnesses", log=self.settings.trust.log.name)
             return False
-        await asyncio.to_thread(self.shelf.publish, note)
+        await in_thread(self.shelf.publish, note)
         self.published = Published(checkpoint, note)
         await self._tell()
         return True

@@ -10,8 +10,8 @@ from blindrelay.relay.store.entries import Accepted, Refusal
 from blindrelay.relay.store.postgres.arrays import Bytes, Numbers
 
 #: In the numbers of `take_batch`.
-_REFUSALS: Final = (None, Refusal.KNOWN, Refusal.ID_USED, Refusal.CLOSED, Refusal.NO_ROOM)
-_CALL: Final = "SELECT places, refusals FROM take_batch(%b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b, %b)"
+_REFUSALS: Final = (None, Refusal.KNOWN, Refusal.ID_USED, Refusal.CLOSED, Refusal.NO_ROOM, Refusal.MOVED)
+_CALL: Final = f"SELECT places, refusals, readers FROM take_batch({', '.join(['%b'] * 15)})"  # noqa: S608
 
 
 def take(
@@ -33,6 +33,7 @@ def take(
         Bytes.of([entry.payload for entry in accepted]),
         Numbers.of([entry.ring_owner for entry in accepted]),
         Numbers.of([entry.checksum for entry in accepted]),
+        Numbers.of([entry.epoch for entry in accepted] if any(entry.epoch for entry in accepted) else ()),
         Numbers.of([mailbox for mailbox, _ in removed]),
         Numbers.of([sequence for _, sequence in removed]),
         Numbers.of(trim),
@@ -40,9 +41,10 @@ def take(
         Int8(quota[1]),
     )
     answer = connection.execute(_CALL, parameters, prepare=True, binary=True).fetchone()
-    places, refusals = answer or ((), None)
-    for entry, place in zip(accepted, places, strict=True):
+    places, refusals, readers = answer or ((), None, None)
+    for entry, place, reader in zip(accepted, places, readers or (), strict=True):
         entry.sequence = place
+        entry.reader = reader
     if refusals is not None:
         for entry, number in zip(accepted, refusals, strict=True):
             entry.refusal = _REFUSALS[number]

@@ -22,6 +22,7 @@ from blindrelay.relay.store.entries import Accepted, Committed, Outcome, StoredE
 from blindrelay.relay.store.metadata import MetadataReader
 from blindrelay.relay.store.postgres import batch, roles
 from blindrelay.relay.store.postgres.address import Address
+from blindrelay.relay.store.postgres.arrays import Numbers
 from blindrelay.relay.store.postgres.connections import READING, WRITING, connect, engine
 from blindrelay.relay.store.postgres.errors import Kind, is_read_only, kind_of, sentence
 from blindrelay.relay.store.schema import history
@@ -42,6 +43,21 @@ _FETCH: Final = """
     ) AS counted
     WHERE total <= %s OR number = 1
     ORDER BY sequence
+"""
+
+# The same for several mailboxes.
+_FETCH_MANY: Final = """
+    SELECT mailbox_id, sequence, message_id, accepted_at, expires_at, payload
+    FROM (
+        SELECT found.*, sum(found.size) OVER before AS total, row_number() OVER before AS number, w.max_bytes
+        FROM unnest(%b, %b, %b, %b) AS w (mailbox, after, max_count, max_bytes),
+            LATERAL (
+                SELECT * FROM envelope WHERE mailbox_id = w.mailbox AND sequence > w.after ORDER BY sequence LIMIT w.max_count
+            ) AS found
+        WINDOW before AS (PARTITION BY found.mailbox_id ORDER BY found.sequence)
+    ) AS counted
+    WHERE total <= max_bytes OR number = 1
+    ORDER BY mailbox_id, sequence
 """
 
 
@@ -211,6 +227,21 @@ class PostgresStore:
             return [StoredEnvelope(*row) for row in driver.execute(_FETCH, parameters, prepare=True, binary=True)]
 
         return self.read(page)
+
+    def fetch_many(self, wanted: Sequence[tuple[int, int, int, int]]) -> list[list[StoredEnvelope]]:
+        """See `engine.Store.fetch_many`. One query: of messages from other nodes, most of the cost is that of asking."""
+        found: dict[int, list[StoredEnvelope]] = {mailbox: [] for mailbox, _, _, _ in wanted}
+
+        def pages(connection: sqlalchemy.Connection) -> None:
+            driver: psycopg.Connection[Any] = connection.connection.driver_connection  # type: ignore[assignment]
+            parameters = tuple(map(Numbers.of, zip(*wanted, strict=True)))
+            for page in found.values():
+                page.clear()
+            for mailbox, *row in driver.execute(_FETCH_MANY, parameters, prepare=True, binary=True):
+                found[mailbox].append(StoredEnvelope(*row))
+
+        self.read(pages)
+        return [found[mailbox] for mailbox, _, _, _ in wanted]
 
     def read(self, query: Callable[[sqlalchemy.Connection], T]) -> T:
         """See `engine.Store.read`. Whatever else `query` raises is raised here."""

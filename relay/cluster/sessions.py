@@ -1,0 +1,186 @@
+"""MQTT sessions that any node may go on with: as `blindrelay.relay.sessions`, but the truth is in the database.
+
+A connection claims its session: the row says which node has it from then on, and in which epoch. Whoever had it before hears
+of that through the change feed and ends its connection; whatever it still has to write about the session is of an older epoch,
+and is not written. A node that is dead is not waited for.
+"""
+
+import json
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Any, Final
+
+import sqlalchemy
+from sqlalchemy import Connection, select, text
+from sqlalchemy.dialects.postgresql import insert
+
+from blindrelay.relay.cluster.presence import LIVE
+from blindrelay.relay.errors import StoreAway
+from blindrelay.relay.ports import Store
+from blindrelay.relay.sessions import SessionRecord
+from blindrelay.relay.store import tables
+
+_presence, _session = tables.presence.c, tables.session.c
+
+# A session whose node is dead has ended, if nobody has noticed, at this sweep.
+_ORPHANED: Final = text(
+    "UPDATE session SET ended_at = :now WHERE ended_at IS NULL AND EXISTS ("  # noqa: S608 - constants alone
+    "SELECT FROM presence WHERE presence.account_id = session.account_id AND presence.session_node <> 0 "
+    f"AND presence.session_node NOT IN (SELECT live.id FROM ({LIVE}) AS live))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    epoch: int
+    present: bool = False
+    subscriptions: frozenset[str] = frozenset()
+    sent_up_to: int = 0
+    unknown_until: int = -1
+
+
+class SharedSessions:
+    """The sessions of devices that are connected to this node.
+
+    Args:
+        store: where they are.
+        now: epoch seconds, unmoved by steps of the wall clock.
+        node: this node's number.
+    """
+
+    def __init__(self, store: Store, now: Callable[[], int], node: int) -> None:
+        self._store = store
+        self._now = now
+        self._node = node
+
+    async def load(self) -> None:
+        """Nothing: a session is read when it is claimed."""
+
+    def open(self, account_id: int, client_id: str, *, clean_start: bool, expiry: int) -> tuple[SessionRecord, bool]:
+        """A connection begins. What there was before, `claim` finds out."""
+        return SessionRecord(account_id, client_id, expiry), False
+
+    async def claim(self, record: SessionRecord, *, clean_start: bool, present: bool) -> bool:
+        """The session is this connection's from now on, on all nodes; returns whether it was there before.
+
+        Raises what the store raises; then nothing has been claimed.
+        """
+        now, node = self._now(), self._node
+        try:
+            claim = await self._store.run(
+                lambda connection: _claim(connection, record, node, now, clean_start=clean_start)
+            )
+        except sqlalchemy.exc.IntegrityError as error:
+            raise StoreAway("the device is being enrolled at another node") from error
+        record.epoch = claim.epoch
+        record.subscriptions.update(claim.subscriptions)
+        record.sent_up_to, record.unknown_until = claim.sent_up_to, claim.unknown_until
+        return claim.present
+
+    def end(self, record: SessionRecord, expiry: int) -> None:
+        """Its connection is over, and this is how long it is to be kept. Nothing is durable before `save`."""
+        record.expiry = expiry
+        record.ended_at = self._now()
+
+    def needs_saving(self, record: SessionRecord) -> bool:
+        """Whether it was claimed: then the others have to hear of its end."""
+        return record.epoch > 0
+
+    async def save(self, record: SessionRecord) -> None:
+        """Make durable what memory says of this session, unless it is another connection's by now."""
+        await self._store.run(lambda connection: _save(connection, record))
+
+    async def purge(self) -> None:
+        """Forget the sessions whose interval has passed, and notice that those have ended whose node is dead."""
+        now = self._now()
+        is_over = _session.ended_at.is_not(None) & (_session.ended_at + _session.expiry <= now)
+
+        def write(connection: Connection) -> None:
+            connection.execute(_ORPHANED, {"now": now})
+            connection.execute(sqlalchemy.delete(tables.session).where(is_over))
+
+        await self._store.run(write)
+
+    async def epochs(self, account_ids: Collection[int]) -> dict[int, int]:
+        """In which epoch the sessions of these devices are that other nodes have."""
+        query = select(_presence.account_id, _presence.epoch).where(
+            _presence.account_id.in_(account_ids), _presence.session_node.not_in([0, self._node])
+        )
+        found = await self._store.read(lambda connection: list(connection.execute(query)))
+        return {row.account_id: row.epoch for row in found}
+
+    async def forget(self, account_id: int) -> None:
+        """End all sessions of a device that is no longer welcome."""
+        delete = sqlalchemy.delete(tables.session).where(_session.account_id == account_id)
+        await self._store.run(lambda connection: connection.execute(delete) and None)
+
+
+def _claim(connection: Connection, record: SessionRecord, node: int, now: int, *, clean_start: bool) -> _Claim:
+    mine = {"account_id": record.account_id, "client_id": record.client_id}
+    # The row is there, and locked: of two nodes that claim at once, one comes after the other.
+    connection.execute(insert(tables.presence).values(account_id=record.account_id).on_conflict_do_nothing())
+    before = connection.execute(
+        select(_presence.session_node, _presence.epoch, _presence.sent_up_to)
+        .where(_presence.account_id == record.account_id)
+        .with_for_update()
+    ).one()
+    epoch = before.epoch + 1
+    connection.execute(
+        sqlalchemy.update(tables.presence)
+        .where(_presence.account_id == record.account_id)
+        .values(session_node=node, epoch=epoch, sent_up_to=0)
+    )
+    old = connection.execute(
+        select(_session.expiry, _session.ended_at, _session.subscriptions).where(*_of(mine))
+    ).one_or_none()
+    is_over = old is None or (old.ended_at is not None and old.ended_at + old.expiry <= now)
+    if old is None or is_over or clean_start:
+        claim = _Claim(epoch)
+    else:
+        # Who had it may have sent anything up to its end, unless it was there to say what.
+        is_known = before.session_node == 0
+        claim = _Claim(
+            epoch,
+            present=True,
+            subscriptions=frozenset(json.loads(old.subscriptions)),
+            sent_up_to=before.sent_up_to if is_known else 0,
+            unknown_until=-1 if is_known else now if old.ended_at is None else old.ended_at,
+        )
+    _write(connection, mine, record.expiry, None, claim.subscriptions)
+    return claim
+
+
+def _save(connection: Connection, record: SessionRecord) -> None:
+    mine = {"account_id": record.account_id, "client_id": record.client_id}
+    has_ended = record.ended_at is not None
+    is_ours = (_presence.account_id == record.account_id) & (_presence.epoch == record.epoch)
+    # A row that is locked is being claimed by somebody else: who ends waits for nobody. Else two nodes, of which one loses many
+    # connections that the other gets, would wait for one another.
+    if connection.execute(select(_presence.epoch).where(is_ours).with_for_update(skip_locked=True)).first() is None:
+        return
+    if has_ended:
+        end = {"session_node": 0, "sent_up_to": record.sent_up_to}
+        connection.execute(sqlalchemy.update(tables.presence).where(is_ours).values(end))
+    if has_ended and record.expiry == 0:
+        connection.execute(sqlalchemy.delete(tables.session).where(*_of(mine)))
+    else:
+        _write(connection, mine, record.expiry, record.ended_at, record.subscriptions)
+
+
+def _write(
+    connection: Connection,
+    mine: dict[str, Any],
+    expiry: int,
+    ended_at: int | None,
+    subscriptions: frozenset[str] | set[str],
+) -> None:
+    values = {"expiry": expiry, "ended_at": ended_at, "subscriptions": json.dumps(sorted(subscriptions))}
+    connection.execute(
+        insert(tables.session)
+        .values(**mine, **values)
+        .on_conflict_do_update(index_elements=["account_id", "client_id"], set_=values)
+    )
+
+
+def _of(mine: dict[str, Any]) -> tuple[sqlalchemy.ColumnElement[bool], ...]:
+    return _session.account_id == mine["account_id"], _session.client_id == mine["client_id"]

@@ -1,0 +1,46 @@
+CREATE TABLE IF NOT EXISTS presence (
+    account_id INTEGER NOT NULL,
+    reader INTEGER DEFAULT '0' NOT NULL,
+    session_node INTEGER DEFAULT '0' NOT NULL,
+    epoch INTEGER DEFAULT '0' NOT NULL,
+    sent_up_to INTEGER DEFAULT '0' NOT NULL,
+    PRIMARY KEY (account_id)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS node (
+    id INTEGER NOT NULL,
+    name TEXT NOT NULL,
+    started_at INTEGER NOT NULL,
+    followed INTEGER DEFAULT '0' NOT NULL,
+    PRIMARY KEY (id)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS change (
+    number INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    "key" TEXT NOT NULL,
+    noted_at INTEGER NOT NULL,
+    PRIMARY KEY (number)
+) STRICT;
+
+CREATE TABLE IF NOT EXISTS log_tile (
+    log TEXT NOT NULL,
+    level INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (log, level, number)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE IF NOT EXISTS log_head (
+    log TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    note BLOB NOT NULL,
+    PRIMARY KEY (log)
+) WITHOUT ROWID, STRICT;
+
+CREATE TABLE IF NOT EXISTS charge (
+    tenant TEXT NOT NULL,
+    node INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (tenant, node)
+) WITHOUT ROWID, STRICT;

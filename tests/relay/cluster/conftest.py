@@ -1,0 +1,34 @@
+"""What the tests of clusters share: a server of each kind for a worker, and a database for each test."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from support import postgres
+from support.cluster import Cluster, cluster
+from support.nats import NatsServer, nats_server
+
+
+@pytest.fixture
+def database(postgres_server: postgres.Server) -> Iterator[str]:
+    """A database with the schema, of the test's own."""
+    url = postgres_server.new_database()
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture(scope="session")
+def nats() -> Iterator[NatsServer]:
+    """A NATS server that nobody stops."""
+    with nats_server() as running:
+        yield running
+
+
+@pytest.fixture(params=["woken", "looking"])
+async def nodes(
+    request: pytest.FixtureRequest, tmp_path: Path, database: str, nats: NatsServer
+) -> AsyncIterator[Cluster]:
+    """Three nodes; with NATS, and without: whatever holds, holds with every wake-up lost."""
+    async with cluster(tmp_path, database, [nats.url] if request.param == "woken" else []) as running:
+        yield running

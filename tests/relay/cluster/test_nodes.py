@@ -1,0 +1,232 @@
+"""Several nodes are one relay: a device may be at any of them, and move, and what holds at one holds at all.
+
+Each of these holds with NATS and without.
+"""
+
+import asyncio
+import contextlib
+import os
+
+import mqtt5
+import pytest
+from mqtt5 import ConnAckReasonCode, DisconnectReasonCode
+
+from blindrelay.protocol import rpc, topics
+from blindrelay.relay.errors import NodeNameTaken
+from support.cluster import Cluster
+from support.wire import Client
+
+pytestmark = pytest.mark.needs("initdb", "nats-server")
+
+# A second or so: what is not woken is looked for once a second, on a machine that may be busy.
+SOON = 8.0
+
+
+class TestMail:
+    """What is taken at one node is delivered at another."""
+
+    async def test_across_nodes(self, nodes: Cluster) -> None:
+        """In the order of acceptance, each once, and nothing is left behind when it has been acknowledged."""
+        acme = await nodes.register()
+        alice, bob = acme.device("alice", "laptop"), acme.device("bob", "phone")
+        async with nodes.connected("n1", alice) as sender, nodes.connected("n3", bob) as reader:
+            await reader.open_inbox()
+            sent = [os.urandom(16) for _ in range(20)]
+            for number in sent:
+                assert (await sender.publish(bob.device, correlation_data=number)).reason_code == 0
+            assert [(await reader.receive()).correlation_data for _ in sent] == sent
+        async with nodes.connected("n2", bob, clean_start=False) as reader:
+            await reader.open_inbox()
+            assert (await sender_then(nodes, alice, bob.device, b"\1" * 16)).reason_code == 0
+            assert (await reader.receive()).correlation_data == b"\1" * 16
+
+    async def test_while_nobody_is_there(self, nodes: Cluster) -> None:
+        """It waits, and is handed over at whichever node the device comes to."""
+        acme = await nodes.register()
+        alice, bob = acme.device("alice", "laptop"), acme.device("bob", "phone")
+        async with nodes.connected("n2", bob):
+            pass
+        async with nodes.connected("n1", alice) as sender:
+            assert (await sender.publish(bob.device)).reason_code == 0
+        for node in ("n1", "n2", "n3"):
+            async with nodes.connected(node, bob) as reader:
+                await reader.open_inbox()
+                assert await reader.expect(mqtt5.PublishPacket), "it has not been acknowledged, so it waits"
+
+    async def test_one_message_sent_to_two_nodes_is_stored_once(self, nodes: Cluster) -> None:
+        """Whoever has no answer repeats, perhaps elsewhere; both get their PUBACK."""
+        acme = await nodes.register()
+        alice, bob = acme.device("alice", "laptop"), acme.device("bob", "phone")
+        number, payload = os.urandom(16), os.urandom(1_024)
+        async with nodes.connected("n3", bob) as reader, nodes.connected("n1", alice, client_id="") as one:
+            await reader.open_inbox()
+            async with nodes.connected("n2", alice, client_id="") as other:
+                answers = await asyncio.gather(
+                    one.publish(bob.device, payload, correlation_data=number),
+                    other.publish(bob.device, payload, correlation_data=number),
+                )
+                last = os.urandom(16)
+                await other.publish(bob.device, correlation_data=last)
+            assert [answer.reason_code for answer in answers] == [0, 0]
+            assert [(await reader.receive()).correlation_data for _ in range(2)] == [number, last]
+
+    async def test_order_is_kept_while_the_sender_moves(self, nodes: Cluster) -> None:
+        """It repeats at the next node what it has no answer to, and goes on."""
+        acme = await nodes.register()
+        alice, bob = acme.device("alice", "laptop"), acme.device("bob", "phone")
+        numbers = [number.to_bytes(16) for number in range(60)]
+        payload = os.urandom(1_024)
+        async with nodes.connected("n2", bob) as reader:
+            await reader.open_inbox()
+            at = 0
+            for turn in range(6):
+                async with nodes.connected(("n1", "n3", "n2")[turn % 3], alice, clean_start=False) as sender:
+                    for count, number in enumerate(numbers[at:], 1):
+                        packet = mqtt5.PublishPacket(
+                            topics.to(bob.device),
+                            payload,
+                            qos=mqtt5.QoS.AT_LEAST_ONCE,
+                            packet_id=count,
+                            correlation_data=number,
+                        )
+                        sender.send(packet)
+                    for _ in range(len(numbers) // 6):  # the connection breaks with the others on their way
+                        assert (await sender.expect(mqtt5.PubAckPacket)).reason_code == 0
+                at += len(numbers) // 6
+            received = [(await reader.receive()).correlation_data for _ in numbers]
+            assert received == numbers
+
+
+async def sender_then(nodes: Cluster, badge: object, to: object, number: bytes) -> mqtt5.PubAckPacket:
+    """Send one message from a node of its own."""
+    async with nodes.connected("n1", badge) as sender:  # type: ignore[arg-type]
+        return await sender.publish(to, correlation_data=number)  # type: ignore[arg-type]
+
+
+async def disconnected(client: Client) -> DisconnectReasonCode:
+    """Why the relay has ended a connection."""
+    async with asyncio.timeout(SOON):
+        return (await client.expect(mqtt5.DisconnectPacket)).reason_code
+
+
+async def ended(client: Client) -> None:
+    """A connection comes, and goes in the end: with a word, or without one before it was admitted."""
+    with contextlib.suppress(EOFError):
+        await client.connect()
+        assert await disconnected(client) is DisconnectReasonCode.SESSION_TAKEN_OVER
+
+
+class TestSessions:
+    """A device has one connection over all nodes."""
+
+    async def test_the_newer_connection_takes_over(self, nodes: Cluster) -> None:
+        """DISCONNECT 0x8E at the node that had it; the session that was to be kept is there."""
+        bob = (await nodes.register()).device("bob", "phone")
+        async with nodes.connected("n1", bob, session_expiry_interval=600) as old:
+            await old.open_inbox()
+            async with Client(nodes["n2"], bob) as new:
+                answer = await new.connect(clean_start=False, session_expiry_interval=600)
+                assert answer.session_present
+                assert await disconnected(old) is DisconnectReasonCode.SESSION_TAKEN_OVER
+                assert (await sender_then(nodes, (await alice_of(nodes)), bob.device, b"\2" * 16)).reason_code == 0
+                assert (await new.receive()).correlation_data == b"\2" * 16, "subscriptions are part of the session"
+
+    async def test_of_two_that_come_at_once_one_stays(self, nodes: Cluster) -> None:
+        """Whichever: exactly one goes on, and it is the one that the database says."""
+        bob = (await nodes.register()).device("bob", "phone")
+        for _ in range(5):
+            async with Client(nodes["n1"], bob) as one, Client(nodes["n2"], bob) as other:
+                ends = [asyncio.create_task(ended(client)) for client in (one, other)]
+                done, pending = await asyncio.wait(ends, timeout=SOON, return_when=asyncio.FIRST_COMPLETED)
+                assert (len(done), len(pending)) == (1, 1)
+                await done.pop()
+                (stays,) = pending
+                stays.cancel()
+                await asyncio.gather(stays, return_exceptions=True)
+                client = (one, other)[ends.index(stays)]
+                client.send(mqtt5.PingReqPacket())
+                while not isinstance(await client.read(), mqtt5.PingRespPacket):
+                    pass  # its CONNACK, perhaps
+
+    async def test_what_ends_late_ends_nothing_of_the_newer(self, nodes: Cluster) -> None:
+        """The node that has lost a session still writes down its end; the session is another epoch's by then."""
+        bob = (await nodes.register()).device("bob", "phone")
+        async with nodes.connected("n1", bob, session_expiry_interval=600) as old, Client(nodes["n2"], bob) as new:
+            await new.connect(clean_start=False, session_expiry_interval=600)
+            await new.open_inbox()
+            assert await disconnected(old) is DisconnectReasonCode.SESSION_TAKEN_OVER
+            await nodes["n1"].exchange.at_rest()
+            assert (await sender_then(nodes, await alice_of(nodes), bob.device, b"\3" * 16)).reason_code == 0
+            assert (await new.receive()).correlation_data == b"\3" * 16
+        async with Client(nodes["n3"], bob) as third:
+            assert (await third.connect(clean_start=False, session_expiry_interval=600)).session_present
+
+    async def test_an_inbox_has_one_reader_over_all_nodes(self, nodes: Cluster) -> None:
+        """Two sessions of one device, of which the second subscribes."""
+        bob = (await nodes.register()).device("bob", "phone")
+        async with nodes.connected("n1", bob, client_id="") as first, nodes.connected("n2", bob, client_id="") as other:
+            await first.open_inbox()
+            await other.open_inbox()
+            assert await disconnected(first) is DisconnectReasonCode.SESSION_TAKEN_OVER
+
+
+async def alice_of(nodes: Cluster) -> object:
+    """Another device, of another tenant."""
+    return (await nodes.register("globex.example")).device("alice", "laptop")
+
+
+class TestChanges:
+    """What changes at one node has changed at all."""
+
+    async def test_a_tenant_and_a_device_are_known_everywhere_at_once(self, nodes: Cluster) -> None:
+        """Whoever has been answered may go on at another node."""
+        for number in range(3):
+            acme = await nodes.register(f"acme{number}.example")
+            alice, bob = acme.device("alice", "laptop"), acme.device("bob", "phone")
+            async with nodes.connected("n2", bob), nodes.connected("n3", alice) as sender:
+                assert (await sender.publish(bob.device)).reason_code == 0
+
+    async def test_a_revocation_cuts_a_connection_at_another_node(self, nodes: Cluster) -> None:
+        """And the certificate is refused at all of them."""
+        acme = await nodes.register()
+        bob = acme.device("bob", "phone")
+        async with nodes.connected("n3", bob) as reader, nodes.connected("n1", acme.administrator()) as administrator:
+            await administrator.call(rpc.REVOKE_DEVICE, rpc.RevokeDevice(revocation=acme.revocation(bob)))
+            assert await disconnected(reader) is DisconnectReasonCode.NOT_AUTHORIZED
+            for node in nodes.nodes.values():
+                async with Client(node, bob) as again:
+                    assert (await again.connect()).reason_code == ConnAckReasonCode.NOT_AUTHORIZED
+
+
+class TestNodes:
+    """Nodes come and go."""
+
+    async def test_two_nodes_do_not_have_one_name(self, nodes: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+        """The second does not start, and says what to do."""
+        monkeypatch.setattr("blindrelay.relay.cluster.presence._NAME_PATIENCE", 0.1)
+        nodes.folder /= "elsewhere"
+        nodes.folder.mkdir()
+        (nodes.folder / "identity").symlink_to(nodes.folder.parent / "identity")
+        with pytest.raises(NodeNameTaken, match="a node called n2 is running on this database: stop that one, or"):
+            await nodes.relay("n2").start()
+
+    async def test_a_name_is_free_when_its_node_has_stopped(self, nodes: Cluster) -> None:
+        """At once."""
+        await nodes.stop("n2")
+        await nodes.start("n2")
+
+    async def test_one_node_leads_and_another_goes_on(self, nodes: Cluster) -> None:
+        """The log is published whoever leads, and never by two."""
+        for turn in range(3):
+            async with asyncio.timeout(SOON):
+                while not (leading := [name for name, node in nodes.nodes.items() if node.node.is_leading]):  # noqa: ASYNC110
+                    await asyncio.sleep(0.02)
+            assert len(leading) == 1
+            acme = await nodes.register(f"acme{turn}.example")
+            for node in nodes.nodes.values():
+                async with Client(node, acme.administrator()) as anybody:
+                    await anybody.connect()
+                    found = await anybody.call(rpc.LOOK_UP_TENANT, rpc.LookUpTenant(tenant=acme.name))
+                    assert found.root == acme.root_der
+            if len(nodes.nodes) > 1:
+                await nodes.stop(leading[0])
