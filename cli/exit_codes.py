@@ -29,6 +29,7 @@ class ExitCode(IntEnum):
     NOT_INSTALLED = 14
     LOG_REJECTED = 15
     NEEDS_MIGRATION = 16
+    NODE_NAME_TAKEN = 17
     DATA_DIRECTORY_UNREADABLE = 66
     STORE_UNREACHABLE = 69
     STORE_FAILED = 74
@@ -54,6 +55,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NOT_INSTALLED: "the command needs packages that are not installed",
     ExitCode.LOG_REJECTED: "a public log or a proof does not hold, or the log has something in your name that is not yours",
     ExitCode.NEEDS_MIGRATION: "the database has no schema, or an older release's: `blindrelay migrate`",
+    ExitCode.NODE_NAME_TAKEN: "another node of the cluster, which is running, has this name",
     ExitCode.DATA_DIRECTORY_UNREADABLE: "a file of the relay's data directory or a witness's folder cannot be used",
     ExitCode.STORE_UNREACHABLE: "the relay's database does not answer, or does not let it in",
     ExitCode.STORE_FAILED: "the relay's store failed while running, and the relay left",
@@ -91,7 +93,7 @@ BY_CLASS: dict[str, ExitCode] = {
     "blindrelay.relay.errors.BadConfiguration": ExitCode.BAD_CONFIGURATION,
     "blindrelay.relay.errors.DataDirectoryInUse": ExitCode.DATA_DIRECTORY_IN_USE,
     "blindrelay.relay.errors.NewerVersion": ExitCode.NEWER_VERSION,
-    "blindrelay.relay.errors.NodeNameTaken": ExitCode.DATA_DIRECTORY_IN_USE,
+    "blindrelay.relay.errors.NodeNameTaken": ExitCode.NODE_NAME_TAKEN,
     "blindrelay.relay.errors.AddressInUse": ExitCode.ADDRESS_IN_USE,
     "blindrelay.console.errors.ConsoleError": ExitCode.FAILED,
     "blindrelay.console.errors.AddressInUse": ExitCode.ADDRESS_IN_USE,

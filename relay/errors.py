@@ -43,6 +43,7 @@ class ExitStatus(IntEnum):
     NEWER_VERSION = 11
     ADDRESS_IN_USE = 12
     NEEDS_MIGRATION = 16
+    NODE_NAME_TAKEN = 17
     #: EX_UNAVAILABLE: the database.
     STORE_UNREACHABLE = 69
 
@@ -118,7 +119,7 @@ class NeedsMigration(StartupError):
 class NodeNameTaken(StartupError):
     """Another node of the cluster, which is running, has this one's name."""
 
-    exit_status = ExitStatus.IN_USE
+    exit_status = ExitStatus.NODE_NAME_TAKEN
 
 
 class AddressInUse(StartupError):
