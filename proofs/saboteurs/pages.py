@@ -2,7 +2,8 @@
 
     python -m blindrelay.proofs.saboteurs.pages docs/reference/kill-matrix.json
 
-writes `kill-matrix.md` beside it, and the part of the README that is between the marks.
+writes `kill-matrix.md` beside it, and the part of the README that is between the marks. What the file says of checks is
+brought up to date; of saboteurs it says what came of running them.
 """
 
 import sys
@@ -79,7 +80,8 @@ def _cell(text: str) -> str:
 
 def main(results: Path) -> None:
     """See the module."""
-    matrix = KillMatrix.read(results)
+    matrix = KillMatrix.read(results).with_checks()
+    matrix.write(results)
     results.with_suffix(".md").write_text(page(matrix), encoding="utf-8")
     readme = results.parents[2] / "README.md"
     readme.write_text(with_table(readme.read_text("utf-8"), matrix), encoding="utf-8")

@@ -15,6 +15,7 @@ from blindrelay import __version__
 from blindrelay.proofs.checks import catalogue as checks
 from blindrelay.proofs.checks.model import Verdict
 from blindrelay.proofs.prove import Proof
+from blindrelay.proofs.saboteurs import catalogue
 from blindrelay.proofs.saboteurs.matrix import Plan, Row
 
 #: What a check has to say of a saboteur. `caught`: it found it, for a reason that it has to give; `noticed`: it found something
@@ -147,6 +148,10 @@ class KillMatrix(Part):
             for check in checks.every()
         ]
         return cls(checks=facts, honest=honest, saboteurs=sorted(saboteurs, key=lambda each: each.saboteur))
+
+    def with_checks(self) -> Self:
+        """The same with the checks as they are now, and with as many saboteurs as there are."""
+        return self.of(self.honest, [each for each in self.saboteurs if each.saboteur in catalogue.names()])
 
     @classmethod
     def read(cls, path: Path) -> Self:
