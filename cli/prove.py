@@ -124,32 +124,18 @@ def prove(
     The exit code is 0 if every check was carried out and found nothing, else 1. What the checks cannot see is in SECURITY.md.
     """
     leaks = _leaks(html, matrix)
-    if against is not None:
+    if against is None:
+        if logs or backups or known or configuration:
+            raise click.UsageError(
+                "--log, --backup, --known and --config are for --against: name a data directory with that"
+            )
+        proof = _proved(quick=quick, checks=checks, check_files=check_files, keep=keep)
+    else:
         if quick or keep or check_files:
             raise click.UsageError(
                 "--quick, --keep and --check-file are for a run, and --against is for a relay that there is"
             )
-        for name in checks:
-            if name not in deployed.NAMES:
-                raise click.UsageError(f"--check {name}: {deployed.why_not(name)}; leave --against away")
-        subject = Subject(against, logs, backups, _texts(known), configuration)
-        with progress() as say:
-            return _conclude(examine(subject, checks=checks, say=say), html, leaks, as_json=as_json)
-    if logs or backups or known or configuration:
-        raise click.UsageError(
-            "--log, --backup, --known and --config are for --against: name a data directory with that"
-        )
-    if keep is not None:
-        keep.mkdir(parents=True, exist_ok=True)
-        if any(keep.iterdir()):
-            raise click.UsageError(f"{keep} is not empty: name a folder for the evidence alone")
-    names = [*(checks or catalogue.NAMES), *(catalogue.find(file).name for file in check_files)]
-    with progress() as say:
-        proof = asyncio.run(carry_out(Scope(quick=quick), checks=names, say=say, keep=keep))
-    return _conclude(proof, html, leaks, as_json=as_json)
-
-
-def _conclude(proof: Proof, html: Path | None, leaks: tuple[reports.Leak, ...] | None, *, as_json: bool) -> int:
+        proof = _examined(Subject(against, logs, backups, _texts(known), configuration), checks)
     if as_json:
         emit(reports.as_json(proof))
     else:
@@ -157,6 +143,24 @@ def _conclude(proof: Proof, html: Path | None, leaks: tuple[reports.Leak, ...] |
     if html is not None:
         write_whole(html, reports.html(proof, leaks))
     return ExitCode.OK if proof.passed else ExitCode.FAILED
+
+
+def _proved(*, quick: bool, checks: tuple[str, ...], check_files: tuple[str, ...], keep: Path | None) -> Proof:
+    if keep is not None:
+        keep.mkdir(parents=True, exist_ok=True)
+        if any(keep.iterdir()):
+            raise click.UsageError(f"{keep} is not empty: name a folder for the evidence alone")
+    names = [*(checks or catalogue.NAMES), *(catalogue.find(file).name for file in check_files)]
+    with progress() as say:
+        return asyncio.run(carry_out(Scope(quick=quick), checks=names, say=say, keep=keep))
+
+
+def _examined(subject: Subject, checks: tuple[str, ...]) -> Proof:
+    for name in checks:
+        if name not in deployed.NAMES:
+            raise click.UsageError(f"--check {name}: {deployed.why_not(name)}; leave --against away")
+    with progress() as say:
+        return examine(subject, checks=checks, say=say)
 
 
 def _leaks(html: Path | None, matrix: Path | None) -> tuple[reports.Leak, ...] | None:
