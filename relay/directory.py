@@ -269,15 +269,16 @@ def _keep_prekeys(
 
 
 def _claim(connection: sqlalchemy.Connection, account_id: int) -> Signed | None:
-    query = (
-        sqlalchemy.select(_prekey.id, _prekey.is_fallback, _prekey.body, _prekey.signature)
+    keys = (
+        sqlalchemy.select(_prekey.id, _prekey.body, _prekey.signature)
         .where(_prekey.account_id == account_id)
-        .order_by(_prekey.is_fallback, _prekey.id)
+        .order_by(_prekey.id)
         .limit(1)
     )
-    row = connection.execute(query).first()
+    # One that another node is handing out just now is passed over. SQLite, which has one that writes, knows no such lock.
+    row = connection.execute(keys.where(_prekey.is_fallback == 0).with_for_update(skip_locked=True)).first()
     if row is None:
-        return None
-    if not row.is_fallback:
+        row = connection.execute(keys.where(_prekey.is_fallback == 1)).first()
+    else:
         connection.execute(sqlalchemy.delete(tables.prekey).where(_prekey.id == row.id))
-    return Signed(body=row.body, signature=row.signature)
+    return None if row is None else Signed(body=row.body, signature=row.signature)

@@ -152,7 +152,9 @@ def _registration(tenant: Tenant, today: int) -> Callable[[sqlalchemy.Connection
     query = sqlalchemy.select(table.c.root, table.c.jurisdiction).where(table.c.name == tenant.name)
 
     def write(connection: sqlalchemy.Connection) -> tuple[bytes, str | None]:
-        if connection.execute(insert_or_ignore(connection, table).values(new)).rowcount:
+        # Not by `rowcount`: psycopg's is -1 for an INSERT that SQLAlchemy has made.
+        added = insert_or_ignore(connection, table).values(new).returning(table.c.name)
+        if connection.execute(added).first() is not None:
             enter_tenant(connection, tenant.name, tenant.der)
         if tenant.jurisdiction is not None:
             connection.execute(add.values(jurisdiction=tenant.jurisdiction))

@@ -12,6 +12,8 @@ from hypothesis import settings
 
 from blindrelay.relay.server import Relay
 from support import ports, postgres, site
+from support.cluster import Spread, cluster
+from support.nats import NatsServer, nats_server
 from support.one_proof import OneProof, one_proof
 from support.tenants import Tenant
 
@@ -33,12 +35,19 @@ _PATH = os.pathsep.join(
 )
 
 _ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("initdb"))]
+_NODES = pytest.param("nodes", marks=pytest.mark.needs("initdb", "nats-server"))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Carry out `@pytest.mark.both_engines`: with SQLite, and once more with PostgreSQL."""
-    if "engine" in metafunc.fixturenames and metafunc.definition.get_closest_marker("both_engines"):
-        metafunc.parametrize("engine", _ENGINES, indirect=True)
+    """Carry out `@pytest.mark.both_engines`: with SQLite, once more with PostgreSQL, and once with three nodes over it.
+
+    With three nodes `relay` is whichever of them is next, so that each client is at another one. `@pytest.mark.one_node` leaves
+    that out, where a test looks into the one relay that there is.
+    """
+    marked = metafunc.definition.get_closest_marker
+    if "engine" in metafunc.fixturenames and marked("both_engines"):
+        spread = "relay" in metafunc.fixturenames and marked("one_node") is None
+        metafunc.parametrize("engine", [*_ENGINES, *([_NODES] if spread else [])], indirect=True)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -83,9 +92,23 @@ def store_url(engine: str, request: pytest.FixtureRequest) -> Iterator[str | Non
     server.drop(url)
 
 
+@pytest.fixture(scope="session")
+def nats() -> Iterator[NatsServer]:
+    """A NATS server for all tests of this process, that nobody stops."""
+    with nats_server() as running:
+        yield running
+
+
 @pytest.fixture
-async def relay(tmp_path: Path, store_url: str | None) -> AsyncIterator[Relay]:
+async def relay(
+    tmp_path: Path, engine: str, store_url: str | None, request: pytest.FixtureRequest
+) -> AsyncIterator[Relay]:
     """A running relay on a free port of the loopback, TLS and all."""
+    if engine == "nodes":
+        assert store_url is not None
+        async with cluster(tmp_path, store_url, [request.getfixturevalue("nats").url]) as running:
+            yield Spread(running)  # type: ignore[misc]
+        return
     async with site.relay_in(tmp_path / "relay", store=store_url) as relay:
         yield relay
 

@@ -123,6 +123,7 @@ async def test_a_newer_database_is_left_alone(tmp_path: Path) -> None:
         await site.relay_in(tmp_path / "relay").start()
 
 
+@pytest.mark.one_node
 async def test_a_failed_store_ends_the_relay(relay: Relay, acme: Tenant, monkeypatch: pytest.MonkeyPatch) -> None:
     """When a commit fails nobody gets a PUBACK: senders are disconnected (0x83), and the relay says why it leaves."""
     alice = acme.device("alice", "laptop")

@@ -12,6 +12,8 @@ from blindrelay.protocol import rpc
 from blindrelay.protocol.credentials import REGISTRAR
 from blindrelay.protocol.rpc import ErrorCode
 from blindrelay.relay.server import Relay
+from blindrelay.relay.store import tables
+from blindrelay.relay.transparency.entries import count
 from support import site
 from support.site import connected
 from support.tenants import HOUR, Tenant
@@ -56,6 +58,7 @@ async def test_registering_again_is_harmless(relay: Relay, acme: Tenant) -> None
     async with connected(relay, acme.device("alice", "laptop")) as client:
         found = await client.call(rpc.LOOK_UP_TENANT, rpc.LookUpTenant(tenant=acme.name))
     assert found.root == acme.root_der
+    assert await relay.committer.read(lambda connection: count(connection, tables.directory_entry)) == 1
 
 
 async def test_a_bad_root_is_refused(relay: Relay, acme: Tenant, tmp_path: Path) -> None:
@@ -115,7 +118,6 @@ async def test_a_revoked_device_is_no_longer_listed(relay: Relay, acme: Tenant) 
 async def test_a_damaged_tenant_record_keeps_everybody_out(tmp_path: Path) -> None:
     """S10: a relay whose records are damaged does not start, and says so; it does not start with the rest of them."""
     from blindrelay.relay.errors import Unreadable
-    from blindrelay.relay.store import tables
 
     acme = Tenant("acme.example", tmp_path)
     async with site.relay_in(tmp_path / "relay") as relay:

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import itertools
 import json
 import subprocess
 import sys
@@ -77,6 +78,22 @@ async def cluster(folder: Path, database: str, servers: list[str], *names: str) 
         yield running
     finally:
         await running.stop(*running.nodes)
+
+
+class Spread:
+    """All nodes as one relay: each connection is to the next one, and everything else is the first one's."""
+
+    def __init__(self, running: Cluster) -> None:
+        self._nodes = list(running.nodes.values())
+        self._next = itertools.cycle(self._nodes)
+
+    @property
+    def port(self) -> int:
+        """Of the next node."""
+        return next(self._next).port
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._nodes[0], name)
 
 
 class Store:

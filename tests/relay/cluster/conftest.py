@@ -7,7 +7,7 @@ import pytest
 
 from support import postgres
 from support.cluster import Cluster, cluster
-from support.nats import NatsServer, nats_server
+from support.nats import NatsServer
 
 
 @pytest.fixture
@@ -16,13 +16,6 @@ def database(postgres_server: postgres.Server) -> Iterator[str]:
     url = postgres_server.new_database()
     yield url
     postgres_server.drop(url)
-
-
-@pytest.fixture(scope="session")
-def nats() -> Iterator[NatsServer]:
-    """A NATS server that nobody stops."""
-    with nats_server() as running:
-        yield running
 
 
 @pytest.fixture(params=["woken", "looking"])
