@@ -89,6 +89,11 @@ def copied(subject: Subject, clock: Clock, say: Say) -> Iterator[tuple[Deploymen
     """A copy of it in a folder for its owner alone, which is gone afterwards. Raises as `examine` does."""
     snapshot.check_data_directory(subject.data)
     settings = config.load(subject.data, subject.configuration)
+    if settings.store is not None:
+        raise Unreadable(
+            f"the relay of {subject.data} keeps its data in PostgreSQL, by its configuration: what is in the directory is not "
+            "what it works with, and nothing is said about it"
+        )
     with contextlib.ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blindrelay-against-")))
         (folder / "data").mkdir()

@@ -48,7 +48,8 @@ def check_data_directory(path: Path) -> None:
         if missing:
             raise Unreadable(
                 f"{path} is no data directory of a relay: there is no {' and no '.join(missing)} in it. "
-                "Name the folder that `blindrelay up` shows as its data directory"
+                "Name the folder that `blindrelay up` shows as its data directory. A relay that keeps its data in PostgreSQL "
+                "cannot be examined so"
             )
         version = (path / "version").read_text("ascii", "replace").strip()
     except OSError as error:

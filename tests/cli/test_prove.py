@@ -85,7 +85,7 @@ def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
         process.send_signal(signal.SIGINT)
         _, err = process.communicate()
 
-    assert len(started) == 3, "the proof, whoever makes the evidence, and the relay"
+    assert len(started) >= 3, "the proof, whoever makes the evidence, and the relay"
     assert process.returncode == ExitCode.INTERRUPTED
     assert err.splitlines()[-1] == "blindrelay: stopped"
     assert psutil.wait_procs(started, timeout=30)[1] == []
@@ -232,6 +232,10 @@ def test_what_is_no_data_directory(tmp_path: Path, data: Path, blindrelay: Run) 
 
     (data / "blindrelay.toml").write_text("[retention]\ntraffic_weeks = 1\n")
     assert blindrelay("prove", "--against", data).code == ExitCode.BAD_CONFIGURATION
+    (data / "blindrelay.toml").write_text('store = "postgresql://relay@db.example/relay"\n')
+    ran = blindrelay("prove", "--against", data)
+    assert ran.code == ExitCode.DATA_DIRECTORY_UNREADABLE
+    assert "keeps its data in PostgreSQL" in ran.err
     (data / "version").write_text("9999")
     assert blindrelay("prove", "--against", data).code == ExitCode.NEWER_VERSION
 
