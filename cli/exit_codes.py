@@ -30,6 +30,8 @@ class ExitCode(IntEnum):
     LOG_REJECTED = 15
     NEEDS_MIGRATION = 16
     NODE_NAME_TAKEN = 17
+    UNHEALTHY = 18
+    NOT_EMPTY = 19
     DATA_DIRECTORY_UNREADABLE = 66
     STORE_UNREACHABLE = 69
     STORE_FAILED = 74
@@ -56,6 +58,8 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.LOG_REJECTED: "a public log or a proof does not hold, or the log has something in your name that is not yours",
     ExitCode.NEEDS_MIGRATION: "the database has no schema, or an older release's: `blindrelay migrate`",
     ExitCode.NODE_NAME_TAKEN: "another node of the cluster, which is running, has this name",
+    ExitCode.UNHEALTHY: "the relay runs and is not well, or the doctor has found something; the message says what",
+    ExitCode.NOT_EMPTY: "a backup is not written over something, nor put back over it",
     ExitCode.DATA_DIRECTORY_UNREADABLE: "a file of the relay's data directory or a witness's folder cannot be used",
     ExitCode.STORE_UNREACHABLE: "the relay's database does not answer, or does not let it in",
     ExitCode.STORE_FAILED: "the relay's store failed while running, and the relay left",
@@ -88,6 +92,7 @@ BY_CLASS: dict[str, ExitCode] = {
     "blindrelay.clients.errors.AuthorityError": ExitCode.STORE_UNREADABLE,
     "blindrelay.clients.errors.AuthorityLocked": ExitCode.WRONG_PASSPHRASE,
     "blindrelay.relay.errors.RelayError": ExitCode.FAILED,
+    "blindrelay.relay.errors.TargetNotEmpty": ExitCode.NOT_EMPTY,
     "blindrelay.relay.errors.StartupError": ExitCode.DATA_DIRECTORY_UNREADABLE,
     "blindrelay.relay.errors.StoreFailed": ExitCode.STORE_FAILED,
     "blindrelay.relay.errors.BadConfiguration": ExitCode.BAD_CONFIGURATION,

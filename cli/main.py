@@ -23,6 +23,12 @@ COMMANDS = {
     "inventory": Entry(
         f"{_CLI}.inventory", "inventory", "Every datum that a relay keeps, why, and for how long.", "The relay"
     ),
+    "status": Entry(f"{_CLI}.status", "status", "How a relay that runs is doing.", "The relay"),
+    "doctor": Entry(
+        f"{_CLI}.doctor", "doctor", "Look for what is wrong with a relay, and say what to do.", "The relay"
+    ),
+    "backup": Entry(f"{_CLI}.backup", "backup", "Copy everything that a relay is, while it runs.", "The relay"),
+    "restore": Entry(f"{_CLI}.backup", "restore", "Put a backup back, into an empty place.", "The relay"),
     "tenant": Entry(
         f"{_CLI}.tenant", "tenant", "Run an enterprise: its CA, its people, their devices.", "The enterprise"
     ),

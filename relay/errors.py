@@ -9,10 +9,12 @@ RelayError
  |   +- NewerVersion        a newer release wrote it
  |   +- Unreadable          a file of the data directory cannot be read, written or understood
  |   |   +- HistoryLost     a public log has shown more than the data directory has
+ |   |   +- BackupRejected  a backup is not what its manifest says
  |   +- StoreUnreachable    the database does not answer, or does not let us in
  |   +- NeedsMigration      the database has no schema, or that of an older release
  |   +- NodeNameTaken       another node of the cluster has this one's name
  |   +- AddressInUse        the port is taken, or is not ours to take
+ +- TargetNotEmpty          a backup is not written over something, nor put back over it
  +- StoreError              what was asked of the store has not been done, or nobody knows
      +- StoreFull           there is no room; the relay works on
      +- StoreAway           the database cannot be reached just now; the relay works on, and tries again
@@ -120,6 +122,14 @@ class NodeNameTaken(StartupError):
     """Another node of the cluster, which is running, has this one's name."""
 
     exit_status = ExitStatus.NODE_NAME_TAKEN
+
+
+class BackupRejected(Unreadable):
+    """A backup is not what its manifest says."""
+
+
+class TargetNotEmpty(RelayError):
+    """Where a backup is to be written or put back there is something already."""
 
 
 class AddressInUse(StartupError):

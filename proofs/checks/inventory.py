@@ -20,7 +20,7 @@ _DATABASES: Final = {"relay.db": Place.DATABASE, "desk.sqlite": Place.DESK}
 _FILES: Final = tuple(
     re.compile(pattern)
     for pattern in (
-        r"lock", r"version", r"relay\.(key|crt)", r"registration-code", r"endpoint\.json", r"blindrelay\.toml",
+        r"lock", r"version", r"relay\.(key|crt)", r"registration-code", r"last-backup", r"endpoint\.json", r"blindrelay\.toml",
         r"relay\.db(-wal|-shm|-journal|-reserve)?", r"desk\.(key|crt)", r"desk\.sqlite(-wal|-shm|-journal)?",
         r"packages/[0-9a-f-]{36}/\.?[a-z0-9-]+\.package(\.partial)?",
         r"log-keys/[a-z-]+\.key", r"logs/[a-z-]+\.policy", r"logs/[a-z-]+/checkpoint",

@@ -59,7 +59,7 @@ class AskedWitness:
         if self.seen > head.size:
             raise NotCosigned(f"it has seen {self.seen} entries, and there are {head.size}")
         for _ in range(2):  # the second time from what the witness says that it has seen
-            status, body = await self._post(Submission(self.seen, prove(self.seen), note).encode())
+            status, body = await self.submit(note, self.seen, prove(self.seen))
             if status == 200:
                 cosignature = self._checked(note, body)
                 self.seen = head.size
@@ -71,6 +71,10 @@ class AskedWitness:
                 raise NotCosigned(f"it says that it has seen {seen} entries, and there are {head.size}")
             self.seen = seen
         raise NotCosigned("it has seen something else each time it is asked")
+
+    async def submit(self, note: Note, seen: int, proof: tuple[bytes, ...]) -> tuple[int, bytes]:
+        """Status and body of its answer. Raises `NotCosigned`: there is none."""
+        return await self._post(Submission(seen, proof, note).encode())
 
     def _checked(self, note: Note, body: bytes) -> Signature:
         """The newest of its cosignatures. One is enough, and the note has room for one of each witness."""
@@ -93,6 +97,24 @@ class AskedWitness:
             raise NotCosigned(f"it cannot be reached ({type(error).__name__})") from error
         except h11.ProtocolError as error:
             raise NotCosigned("it does not answer in HTTP/1.1") from error
+
+
+async def seen_by(witness: Witness, note: Note, head: Checkpoint) -> int:
+    """How many entries a witness has seen of a log, asked with a checkpoint that may be old; it cosigns that if it is not.
+
+    Raises `NotCosigned`: it does not say.
+    """
+    asked = AskedWitness(witness, seen=head.size)
+    try:
+        async with asyncio.timeout(_SECONDS):
+            status, body = await asked.submit(note, head.size, ())
+    except TimeoutError:
+        raise NotCosigned(f"it has not answered within {_SECONDS:g} seconds") from None
+    if status == 200:
+        return head.size
+    if status == 409:
+        return _size(body)
+    raise NotCosigned(f"it answers {status}")
 
 
 class Witnesses:

@@ -145,6 +145,11 @@ class Client:
         self.send(mqtt5.SubscribePacket(next(self._ids), filters))
         return [int(code) for code in (await self.expect(mqtt5.SubAckPacket)).reason_codes]
 
+    async def catch_up(self) -> None:
+        """Wait until the relay has read everything that has been sent so far."""
+        self.send(mqtt5.PingReqPacket())
+        await self.expect(mqtt5.PingRespPacket)
+
     async def open_inbox(self) -> None:
         """Subscribe to the device's own inbox."""
         assert self.badge is not None
