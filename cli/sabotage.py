@@ -10,7 +10,7 @@ from rich.table import Table
 
 from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.cli.lazy import OrderedGroup
-from blindrelay.cli.output import JSON_OPTION, console, emit
+from blindrelay.cli.output import JSON_OPTION, console, emit, write_whole
 from blindrelay.cli.prove import progress
 from blindrelay.cli.sabotage_views import show_control, show_row
 from blindrelay.proofs.checks import catalogue as checks
@@ -118,7 +118,7 @@ Examples:
 @click.option(
     "--out",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="Write what came of it to this file, as JSON. What an earlier file says of saboteurs that are not run now stays.",
+    help="Write what came of it to this file, as JSON, after each. What it says of saboteurs that are not run now stays.",
 )
 @JSON_OPTION
 def matrix_(
@@ -144,8 +144,15 @@ def matrix_(
     earlier = _earlier(out)
     output, rows, controls = console(), list[Row](), list[Control]()
 
+    def keep() -> None:
+        """Whoever interrupts this keeps what there is."""
+        if out is not None:
+            results = KillMatrix.of(controls, [Killed.of(row) for row in rows])
+            write_whole(out, str(results if earlier is None else results.over(earlier, catalogue.names())))
+
     def done(row: Row) -> None:
         rows.append(row)
+        keep()
         if as_json:
             emit(Killed.of(row).model_dump(mode="json"))
         else:
@@ -153,6 +160,7 @@ def matrix_(
 
     def compared(plan: Plan, proof: Proof) -> None:
         controls.append(control(plan, proof))
+        keep()
         if as_json:
             emit(controls[-1].model_dump(mode="json"))
         else:
@@ -162,9 +170,6 @@ def matrix_(
     whole = Matrix(plans if is_quick else [(saboteur, plan.with_others()) for saboteur, plan in plans])
     with progress() as say:
         asyncio.run(whole.run(jobs, compared if honest else None, done, say))
-    if out is not None:
-        results = KillMatrix.of(controls, [Killed.of(row) for row in rows])
-        (results if earlier is None else results.over(earlier, catalogue.names())).write(out)
     caught = sum(row.is_caught for row in rows)
     is_clean = not any(each.found for each in controls)
     if not as_json:

@@ -81,7 +81,7 @@ def _cell(text: str) -> str:
 def main(results: Path) -> None:
     """See the module."""
     matrix = KillMatrix.read(results).with_checks()
-    matrix.write(results)
+    results.write_text(str(matrix), encoding="utf-8")
     results.with_suffix(".md").write_text(page(matrix), encoding="utf-8")
     readme = results.parents[2] / "README.md"
     readme.write_text(with_table(readme.read_text("utf-8"), matrix), encoding="utf-8")

@@ -158,9 +158,9 @@ class KillMatrix(Part):
         """From a file. Raises `OSError`, and `ValueError` when it is none."""
         return cls.model_validate_json(path.read_bytes())
 
-    def write(self, path: Path) -> None:
-        """Into a file."""
-        path.write_text(self.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    def __str__(self) -> str:
+        """As it is in a file."""
+        return self.model_dump_json(indent=1) + "\n"
 
     def over(self, earlier: Self, names: list[str]) -> Self:
         """These results, and those of before for whom has not been run now. `names`: of the saboteurs that there are."""
