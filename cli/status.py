@@ -28,7 +28,7 @@ _OLD = 1_500
 Examples:
   blindrelay status
   blindrelay status --json | jq .accepted
-  blindrelay status --url http://10.0.0.7:8887      a node on another machine, if its endpoint listens there
+  blindrelay status --url http://10.0.0.7:8886      a node on another machine, if its endpoint listens there
   watch -n 5 blindrelay status
 
 \b

@@ -90,7 +90,7 @@ those of others in the configuration, [logs] witnesses, and it is not started.
 @click.option(
     "--operations-port",
     type=click.IntRange(0, 65_535),
-    help="Port for health, metrics and status; 0 takes a free one.  [default: the fourth after the relay's]",
+    help="Port for health, metrics and status; 0 takes a free one.  [default: the third after the relay's]",
 )
 @click.option("--operations-host", help="Address for the same.  [default: 127.0.0.1]")
 @store_options

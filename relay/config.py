@@ -112,7 +112,7 @@ class Operations(_Section):
     enabled: bool = True
     #: Whoever reaches it sees how much the relay does, and nothing of anybody: the loopback, or a network of the operator's.
     host: Annotated[str, Field(min_length=1, max_length=255)] = "127.0.0.1"
-    #: Without a value: the fourth port after the relay's, and a free one when the relay's is 0.
+    #: Without a value: the third port after the relay's, and a free one when the relay's is 0.
     http_port: Annotated[int, Field(ge=0, le=65_535)] | None = None
     #: Where traces go: an OTLP collector's URL (`http://127.0.0.1:4318/v1/traces`), or `file:///path` for a JSON object a line.
     #: Without a value there are none. It needs `blindrelay[traces]`.
@@ -189,7 +189,7 @@ class Settings(_Section):
         """Where the operations endpoint is to listen; 0: a free port."""
         if self.operations.http_port is not None:
             return self.operations.http_port
-        return self.port + 4 if 0 < self.port < 65_532 else 0
+        return self.port + 3 if 0 < self.port < 65_533 else 0
 
 
 def load(data_dir: Path | None = None, file: Path | None = None, **overrides: object) -> Settings:
