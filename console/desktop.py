@@ -12,6 +12,7 @@ from blindrelay.console.channels import Channels
 from blindrelay.console.errand import Errand
 from blindrelay.console.ledger_tail import LedgerTail
 from blindrelay.console.log_files import LogFiles
+from blindrelay.console.operations import Operations
 from blindrelay.console.playing.runs import Runs
 from blindrelay.console.relay_watch import watch
 from blindrelay.console.rights import Role
@@ -37,6 +38,7 @@ class Desktop:
         tail: what the relay keeps.
         runs: scenarios that have been played.
         log_files: the public logs.
+        operations: how the relay does.
         proof, attacks: what is carried out when somebody asks for it.
         demonstration: people and authorities, where this is one.
     """
@@ -53,6 +55,7 @@ class Desktop:
     tail: LedgerTail = field(init=False)
     runs: Runs = field(default_factory=Runs)
     log_files: LogFiles = field(init=False)
+    operations: Operations = field(init=False)
     proof: Errand = field(default_factory=lambda: Errand("prove", "--quick"))
     attacks: Errand = field(default_factory=lambda: Errand("demo", "--attack", "all"))
     demonstration: "Demonstration | None" = field(init=False, default=None)
@@ -61,6 +64,7 @@ class Desktop:
         self.sessions = Sessions(self.clock, self.roles)
         self.tail = LedgerTail(self.relay, self.channels.relay, lambda: self.relay_is_up, self.clock)
         self.log_files = LogFiles(self.relay)
+        self.operations = Operations(self.relay, lambda: self.relay_is_up, self.clock)
         self.relay_is_up = False
         if self.stage is not None:
             self.demonstration = self.stage(self)
@@ -74,6 +78,7 @@ class Desktop:
             stack.callback(self.log_files.close)
             await stack.enter_async_context(_running(watch(self.relay, self.clock, self._seen)))
             await stack.enter_async_context(_running(self.tail.work()))
+            await stack.enter_async_context(_running(self.operations.work()))
             if self.demonstration is not None:
                 await stack.enter_async_context(self.demonstration.at_work())
             yield

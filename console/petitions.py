@@ -22,7 +22,7 @@ from blindrelay.policies.vocabulary import METADATA
 from blindrelay.protocol.clock import Clock
 
 #: Of a package or a real-time order, so many records are shown.
-SHOWN: Final = 200
+SHOWN: Final = 50
 #: Real-time orders that are followed at a time.
 _AT_ONCE: Final = 8
 

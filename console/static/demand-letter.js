@@ -84,10 +84,15 @@ export function drawPackage(opened) {
     h("h3", {}, `The package, opened with the authority's key: ${count(records)} records`),
     h("p", { class: "small muted" }, `${count(opened.size)} bytes, sealed to the authority and signed by the relay. SHA-256 `, h("code", { class: "wrap" }, opened.digest), ", which the public log has. Sealed, it begins"),
     h("pre", { class: "hex" }, opened.start.match(/../g).join(" ")),
-    opened.tables.map((one) => drawTable(className(one.data_class), one.columns, one.rows)),
+    opened.tables.map((one) => [drawTable(className(one.data_class), one.columns, one.rows), more(opened, one)]),
     records === 0 && h("p", { class: "empty" }, "Nothing of it is there in the window that was asked for. That, too, is an answer."),
     h("p", { class: "small muted" }, "A package has room for identifiers, times, counts and addresses. There is no place in it for a sentence or for bytes."),
   );
+}
+
+function more(opened, { data_class: name, rows }) {
+  const all = opened.classes.find((one) => one.data_class === name)?.records ?? rows.length;
+  return all > rows.length && h("p", { class: "small muted" }, `and ${count(all - rows.length)} more`);
 }
 
 function drawTable(title, columns, rows) {

@@ -68,6 +68,8 @@ function offerInvitations() {
 }
 
 offerThemes();
+// On a narrow page the views are a row to be pushed along.
+document.querySelector("nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 if (at("link")) {
   watchRelay();
   offerInvitations();

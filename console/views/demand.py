@@ -6,11 +6,10 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 from pydantic import Field
-from starlette.exceptions import HTTPException
 
 from blindrelay.console import policy_files
 from blindrelay.console.access import needs
-from blindrelay.console.desk_line import DeskLine
+from blindrelay.console.desk_people import DeskPeople
 from blindrelay.console.desktop import Desktop
 from blindrelay.console.rights import Right
 from blindrelay.console.sessions import Session
@@ -64,7 +63,7 @@ def routes(desktop: Desktop) -> APIRouter:
 
 
 def _add_desk(router: APIRouter, desktop: Desktop) -> None:
-    desk = _Desk(desktop)
+    desk = DeskPeople(desktop)
 
     @router.get("/cases")
     async def cases(session: Reader) -> dict[str, Any]:
@@ -145,37 +144,6 @@ def _add_asking(router: APIRouter, desktop: Desktop) -> None:
         """Follow a real-time order: what arises comes in the stream `authority`."""
         del session
         petitions.follow(case_id, chosen.demand_id)
-
-
-class _Desk:
-    """In whose name something is done at the desk."""
-
-    def __init__(self, desktop: Desktop) -> None:
-        self._desktop = desktop
-
-    @property
-    def people(self) -> list[str]:
-        """Who can act; of one person with a token the name is not asked for."""
-        demonstration = self._desktop.demonstration
-        return [] if demonstration is None else list(demonstration.people)
-
-    def line(self, person: str | None = None) -> DeskLine:
-        demonstration = self._desktop.demonstration
-        if demonstration is not None:
-            if person is not None and person not in demonstration.people:
-                raise HTTPException(409, f"{person} does not work at this desk.")
-            return demonstration.bench.person(person or demonstration.people[0])
-        if self._desktop.token_file is None:
-            raise HTTPException(
-                409,
-                "The console has nobody's token for the lawful desk. Make one (blindrelay desk operator add), and start the "
-                "console with --token-file.",
-            )
-        try:
-            token = self._desktop.token_file.read_text("utf-8").strip()
-        except OSError as error:
-            raise HTTPException(409, f"The token for the lawful desk cannot be read: {error.strerror}.") from error
-        return DeskLine(self._desktop.relay, token)
 
 
 def _mapping(value: Any) -> dict[str, Any]:

@@ -1,13 +1,55 @@
 """Operate: how the relay is doing."""
 
-from typing import Final
+from typing import Annotated, Any, Final
 
+from fastapi import APIRouter
+
+from blindrelay.console.access import needs
+from blindrelay.console.desk_people import DeskPeople
+from blindrelay.console.desktop import Desktop
 from blindrelay.console.rights import Right
+from blindrelay.console.sessions import Session
 from blindrelay.console.view import View
+
+Watcher = Annotated[Session, needs(Right.SEE_SERVICE)]
+
+
+def routes(desktop: Desktop) -> APIRouter:
+    """What the page asks for."""
+    router = APIRouter()
+    desk = DeskPeople(desktop)
+
+    @router.get("/status")
+    async def status(session: Watcher) -> dict[str, Any]:
+        """The relay's status now, and how it was over the last minutes while somebody looked on."""
+        del session
+        return desktop.operations.look()
+
+    @router.get("/tenants")
+    async def tenants(session: Watcher) -> list[dict[str, Any]]:
+        """Who is registered, and where they are at home."""
+        del session
+        return await desktop.operations.tenants()
+
+    @router.get("/desk")
+    async def at_the_desk(session: Watcher) -> dict[str, Any]:
+        """The service in each jurisdiction in which anything was done, and the cases that wait for somebody."""
+        del session
+        line = desk.line()
+        cases = await line.get("/cases")
+        return {
+            "service": await line.get("/service"),
+            "open": len(cases),
+            "waiting": [{"case": one["case_id"], "waits_for": one["waits_for"]} for one in cases if one["waits_for"]],
+        }
+
+    return router
+
 
 VIEW: Final = View(
     name="operate",
     title="Operate",
-    summary="How the relay is doing: throughput, waiting messages, tenants, orders.",
+    summary="How the relay is doing: messages, commits, connections, what waits, and who is there.",
     needs=Right.SEE_SERVICE,
+    routes=routes,
 )

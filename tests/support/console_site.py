@@ -39,6 +39,7 @@ class RelayBeside:
             registration_code="registration-code",
             desk_port=relay.desk_port,
             logs_port=relay.logs_port,
+            operations=f"http://127.0.0.1:{relay.operations_port}",
         )
         await asyncio.to_thread(endpoint.write, file)
         return relay
