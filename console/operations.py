@@ -22,7 +22,8 @@ KEPT: Final = 300
 _FORGOTTEN: Final = 30.0
 _PATIENCE: Final = 5.0
 _MAX_ANSWER: Final = 1 << 20
-_TENANTS: Final = "SELECT name, jurisdiction, (SELECT count(*) FROM device WHERE device.tenant = tenant.name) FROM tenant ORDER BY name"
+_DEVICES: Final = "(SELECT count(*) FROM device WHERE device.tenant = tenant.name)"
+_TENANTS: Final = f"SELECT name, jurisdiction, {_DEVICES} FROM tenant ORDER BY name"  # noqa: S608 - nothing from outside
 
 
 class Operations:
