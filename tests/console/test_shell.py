@@ -74,12 +74,14 @@ async def test_light_or_dark_is_remembered(browser: Browser, console: ConsoleSit
     """The choice overrules the system's, on the next page, too."""
     async with visit(browser, console, Role.AUDITOR) as window:
         page = window.page
-        before = await page.evaluate("getComputedStyle(document.body).backgroundColor")
+        background = "getComputedStyle(document.body).backgroundColor"
+        before = await page.evaluate(background)
         await page.locator(".menu summary").click()
         await page.get_by_role("button", name="Light or dark").click()
-        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+        await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
+        assert await page.evaluate(background) != before
         await window.go("evidence")
-        assert await page.evaluate("getComputedStyle(document.body).backgroundColor") != before
+        await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
 async def test_accessible(browser: Browser, console: ConsoleSite) -> None:

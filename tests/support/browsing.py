@@ -17,7 +17,7 @@ from .console_site import ConsoleSite
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"]
 # A busy machine is no failure. Milliseconds.
-PATIENCE = 60_000
+PATIENCE = 120_000
 WIDE, NARROW = (1440, 900), (390, 844)
 #: Where pictures are kept, for whoever wants to look; by default nowhere.
 PICTURES = "BLINDRELAY_PICTURES"
