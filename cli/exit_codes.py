@@ -32,6 +32,7 @@ class ExitCode(IntEnum):
     NODE_NAME_TAKEN = 17
     UNHEALTHY = 18
     NOT_EMPTY = 19
+    OFFICE_TAKEN = 20
     DATA_DIRECTORY_UNREADABLE = 66
     STORE_UNREACHABLE = 69
     STORE_FAILED = 74
@@ -60,6 +61,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NODE_NAME_TAKEN: "another node of the cluster, which is running, has this name",
     ExitCode.UNHEALTHY: "the relay runs and is not well, or the doctor has found something; the message says what",
     ExitCode.NOT_EMPTY: "a backup is not written over something, nor put back over it",
+    ExitCode.OFFICE_TAKEN: "another node of the cluster has the lawful desk",
     ExitCode.DATA_DIRECTORY_UNREADABLE: "a file of the relay's data directory or a witness's folder cannot be used",
     ExitCode.STORE_UNREACHABLE: "the relay's database does not answer, or does not let it in",
     ExitCode.STORE_FAILED: "the relay's store failed while running, and the relay left",
@@ -99,6 +101,7 @@ BY_CLASS: dict[str, ExitCode] = {
     "blindrelay.relay.errors.DataDirectoryInUse": ExitCode.DATA_DIRECTORY_IN_USE,
     "blindrelay.relay.errors.NewerVersion": ExitCode.NEWER_VERSION,
     "blindrelay.relay.errors.NodeNameTaken": ExitCode.NODE_NAME_TAKEN,
+    "blindrelay.relay.errors.OfficeTaken": ExitCode.OFFICE_TAKEN,
     "blindrelay.relay.errors.AddressInUse": ExitCode.ADDRESS_IN_USE,
     "blindrelay.console.errors.ConsoleError": ExitCode.FAILED,
     "blindrelay.console.errors.AddressInUse": ExitCode.ADDRESS_IN_USE,

@@ -13,6 +13,7 @@ RelayError
  |   +- StoreUnreachable    the database does not answer, or does not let us in
  |   +- NeedsMigration      the database has no schema, or that of an older release
  |   +- NodeNameTaken       another node of the cluster has this one's name
+ |   +- OfficeTaken         another node does what one of them does for all
  |   +- AddressInUse        the port is taken, or is not ours to take
  +- TargetNotEmpty          a backup is not written over something, nor put back over it
  +- StoreError              what was asked of the store has not been done, or nobody knows
@@ -46,6 +47,7 @@ class ExitStatus(IntEnum):
     ADDRESS_IN_USE = 12
     NEEDS_MIGRATION = 16
     NODE_NAME_TAKEN = 17
+    OFFICE_TAKEN = 20
     #: EX_UNAVAILABLE: the database.
     STORE_UNREACHABLE = 69
 
@@ -130,6 +132,12 @@ class BackupRejected(Unreadable):
 
 class TargetNotEmpty(RelayError):
     """Where a backup is to be written or put back there is something already."""
+
+
+class OfficeTaken(StartupError):
+    """Another node of the cluster does what one of them does for all, the lawful desk for instance."""
+
+    exit_status = ExitStatus.OFFICE_TAKEN
 
 
 class AddressInUse(StartupError):

@@ -314,6 +314,8 @@ class Relay:
         """Why clients are not to be sent here, as far as that is known without asking."""
         if self._failure is not None:
             return "the store failed"
+        if self.node is not None and not self.node.is_here:
+            return "it does not hear what other nodes change: its connection to the database is lost"
         return None if self._is_serving else "it is starting or stopping"
 
     async def _ask_store(self) -> None:
@@ -444,12 +446,21 @@ class Relay:
         """Before anybody may write: preservations and real-time orders that run are in force from the first message on."""
         if self.desk_identity is None:
             return
+        if self.node is not None:
+            await self.node.take_desk()
         # A relay without a desk has no use for the web server and the policy engine: they take half a second to load.
         from blindrelay.relay.desk.assembly import Surroundings, open_desk, open_streams  # noqa: PLC0415
 
         stack, directory = self._open, self._directory
         streams = await stack.enter_async_context(
-            open_streams(self.store.metadata_reader, self.exchange, ledger, self._clock, self.settings.retention)
+            open_streams(
+                self.store.metadata_reader,
+                self.exchange,
+                ledger,
+                self._clock,
+                self.settings.retention,
+                sees_all=self.node is None,
+            )
         )
         around = Surroundings(
             folder=directory.path,

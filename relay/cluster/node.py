@@ -17,12 +17,12 @@ from blindrelay.relay.cluster import identity
 from blindrelay.relay.cluster.charges import Charges, Limits
 from blindrelay.relay.cluster.feed import KEPT, Feed, forget_old
 from blindrelay.relay.cluster.mail import Mail
-from blindrelay.relay.cluster.presence import LIVE, Duties, Place, Presence
+from blindrelay.relay.cluster.presence import DESK, LIVE, Duties, Place, Presence
 from blindrelay.relay.cluster.sessions import SharedSessions
 from blindrelay.relay.cluster.subjects import Subjects
 from blindrelay.relay.cluster.wakes import NoWakes, Wakes
 from blindrelay.relay.config import Cluster as ClusterSettings
-from blindrelay.relay.errors import BadConfiguration, StartupError, StoreError
+from blindrelay.relay.errors import BadConfiguration, OfficeTaken, StartupError, StoreError
 from blindrelay.relay.mailbox import Mailbox
 from blindrelay.relay.ports import Store
 from blindrelay.relay.store.entries import Accepted
@@ -132,6 +132,11 @@ class Node:
         return self._presence.is_leading
 
     @property
+    def is_here(self) -> bool:
+        """Whether it hears of what other nodes change, as far as it knows."""
+        return self._presence.is_here
+
+    @property
     def is_awake(self) -> bool:
         """Whether wake-ups get through to it."""
         return self._wakes.is_connected
@@ -154,6 +159,16 @@ class Node:
             reload=self._reload,
         )
         await self._feed.start()
+
+    async def take_desk(self) -> None:
+        """Be the node that has the lawful desk, before `start`. Its case file is a file: two desks would have two.
+
+        Raises `OfficeTaken`: another node has it.
+        """
+        if not await self._presence.hold(DESK):
+            raise OfficeTaken(
+                "the lawful desk is at another node of this relay: start this one without (--no-desk), or stop that one"
+            )
 
     async def start(self, exchange: Exchange, duties: Duties, limits: Limits, rate: float) -> None:
         """The node is whole: look at what happens, and take its turn in `duties`.

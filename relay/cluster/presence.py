@@ -20,14 +20,16 @@ from typing import Any, Final, Protocol, Self
 import psycopg
 import structlog
 
-from blindrelay.relay.errors import NodeNameTaken, StartupError, StoreUnreachable
+from blindrelay.relay.errors import NodeNameTaken, OfficeTaken, StartupError, StoreUnreachable
 
 #: The first number of this program's advisory locks; the second says what it is about.
 _NAMES: Final = 1_651_663_968
 _NODES: Final = 1_651_663_969
 _OTHERS: Final = 1_651_663_970
 _LEAD: Final = 0
-#: 1 is held by whoever notes a change: see `changes.sql`.
+#: The lawful desk, whose case file is one node's.
+DESK: Final = 3
+#: 1 is held by whoever notes a change, 2 by batches: see `0002_changes.sql` and `0002_take_batch.sql`.
 
 _CHANNELS: Final = ("blindrelay_change", "blindrelay_log")
 # How late the node may find that nobody has told it of a change, that the lead is free, that its connection is dead. Seconds.
@@ -102,6 +104,7 @@ class Presence:
         self._at_work: asyncio.Task[None] | None = None
         self._connection: psycopg.AsyncConnection[Any] | None = None
         self._backend = 0
+        self._held: list[int] = []
         self._task: asyncio.Task[None] | None = None
 
     async def join(self, now: int) -> Self:
@@ -122,6 +125,13 @@ class Presence:
         except psycopg.Error as error:
             raise StoreUnreachable(f"the database cannot be reached: {type(error).__name__}") from None
         return self
+
+    async def hold(self, what: int) -> bool:
+        """Hold another lock for as long as the node is there; False: another node has it. Before `start` alone."""
+        if self._connection is None or not await _try_lock(self._connection, f"{_OTHERS}, %s", what):
+            return False
+        self._held.append(what)
+        return True
 
     def start(self, look: Look, published: Callable[[], Awaitable[None]], duties: Duties) -> None:
         """Look at what changes, and do `duties` whenever this node leads.
@@ -195,7 +205,7 @@ class Presence:
                 await self._be_here()
             except (psycopg.Error, OSError, TimeoutError) as error:
                 _log.warning("the node's connection to the database is lost", error=type(error).__name__)
-            except NodeNameTaken as error:
+            except StartupError as error:
                 self._failed(error)
                 return
             await self._stop_leading()
@@ -210,6 +220,10 @@ class Presence:
             (self._backend, f"blindrelay {self._place.name}"),
         )
         await self._take_name(connection)
+        for what in self._held:
+            if not await _try_lock(connection, f"{_OTHERS}, %s", what):
+                await connection.close()
+                raise OfficeTaken("another node does by now what this one did for all: stop one of them")
         await self._enter(connection)
         _log.info("the node is back in the database")
 

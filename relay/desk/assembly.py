@@ -100,12 +100,23 @@ async def open_desk(around: Surroundings, settings: Settings, clock: Clock) -> A
 
 
 @asynccontextmanager
-async def open_streams(
-    metadata: OpenMetadata, exchange: Exchange, ledger: Ledger, clock: Clock, retention: Retention
+async def open_streams(  # noqa: PLR0913 - what they stand between
+    metadata: OpenMetadata,
+    exchange: Exchange,
+    ledger: Ledger,
+    clock: Clock,
+    retention: Retention,
+    *,
+    sees_all: bool = True,
 ) -> AsyncIterator[RealTimeOrders]:
-    """Real-time orders on the message path; stopped on leaving."""
+    """Real-time orders on the message path; stopped on leaving. `sees_all`: every connection is to this process."""
     orders = RealTimeOrders(
-        metadata, exchange=exchange, ledger=ledger, now=clock.now, traffic_days=retention.traffic_days
+        metadata,
+        exchange=exchange,
+        ledger=ledger,
+        now=clock.now,
+        traffic_days=retention.traffic_days,
+        sees_all=sees_all,
     )
     await orders.start()
     try:

@@ -80,6 +80,7 @@ class RealTimeOrders:
         now: the clock by which messages are dated, epoch seconds.
         traffic_days: for how long retention leaves traffic.
         pace: how often one looks.
+        sees_all: whether every connection is told of by `ledger`. Those to other nodes are not: each reader is told so.
     """
 
     def __init__(  # noqa: PLR0913 - what it stands between
@@ -91,6 +92,7 @@ class RealTimeOrders:
         now: Callable[[], float],
         traffic_days: int,
         pace: Pace | None = None,
+        sees_all: bool = True,
     ) -> None:
         self._tail = Tail(metadata)
         self._exchange = exchange
@@ -98,6 +100,7 @@ class RealTimeOrders:
         self._now = now
         self._kept = traffic_days * DAY
         self._pace = pace or Pace()
+        self._sees_all = sees_all
         self._watch = secrets.randbits(60)
         self._orders: dict[str, Watched] = {}
         self._head = 0  # live followers have had everything up to this number
@@ -192,7 +195,7 @@ class RealTimeOrders:
             cursor if is_known else replace(cursor, watch=self._watch, connection=0), is_live=not order.has_traffic
         )
         has_missed = order.since < order.begun_at if after is None else not is_known
-        if order.has_connections and has_missed:
+        if order.has_connections and (has_missed or not self._sees_all):
             follower.gap(Gap(data_class=DataClass.ACCESS, reason=GapReason.NOT_WATCHED))
         order.follower = follower
         self._listen()

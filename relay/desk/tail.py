@@ -12,9 +12,9 @@ import sqlalchemy
 from sqlalchemy import func, select, text
 
 from blindrelay.policies.request import Target
-from blindrelay.relay.desk.selection import PIECE, Reader, accounts_of
+from blindrelay.relay.desk.selection import PIECE, accounts_of
 from blindrelay.relay.store import tables
-from blindrelay.relay.store.metadata import OpenMetadata
+from blindrelay.relay.store.metadata import MetadataReader, OpenMetadata
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ _traffic, _device = tables.traffic.c, tables.device.c
 
 @dataclass(frozen=True, slots=True)
 class Newest:
-    """The highest numbers that there are; 0 for none."""
+    """The highest numbers that there are; 0 for none. `device` is another one whenever a device has been enrolled since."""
 
     message: int
     device: int
@@ -41,7 +41,7 @@ class Tail:
     def __init__(self, metadata: OpenMetadata) -> None:
         self._open_metadata = metadata
         self._opened = contextlib.ExitStack()
-        self._reader: Reader
+        self._reader: MetadataReader
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="streams")
 
     async def open(self) -> None:
@@ -60,6 +60,9 @@ class Tail:
         """
 
         def look() -> Newest:
+            if self._reader.is_shared:
+                ((message, change),) = self._reader.select(text("SELECT message, change FROM newest()"))
+                return Newest(message, change)
             ((message,),) = self._reader.select(select(func.max(_traffic.id)))
             ((device,),) = self._reader.select(select(func.max(_device.account_id)))
             return Newest(message or 0, device or 0)

@@ -44,6 +44,8 @@ class MetadataReader:
                 return [tuple(row) for row in connection.execute(query)]
 
         self.select = select
+        #: Whether other processes write, too.
+        self.is_shared = engine.dialect.name == "postgresql"
 
 
 #: Opens a reader, which is closed on leaving: what whoever answers requests about metadata is given of a store.

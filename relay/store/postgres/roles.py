@@ -47,6 +47,7 @@ def _statements(schema: str) -> list[str]:
         f"REVOKE ALL ON ALL FUNCTIONS IN SCHEMA {schema} FROM PUBLIC",
         f"GRANT USAGE ON SCHEMA {schema} TO {everybody}",
         f"GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA {schema} TO {RELAY}",
+        f"GRANT EXECUTE ON FUNCTION {schema}.newest TO {DESK}",
         f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {RELAY}",
         f"GRANT SELECT ON {schema}.alembic_version TO {everybody}",
         f"GRANT SELECT ON {schema}.{_LOG} TO {LOGS}",

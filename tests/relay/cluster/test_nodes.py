@@ -12,7 +12,8 @@ import pytest
 from mqtt5 import ConnAckReasonCode, DisconnectReasonCode
 
 from blindrelay.protocol import rpc, topics
-from blindrelay.relay.errors import NodeNameTaken
+from blindrelay.relay.errors import NodeNameTaken, OfficeTaken
+from blindrelay.relay.store import tables
 from support.cluster import Cluster
 from support.wire import Client
 
@@ -230,3 +231,37 @@ class TestNodes:
                     assert found.root == acme.root_der
             if len(nodes.nodes) > 1:
                 await nodes.stop(leading[0])
+
+
+class TestService:
+    """Where the service is suspended, it is at every node."""
+
+    async def test_a_suspension_sends_devices_away_wherever_they_are(self, nodes: Cluster) -> None:
+        """It is written down at one node. Devices of other jurisdictions go on."""
+        acme, globex = await nodes.register(), await nodes.register("globex.example")
+        await nodes["n1"].tenants.move(acme.name, "pk")
+        change = {
+            "key": "order", "jurisdiction": "pk", "action": "suspend", "state": "suspended", "changed_at": 1,
+            "made_by": "operator", "note": "",
+        }  # fmt: skip
+        suspend = tables.service_change.insert().values(change)
+        async with (
+            nodes.connected("n2", acme.device("alice", "a")) as alice,
+            nodes.connected("n3", acme.device("bob", "b")) as bob,
+            nodes.connected("n3", globex.device("carol", "c")) as carol,
+        ):
+            await nodes["n1"].committer.run(lambda connection: connection.execute(suspend) and None)
+            assert await disconnected(alice) is DisconnectReasonCode.ADMINISTRATIVE_ACTION
+            assert await disconnected(bob) is DisconnectReasonCode.ADMINISTRATIVE_ACTION
+            carol.send(mqtt5.PingReqPacket())
+            await carol.expect(mqtt5.PingRespPacket)
+
+    async def test_there_is_one_desk(self, nodes: Cluster) -> None:
+        """Its case file is a file: a second node with a desk would begin a second one, and does not start."""
+        await nodes.stop("n2", "n3")
+        await nodes.start("n2", desk={"enabled": True})
+        with pytest.raises(
+            OfficeTaken, match="the lawful desk is at another node of this relay: start this one without"
+        ):
+            await nodes.relay("n3", desk={"enabled": True}).start()
+        await nodes.start("n3")

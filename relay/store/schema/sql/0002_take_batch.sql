@@ -32,6 +32,7 @@ DECLARE
     v_known bigint;
     v_crowded bigint[];
 BEGIN
+    PERFORM pg_advisory_xact_lock_shared(1651663970, 2); -- see `newest`
     IF cardinality(p_gone_mailbox) > 0 THEN
         DELETE FROM envelope AS e
         USING unnest(p_gone_mailbox, p_gone_sequence) AS gone (mailbox, sequence)
@@ -153,5 +154,16 @@ BEGIN
         ) AS old
         WHERE r.owner = old.owner AND r.slot <= old.newest;
     END IF;
+END
+$$;
+
+-- How far traffic and changes have come, for whoever follows them by number. Batches of several nodes get their numbers in one order
+-- and are committed in another; so this waits for those that are under way, and no number that is not visible yet is below it.
+CREATE FUNCTION newest(OUT message bigint, OUT change bigint)
+LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+BEGIN
+    PERFORM pg_advisory_xact_lock(1651663970, 2);
+    message := coalesce((SELECT max(t.id) FROM traffic AS t), 0);
+    change := coalesce((SELECT max(c.number) FROM change AS c), 0);
 END
 $$;
