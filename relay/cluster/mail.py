@@ -30,6 +30,7 @@ INTERVAL: Final = 1.0
 # Mailboxes that one look asks for: a millisecond or two of the database's time.
 _AT_ONCE: Final = 1_000
 _SLICES: Final = 10
+_SLICE: Final = 100
 
 _presence = tables.presence.c
 _MOVED: Final = text(
@@ -132,11 +133,12 @@ class Mail:
         while True:
             try:
                 everything = list(self._read.values())
-                step = max(1, -(-len(everything) // _SLICES))
-                for start in range(0, _SLICES * step, step):
+                # A slice each time, as long as there are any: few mailboxes are one slice.
+                step = max(_SLICE, -(-len(everything) // _SLICES))
+                for turn in range(_SLICES):
                     await asyncio.sleep(INTERVAL / _SLICES)
                     fresh, self._fresh = self._fresh, []
-                    await self._look([*fresh, *everything[start : start + step]])
+                    await self._look([*fresh, *everything[turn * step : (turn + 1) * step]])
             except StoreError:
                 await asyncio.sleep(INTERVAL)
             except Exception as error:  # noqa: BLE001 - whatever it is: a node that does not look any more is worse
