@@ -19,6 +19,7 @@ NAMES = (
     "reconciliation",
     "leaves",
     "attacks",
+    "traffic",
 )
 
 

@@ -61,8 +61,7 @@ class Measurement:
         unit: `share` (of 1), `bits`, `seconds`, or what is counted.
         guess: the same number for somebody who guesses, having seen nothing; None where there is no such thing.
         limit: from where on it is a finding; None where it is told and not judged.
-        source: what it was measured on: `wire`, the run that the other checks examine, or `model`, a larger population of the
-            same form.
+        source: what it was measured on: `relay`, a real one with real clients, or `model`, larger and without encryption.
     """
 
     what: str
@@ -70,7 +69,7 @@ class Measurement:
     unit: str
     guess: float | None = None
     limit: float | None = None
-    source: str = "wire"
+    source: str = "relay"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,4 +19,4 @@ FIRST: Final = (
     "released-without-leaf",
     "subject-outside",
 )
-NAMES: Final = (*FIRST, "lazy-opener", "undeclared-column", "log-not-asked", "language-padding")
+NAMES: Final = (*FIRST, "lazy-opener", "undeclared-column", "log-not-asked", "language-padding", "exact-length")

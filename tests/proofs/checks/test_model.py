@@ -47,7 +47,7 @@ def test_a_number_is_no_finding() -> None:
 
 def test_a_number_stands_beside_what_it_is_held_against() -> None:
     """With the guess, the limit and where it comes from; a unit where it has one."""
-    assert measured(LINKED) == "senders linked, sealed: 0.25 (guessing 0.01, limit 0.5, wire)"
+    assert measured(LINKED) == "senders linked, sealed: 0.25 (guessing 0.01, limit 0.5, relay)"
     assert measured(Measurement("size", 1.5, "bits", source="model")) == "size: 1.5 bits (model)"
 
 

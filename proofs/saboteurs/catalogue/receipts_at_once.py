@@ -1,0 +1,31 @@
+"""Receipts leave at once in the posture `sealed`, so that who hears something whenever bob got a letter has written it.
+
+Modelled on the attack on Signal's sealed sender by its own delivery receipts (Martiny et al.: Improving Signal's Sealed Sender,
+2021).
+"""
+
+from typing import Any
+
+from blindrelay.proofs.checks.model import Lock
+from blindrelay.proofs.saboteurs.model import Saboteur
+
+
+def _in_clients() -> None:
+    from blindrelay.clients.sealed import Hygiene
+
+    draw = Hygiene.draw
+
+    def hasty(self: Hygiene, bounds: Any) -> float:
+        return 0.0 if bounds == self.receipt else draw(self, bounds)
+
+    Hygiene.draw = hasty
+
+
+SABOTEUR = Saboteur(
+    name="receipts-at-once",
+    title="clients acknowledge anonymous letters at once: what follows a letter is for who wrote it",
+    lock=Lock.FORM,
+    modelled_on="delivery receipts against sealed sender (Martiny et al., 2021)",
+    caught_by=frozenset({("traffic", "sender_linked")}),
+    in_clients=_in_clients,
+)

@@ -1,0 +1,31 @@
+"""Receipts leave within seconds in the posture `sealed`, so that who hears something whenever bob got a letter has written it.
+
+Modelled on our own clients, which waited for one to five seconds until it was measured; and on the attack on Signal's sealed
+sender by its own delivery receipts (Martiny et al.: Improving Signal's Sealed Sender, 2021).
+"""
+
+from typing import Any
+
+from blindrelay.proofs.checks.model import Lock
+from blindrelay.proofs.saboteurs.model import Saboteur
+
+
+def _in_clients() -> None:
+    from blindrelay.clients.sealed import Hygiene
+
+    draw = Hygiene.draw
+
+    def soon(self: Hygiene, bounds: Any) -> float:
+        return draw(self, (1.0, 5.0) if bounds == self.receipt else bounds)
+
+    Hygiene.draw = soon
+
+
+SABOTEUR = Saboteur(
+    name="receipts-soon",
+    title="clients acknowledge anonymous letters within seconds: what follows a letter is for who wrote it",
+    lock=Lock.FORM,
+    modelled_on="our own clients, before it was measured; delivery receipts against sealed sender (Martiny et al., 2021)",
+    caught_by=frozenset({("traffic", "sender_linked"), ("traffic", "timing_leaks")}),
+    in_clients=_in_clients,
+)
