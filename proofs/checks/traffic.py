@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from blindrelay.clients.options import Posture
+from blindrelay.clients.options import Options, Posture
+from blindrelay.clients.simulation.events import Scenario
 from blindrelay.proofs.checks.model import Check, Lock, Measurement, Report
 from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.traffic import attribution, disclosure, groups, information, limits, signs
@@ -25,7 +26,7 @@ from blindrelay.proofs.traffic.records import Kind, Traffic
 
 #: Letters that are played through a relay.
 _LETTERS: Final = 72
-_QUICK_LETTERS: Final = 24
+_QUICK_LETTERS: Final = 30
 #: People of the model, and their working days.
 _INSTITUTION: Final = (500, 3)
 _QUICK_INSTITUTION: Final = (200, 2)
@@ -41,7 +42,8 @@ _RELAY, _MODEL = "relay", "model"
 def examine(evidence: Evidence, report: Report) -> None:
     """Measure both, and hold them to the limits."""
     _played(_play(_QUICK_LETTERS if evidence.quick else _LETTERS, evidence.saboteur), _Judge(report, _RELAY))
-    _modelled(*(_QUICK_INSTITUTION if evidence.quick else _INSTITUTION), _Judge(report, _MODEL))
+    people, days = _QUICK_INSTITUTION if evidence.quick else _INSTITUTION
+    measure_model(invent(people, days, seed=1), Options(), report)
 
 
 def _play(letters: int, saboteur: str) -> Played:
@@ -93,7 +95,9 @@ def _played(played: Played, judge: _Judge) -> None:
         "sender_named", "envelopes whose sender is written down, sealed", sum(written) / max(1, len(written)), 0.0
     )
     _timing(traffic, judge, limits.ATTRIBUTED, Posture.SEALED)
-    judge.hold("connection_ties", "pairs of a sender's letters tied by a connection", signs.tied(traffic), limits.TIED)
+    tied, pairs = signs.tied(traffic)
+    report.examined("pairs of letters to the same person", pairs)
+    judge.hold("connection_ties", "pairs of letters to somebody tied by a connection", tied, limits.TIED)
     judge.hold("sender_signed", "letters signed by a copy beside them", signs.copied(traffic), limits.SIGNED)
     judge.hold("sender_signed", "letters signed by a question beside them", signs.asked(traffic), limits.SIGNED)
     _sizes(played.sizes, judge)
@@ -124,14 +128,14 @@ def _sizes(weighed: Sequence[tuple[Kind, int, int]], judge: _Judge) -> None:
     judge.hold("size_leaks", what, kinds, limits.KIND_BITS, "bits", guess=0.0)
 
 
-def _modelled(people: int, days: int, judge: _Judge) -> None:
-    """The same institution in both postures."""
-    scenario = invent(people, days, seed=1)
-    judge.report.examined("letters of the model", len(scenario.events))
+def measure_model(scenario: Scenario, options: Options, report: Report) -> None:
+    """The same letters in both postures, by clients with these habits, without the encryption."""
+    judge = _Judge(report, _MODEL)
+    report.examined("letters of the model", len(scenario.events))
     known: dict[Posture, float] = {}
     for posture in Posture:
-        traffic = Model(scenario, posture).play()
-        judge.report.examined("envelopes of the model, in both postures", len(traffic.seen))
+        traffic = Model(scenario, posture, options).play()
+        report.examined("envelopes of the model, in both postures", len(traffic.seen))
         known[posture] = _timing(traffic, judge, limits.ATTRIBUTED_IN_MODEL, posture)
         _correspondents(traffic, posture, judge)
         _groups(traffic, posture, judge)
@@ -139,7 +143,7 @@ def _modelled(people: int, days: int, judge: _Judge) -> None:
     judge.tell("letters whose sender sealed hides", hidden)
     if hidden < limits.HIDDEN:
         text = f"sealed hides the senders of {hidden:.2f} of all letters, where {limits.HIDDEN:.2f} is the least"
-        judge.report.find("posture_no_better", text)
+        report.find("posture_no_better", text)
 
 
 def _correspondents(traffic: Traffic, posture: Posture, judge: _Judge) -> None:

@@ -20,23 +20,23 @@ def named(traffic: Traffic) -> float:
     return sum(known) / len(known) if known else 0.0
 
 
-def tied(traffic: Traffic) -> float:
-    """Of all pairs of letters by one sender, more than `CONVERSATION` apart, the share that came over one connection.
+def tied(traffic: Traffic) -> tuple[float, int]:
+    """Of all pairs of letters by one person to another, more than `CONVERSATION` apart, the share that came over one
+    connection; and how many pairs there are.
 
     Whoever sees two letters come over one connection knows that they are by the same hand, whoever that is.
     """
-    by_sender: dict[str, dict[str, tuple[float, set[str]]]] = {}
+    written: dict[tuple[str, str], dict[str, Seen]] = {}
     for seen, truth in traffic:
-        if truth.kind is Kind.LETTER and seen.connection is not None:
-            _, connections = by_sender.setdefault(truth.sender, {}).setdefault(truth.letter, (seen.at, set()))
-            connections.add(seen.connection)
+        if truth.kind is Kind.LETTER:
+            written.setdefault((truth.sender, owner(seen.recipient)), {}).setdefault(truth.letter, seen)
     pairs = [
-        bool(first & second)
-        for letters in by_sender.values()
-        for (at, first), (later, second) in combinations(letters.values(), 2)
-        if abs(later - at) > CONVERSATION
+        first.connection is not None and first.connection == later.connection
+        for letters in written.values()
+        for first, later in combinations(letters.values(), 2)
+        if later.at - first.at > CONVERSATION
     ]
-    return sum(pairs) / len(pairs) if pairs else 0.0
+    return (sum(pairs) / len(pairs) if pairs else 0.0), len(pairs)
 
 
 def copied(traffic: Traffic) -> float:
@@ -46,13 +46,14 @@ def copied(traffic: Traffic) -> float:
     """
     devices: dict[str, set[str]] = {}
     for seen, truth in traffic:
-        for device in (seen.recipient, truth.sender):
-            devices.setdefault(owner(device), set()).add(device)
+        if seen.size:
+            for device in (seen.recipient, truth.sender):
+                devices.setdefault(owner(device), set()).add(device)
     letters = [(place, truth) for place, truth in _letters(traffic) if len(devices[owner(truth.sender)]) > 1]
     right = 0
     for place, truth in letters:
         reached: dict[str, set[str]] = {}
-        for other in _around(traffic.seen, place, BURST):
+        for other in (each for each in _around(traffic.seen, place, BURST) if each.size):
             reached.setdefault(owner(other.recipient), set()).add(other.recipient)
         right += {user for user, those in reached.items() if those < devices[user]} == {owner(truth.sender)}
     return right / len(letters) if letters else 0.0

@@ -6,8 +6,8 @@ from blindrelay.clients.options import Options
 from blindrelay.clients.sealed import Hygiene
 from blindrelay.proofs.checks import traffic as check
 from blindrelay.proofs.checks.model import Report, Verdict
-from blindrelay.proofs.traffic.model import Model
 from blindrelay.proofs.traffic.notes import Played
+from blindrelay.proofs.traffic.population import invent
 from blindrelay.proofs.traffic.records import Kind, Seen, Traffic, Truth
 from support.letters import answered, with_names
 
@@ -75,7 +75,7 @@ def test_connections_and_questions_that_sign_letters_are_found() -> None:
         for each in (
             (Seen(3_600.0 * number, None, "x/alice/", 0, f"q{number}"), Truth("", Kind.QUESTION, 0, "")),
             (
-                Seen(3_600.0 * number + 1, None, f"x/p{number % 3}/a", 2_048, "c"),
+                Seen(3_600.0 * number + 1, None, f"x/p{number % 3}/a", 2_048, f"c{number % 3}"),
                 Truth("x/alice/a", Kind.LETTER, 9, str(number)),
             ),
         )
@@ -84,13 +84,12 @@ def test_connections_and_questions_that_sign_letters_are_found() -> None:
     assert reasons(judged(Traffic.of(passed))) >= {"connection_ties", "sender_signed"}
 
 
-def test_the_model_is_judged_by_the_clients_own_habits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_model_is_judged_by_the_clients_own_habits() -> None:
     """Shorten the pause before receipts in the product, and the institution's letters have names."""
     report, hasty = Report(check.CHECK.reasons), Report(check.CHECK.reasons)
-    check._modelled(100, 1, check._Judge(report, "model"))
+    check.measure_model(invent(100, 1, seed=1), Options(), report)
     soon = Options(hygiene=Hygiene(receipt=(1.0, 5.0)))
-    monkeypatch.setattr(check, "Model", lambda scenario, posture: Model(scenario, posture, soon))
-    check._modelled(100, 1, check._Judge(hasty, "model"))
+    check.measure_model(invent(100, 1, seed=1), soon, hasty)
 
     assert reasons(report.verdict("traffic", 0.0)) == set()
     assert reasons(hasty.verdict("traffic", 0.0)) == {"sender_linked", "timing_leaks", "posture_no_better"}

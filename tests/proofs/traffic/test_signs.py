@@ -47,17 +47,18 @@ def test_a_question_beside_a_letter_signs_it() -> None:
 def test_a_connection_that_stays_ties_letters_together() -> None:
     """An hour apart, over one connection; over two they are not tied, and within a conversation they may be."""
 
-    def both(at: float, connection: str) -> float:
+    def both(at: float, connection: str) -> tuple[float, int]:
         later = replace(LETTER, at=at, connection=connection)
         return tied(Traffic.of([(LETTER, FROM_ALICE), (later, replace(FROM_ALICE, letter="two"))]))
 
-    assert both(3_700.0, "c1") == 1.0
-    assert both(3_700.0, "c2") == 0.0
-    assert both(130.0, "c1") == 0.0
+    assert both(3_700.0, "c1") == (1.0, 1)
+    assert both(3_700.0, "c2") == (0.0, 1)
+    assert both(130.0, "c1") == (0.0, 0)
 
 
 def test_of_nothing_nothing_gives_anything_away() -> None:
     """A share of nothing is nothing."""
     nothing = Traffic.of(())
 
-    assert [sign(nothing) for sign in (named, tied, copied, asked)] == [0.0] * 4
+    assert [sign(nothing) for sign in (named, copied, asked)] == [0.0] * 3
+    assert tied(nothing) == (0.0, 0)
