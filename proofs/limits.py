@@ -52,7 +52,7 @@ CANNOT_SEE: Final = (
     ),
     Limit(
         "Who speaks with whom, and when.",
-        "The relay needs some of it to deliver. It is in the metadata inventory, and not a secret of anybody's. What somebody who "
-        "watches makes of it is measured, by an observer of ours; another one may find more.",
+        "The relay needs some of it to deliver. It is in the metadata inventory, and not a secret of anybody's. What somebody "
+        "who watches makes of it is measured, by an observer of ours; another one may find more.",
     ),
 )
