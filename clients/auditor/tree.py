@@ -41,6 +41,7 @@ class VerifiedTree:
         self.head = head
         self._source = source
         self._tiles: OrderedDict[Tile, bytes] = OrderedDict()
+        self._recent: tuple[int, list[bytes]] = (-1, [])
         self._edge: dict[Tile, bytes] = {}
         self._edge_read = asyncio.Lock()
 
@@ -123,10 +124,16 @@ class VerifiedTree:
     # Entries.
 
     async def entry(self, index: int) -> bytes:
-        """One entry. Raises `ValueError` if there is no such one."""
+        """One entry. Raises `ValueError` if there is no such one.
+
+        The bundle that it was in is remembered: whoever asks for entries one by one asks for some that are close together.
+        """
         if not 0 <= index < self.head.size:
             raise ValueError(f"there is no entry {index} in a log of {self.head.size}")
-        return (await self._bundle(index // TILE_WIDTH))[index % TILE_WIDTH]
+        number, at = divmod(index, TILE_WIDTH)
+        if self._recent[0] != number:
+            self._recent = number, await self._bundle(number)
+        return self._recent[1][at]
 
     async def entries(self, start: int = 0, end: int | None = None) -> AsyncGenerator[tuple[int, bytes], None]:
         """The entries from `start` up to and without `end`, with their indices."""

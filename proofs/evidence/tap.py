@@ -8,12 +8,16 @@ NNNN.down  what came back
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections import defaultdict
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from itertools import count
 from pathlib import Path
 from typing import Final
 
 _CHUNK: Final = 65_536
+#: What the next connection is called, by folder: taps that share one count together.
+_NUMBERS: Final[defaultdict[Path, Iterator[int]]] = defaultdict(count)
 
 
 class Tap:
@@ -58,7 +62,7 @@ class Tap:
             writer.close()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        name = f"{len(list(self._folder.glob('*.json'))):05}"
+        name = f"{next(_NUMBERS[self._folder]):05}"
         loop = asyncio.get_running_loop()
         about = {"service": self._service, "opened": loop.time(), "closed": None}
         place = self._folder / f"{name}.json"
