@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from hashlib import sha256
 from itertools import islice
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ from blindrelay.proofs.evidence import transforms
 from blindrelay.proofs.evidence.canaries import TAG_LENGTH, Canary
 
 #: Files are read so much at a time; the overlap finds what lies across two pieces.
-PIECE: Final = 1 << 20
+PIECE: Final = 1 << 17
 OVERLAP: Final = 4_096
 #: How many wrappings are taken off, one inside the other.
 DEPTH: Final = 2
@@ -117,6 +118,7 @@ class Sweep:
             for form, bare in ((_MASKED, value), (_MASKED_BACKWARDS, value[::-1]))
         )
         self.searched = 0
+        self._pieces: set[bytes] = set()
 
     def data(self, data: bytes, where: str, *, depth: int = DEPTH) -> Iterator[Hit]:
         """Every canary in `data`, in every form. `depth`: how many wrappings to take off."""
@@ -124,7 +126,10 @@ class Sweep:
         yield from self._within(data, where, "", depth)
 
     def file(self, path: Path, where: str, *, depth: int = DEPTH) -> Iterator[Hit]:
-        """Every canary in a file, in its name as well. One that has gone meanwhile holds none."""
+        """Every canary in a file, in its name as well. One that has gone meanwhile holds none.
+
+        What stands in several files, or in one at several moments, is searched the first time.
+        """
         yield from self._within(path.name.encode("utf-8", "surrogateescape"), f"the name of {where}", "", depth)
         try:
             file = path.open("rb")
@@ -135,12 +140,20 @@ class Sweep:
             while piece := file.read(PIECE):
                 self.searched += len(piece)
                 if piece.count(0) < len(piece):  # else room in reserve, or memory that nobody has used
-                    for hit in self._within(tail + piece, where, "", depth):
-                        yield Hit(hit.canary, where, hit.offset + position - len(tail), hit.how)
+                    if self._is_new(tail + piece):
+                        for hit in self._within(tail + piece, where, "", depth):
+                            yield Hit(hit.canary, where, hit.offset + position - len(tail), hit.how)
                     tail = piece[-OVERLAP:]
                 else:
                     tail = b""
                 position += len(piece)
+
+    def _is_new(self, data: bytes) -> bool:
+        digest = sha256(data).digest()
+        if digest in self._pieces:
+            return False
+        self._pieces.add(digest)
+        return True
 
     def _within(self, data: bytes, where: str, wrapping: str, depth: int) -> Iterator[Hit]:
         for needle in self._plain.within(data):

@@ -16,6 +16,8 @@ from urllib.parse import quote_from_bytes
 
 #: What is taken off a wrapping at most: a canary is near the beginning of what anybody would hide, and a bomb is not unpacked.
 MAX_UNWRAPPED: Final = 4 * 2**20
+#: Less than this is no canary, and no piece of one that is known by its tag.
+_SHORTEST: Final = 12
 # Of a run of base64 or hex, characters: shorter ones hold no canary, and a page of text has many of them.
 _SHORTEST_RUN: Final = 24
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % _SHORTEST_RUN)
@@ -120,12 +122,22 @@ def _inflated(data: bytes) -> Iterator[tuple[str, bytes]]:
 
 
 def _inflate(name: str, data: bytes, window: int) -> Iterator[tuple[str, bytes]]:
+    if window == _RAW_WINDOW and not _may_be_deflated(data):
+        return
     try:
         found = zlib.decompressobj(window).decompress(data, MAX_UNWRAPPED)
     except zlib.error:
         return
-    if found:
+    if len(found) >= _SHORTEST:
         yield name, found
+
+
+def _may_be_deflated(data: bytes) -> bool:
+    """Whether the first block is of a kind that there is (RFC 1951, 3.2.3): of bytes that are anything, every second is not."""
+    kind = data[0] >> 1 & 3 if data else 3
+    if kind == 0:  # stored: its length, and that once more with every bit turned round
+        return len(data) > 5 and all(one ^ other == 0xFF for one, other in zip(data[1:3], data[3:5], strict=True))
+    return kind != 3
 
 
 @cache
