@@ -14,7 +14,8 @@ from blindrelay.proofs.worlds.script import Way
 
 #: Pairs, in all.
 _PAIRS: Final = 240
-_QUICK_PAIRS: Final = 8
+#: As few as have every way of differing among them.
+_QUICK_PAIRS: Final = 6
 #: So many processes play them; one takes a core, and a part of another.
 _PROCESSES: Final = min(8, max(2, os.cpu_count() or 2))
 _REASONS: Final = {

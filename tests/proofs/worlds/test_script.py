@@ -12,7 +12,7 @@ SEEDS = st.integers(1, 10_000)
 
 @given(SEEDS)
 def test_six_seeds_have_every_way_among_them(first: int) -> None:
-    """So the quick run of eight pairs has, too."""
+    """So the quick run has, too."""
     assert set(Way) == {way for seed in range(first, first + 6) for way in draw(seed).ways}
 
 
