@@ -41,6 +41,7 @@ def examine(evidence: Evidence, report: Report) -> None:
     report.examined("decisions of the running relay", walked.get("decisions", 0))
     report.examined("classes that it decided about", walked.get("classes", 0))
     report.examined("classes that it gave", walked.get("given", 0))
+    report.examined("policy sets evaluated in part", walked.get("partial", 0))
     for reason, texts in walked.get("found", {}).items():
         for text in texts:
             report.find(reason, text)
@@ -102,7 +103,8 @@ def _mutants() -> Iterator[Mutant]:
             for policy in split(file.read_text(encoding="utf-8"), f"{pack.name}/{file.name}"):
                 if re.search(r"\b(permit|forbid)\s*\(", policy.text):
                     for what, text in _changes(policy.text):
-                        yield Mutant(pack, file, policy, what, text)
+                        if text != policy.text:
+                            yield Mutant(pack, file, policy, what, text)
 
 
 def _changes(text: str) -> Iterator[tuple[str, str | None]]:
@@ -140,7 +142,13 @@ CHECK: Final = Check(
         "mutant-loads": "a relay starts with changed invariants",
         "mutant-gives": "a changed policy loads, and gives what no policy may",
     },
-    needs=("decisions of the running relay", "classes that it gave", "mutants of policies", "mutants that do not load"),
+    needs=(
+        "decisions of the running relay",
+        "classes that it gave",
+        "policy sets evaluated in part",
+        "mutants of policies",
+        "mutants that do not load",
+    ),
     enough=(Stage.LEAVE,),
     examine=examine,
 )

@@ -23,11 +23,13 @@ _SHOWN: Final = 5
 
 @dataclass(slots=True)
 class Walk:
-    """What came of it. `found`: reason -> what, some of each."""
+    """What came of it. `partial`: how often a set was evaluated without saying who asks, or with what; `found`: reason -> what,
+    some of each."""
 
     decisions: int = 0
     classes: int = 0
     given: int = 0
+    partial: int = 0
     found: dict[str, list[str]] = field(default_factory=dict)
 
     def find(self, reason: str, text: str) -> None:
@@ -37,7 +39,13 @@ class Walk:
 
     def record(self) -> dict[str, Any]:
         """As JSON has it."""
-        return {"decisions": self.decisions, "classes": self.classes, "given": self.given, "found": self.found}
+        return {
+            "decisions": self.decisions,
+            "classes": self.classes,
+            "given": self.given,
+            "partial": self.partial,
+            "found": self.found,
+        }
 
 
 def walk(policies: Policies, decide: Decide, *, quick: bool) -> Walk:
@@ -52,6 +60,7 @@ def walk(policies: Policies, decide: Decide, *, quick: bool) -> Walk:
         # Beside a policy that permits everything: what is denied then is denied by a forbid, and not by default.
         beside = Evaluator((*policies.invariants, *pack.policies, _permits_everything(policies)))
         for entity in FORBIDDEN:
+            found.partial += 1
             if not beside.is_forbidden_for_everyone(entity):
                 found.find(
                     "not-forbidden", f"{jurisdiction}: {entity} is not forbidden to everybody, whatever is missing"
