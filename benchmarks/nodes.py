@@ -18,11 +18,12 @@ from benchmarks.processes import ROOT, Program
 from benchmarks.report import Measurement, Report, of_load
 from benchmarks.world import Load, World
 from blindrelay.protocol.clock import SystemClock
+from blindrelay.proofs.engines import postgres
 from blindrelay.relay.cluster import identity
 
 # The servers are started as the tests start them.
 sys.path.append(str(ROOT / "tests"))
-from support import nats, postgres
+from support import nats
 
 NODES: Final = ("n1", "n2", "n3")
 ROUNDS: Final = 3
@@ -44,7 +45,7 @@ async def cluster(world: World, report: Report) -> None:
     gentle: dict[int, list[Load]] = {1: [], len(NODES): []}
     spent: dict[int, list[float]] = {1: [], len(NODES): []}
     async with AsyncExitStack() as stack:
-        server = stack.enter_context(postgres.server(fsync="on", full_page_writes="on"))
+        server = stack.enter_context(postgres.server())
         wakes = stack.enter_context(nats.nats_server())
         relays = {
             count: await stack.enter_async_context(_nodes(world, server.new_database(), wakes.url, NODES[:count]))

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import psycopg
 import uvloop
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -103,6 +104,19 @@ def remember(data: Path, records: int) -> None:
     connection.close()
 
 
+def remember_in_postgres(store: str, records: int) -> None:
+    """Likewise, in a PostgreSQL database."""
+    begin = int(SystemClock().now()) - _HISTORY_SECONDS
+    with psycopg.connect(store) as connection:
+        connection.execute("SELECT make_traffic_days(%s, %s)", (begin // 86_400, begin // 86_400 + 3))
+        connection.execute(
+            "INSERT INTO traffic (message_id, sender_id, recipient_id, accepted_at, size) "
+            "SELECT uuid_send(gen_random_uuid()), 1 + i %% 500, 501 + i %% 499, %s + i * %s / %s, 2048 "
+            "FROM generate_series(0::bigint, %s - 1) AS i",
+            (begin, _HISTORY_SECONDS, records, records),
+        )
+
+
 async def serve(
     settings: Settings, tenants: dict[str, Path], watched: tuple[str, ...], *, plain: bool, memory: bool
 ) -> None:
@@ -179,8 +193,10 @@ def main(  # noqa: PLR0913, PLR0917 - the options
     harden()
     logs.configure(level="warning")
     data.mkdir(parents=True)
-    if records:
+    if records and database is None:
         remember(data, records)
+    elif records:
+        remember_in_postgres(database, records)
     limits = Limits()
     if connections:
         limits = Limits(connections_per_address=connections, handshake_rate=1e6, handshake_burst=10 * connections)

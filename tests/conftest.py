@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
+from blindrelay.proofs.engines import postgres
 from blindrelay.relay.server import Relay
-from support import ports, postgres, site
+from support import ports, site
 from support.cluster import Spread, cluster
 from support.nats import NatsServer, nats_server
 from support.one_proof import OneProof, one_proof
@@ -70,7 +71,7 @@ def door() -> Iterator[socket.socket]:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[postgres.Server]:
     """A PostgreSQL server for all tests of this process. Ask for it where `initdb` is known to be there."""
-    with postgres.server() as server:
+    with postgres.server(postgres.UNSAFE) as server:
         yield server
 
 

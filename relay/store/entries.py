@@ -24,7 +24,7 @@ class Outcome(enum.Enum):
 class Refusal(enum.Enum):
     """Why an envelope of a committed batch is not stored by it. A store with one process alone never says so: it asks first."""
 
-    KNOWN = "known"  #: it has been stored before; `sequence` is then the newest place of its mailbox
+    KNOWN = "known"  #: it has been stored before; `sequence` is then a place of its mailbox that it is not above
     ID_USED = "id used"  #: its message id was another message's
     CLOSED = "closed"  #: its recipient has been revoked
     NO_ROOM = "no room"  #: its recipient's mailbox is full

@@ -18,6 +18,14 @@ WRITING: Final[Mapping[str, str]] = {
     "timezone": "UTC",
     "work_mem": "64MB",  # a batch of envelopes never goes through a temporary file
 }
+# `take_batch` leaves the planner one way through each statement; it is planned once, and by what it says.
+BATCHES: Final[Mapping[str, str]] = {
+    **WRITING,
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_bitmapscan": "off",
+    "jit": "off",
+}
 READING: Final[Mapping[str, str]] = {**WRITING, "statement_timeout": "60s", "default_transaction_read_only": "on"}
 
 

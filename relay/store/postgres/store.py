@@ -23,7 +23,7 @@ from blindrelay.relay.store.metadata import MetadataReader
 from blindrelay.relay.store.postgres import batch, roles
 from blindrelay.relay.store.postgres.address import Address
 from blindrelay.relay.store.postgres.arrays import Numbers
-from blindrelay.relay.store.postgres.connections import READING, WRITING, connect, engine
+from blindrelay.relay.store.postgres.connections import BATCHES, READING, WRITING, connect, engine
 from blindrelay.relay.store.postgres.errors import Kind, is_read_only, kind_of, sentence
 from blindrelay.relay.store.schema import history
 from blindrelay.relay.store.statement import MAX_ROWS
@@ -90,7 +90,7 @@ class PostgresStore:
         """
         store = cls(address, quota, patience)
         try:
-            store._batches = connect(address, WRITING, autocommit=True)
+            store._batches = connect(address, BATCHES, autocommit=True)
             with store._readers.connect() as connection:
                 revision = history.revision_of(connection)
             if not history.check(revision, str(address)):
@@ -126,7 +126,7 @@ class PostgresStore:
         def attempt() -> None:
             nonlocal begun
             if self._batches is None or self._batches.closed:
-                self._batches = connect(self.address, WRITING, autocommit=True)
+                self._batches = connect(self.address, BATCHES, autocommit=True)
             begun = True
             try:
                 batch.take(self._batches, accepted, removed[:MAX_ROWS], trim, self._quota)

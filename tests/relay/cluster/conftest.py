@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from support import postgres
+from blindrelay.proofs.engines import postgres
 from support.cluster import Cluster, cluster
 from support.nats import NatsServer
 

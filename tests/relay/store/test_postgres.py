@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import sqlalchemy
 
+from blindrelay.proofs.engines import postgres
 from blindrelay.relay.errors import NeedsMigration, StoreAway, StoreFailed, StoreUnreachable
 from blindrelay.relay.mailbox import Quota, set_closed
 from blindrelay.relay.ring import DEVICE_RING, recent_ids
@@ -19,7 +20,7 @@ from blindrelay.relay.store.postgres import batch
 from blindrelay.relay.store.postgres.address import Address
 from blindrelay.relay.store.postgres.connections import WRITING, connect
 from blindrelay.relay.store.postgres.store import PostgresStore
-from support import cut, postgres
+from support import cut
 from support.stored import entry
 
 pytestmark = pytest.mark.needs("initdb")
@@ -137,7 +138,7 @@ class TestTheBatch:
         store.commit([again, other, new], [])
 
         assert refusals([again, other, new]) == [Refusal.KNOWN, Refusal.ID_USED, None]
-        assert again.sequence == 2, "the newest place of the mailbox, which it is not above"
+        assert again.sequence == 1, "a place that it is not above"
         assert (waiting(store), count(store, tables.traffic)) == ([1, 2], 2)
 
     def test_recognises_an_id_within_the_batch(self, store: PostgresStore) -> None:

@@ -7,8 +7,11 @@
 -- An id that was stored before is recognised by its key, also by another node, and also after a connection was lost with
 -- the commit under way. So the whole call may be repeated.
 --
--- `places` has for each envelope its place, or 0. Then `refusals` says why: 1 stored before (`places` has the newest place
--- of the mailbox), 2 the id is another message's, 3 the mailbox is closed, 4 it is full. NULL: none was refused.
+-- `places` has for each envelope its place, or 0. Then `refusals` says why: 1 stored before (`places` has a place
+-- that it is not above), 2 the id is another message's, 3 the mailbox is closed, 4 it is full. NULL: none was refused.
+--
+-- The statements are written so that there is one way to carry them out: arrays are gone through once, and each element is
+-- looked up by a key (LATERAL). A planner that thinks of a table what it was an hour ago cannot make a join of it.
 CREATE FUNCTION take_batch(
     p_mailbox bigint[], p_message bytea[], p_sender bigint[], p_accepted bigint[], p_expires bigint[], p_size bigint[],
     p_payload bytea[], p_owner bigint[], p_checksum bigint[],
@@ -18,125 +21,141 @@ CREATE FUNCTION take_batch(
 ) LANGUAGE plpgsql AS $$
 DECLARE
     v_now CONSTANT bigint := extract(epoch FROM clock_timestamp());
-    v_ids bigint[];
-    v_wanted bigint;
-    v_known bigint;
+    v_boxes bigint[];
+    v_locked bigint[];
     v_crowded bigint[];
+    v_ids bigint[];
+    v_doubtful boolean; -- whether it must be looked at each envelope
+    v_count bigint;
 BEGIN
     IF cardinality(p_gone_mailbox) > 0 THEN
-        DELETE FROM envelope AS e
-        USING unnest(p_gone_mailbox, p_gone_sequence) AS gone (mailbox, sequence)
-        WHERE e.mailbox_id = gone.mailbox AND e.sequence = gone.sequence;
+        DELETE FROM envelope WHERE ctid = ANY (ARRAY(
+            SELECT found.ctid
+            FROM unnest(p_gone_mailbox, p_gone_sequence) AS gone (mailbox, sequence),
+                 LATERAL (
+                     SELECT e.ctid FROM envelope AS e
+                     WHERE e.mailbox_id = gone.mailbox AND e.sequence = gone.sequence LIMIT 1
+                 ) AS found
+        ));
     END IF;
     IF cardinality(p_mailbox) = 0 THEN
         places := '{}';
         RETURN;
     END IF;
 
-    v_wanted := (SELECT count(DISTINCT mailbox) FROM unnest(p_mailbox) AS box (mailbox));
+    v_boxes := ARRAY(SELECT DISTINCT box FROM unnest(p_mailbox) AS box ORDER BY box);
     LOOP
-        SELECT count(*), array_agg(locked.account_id) FILTER (WHERE locked.crowded) INTO v_known, v_crowded
-        FROM (
-            SELECT m.account_id,
-                   (m.waiting + coming.number > p_quota_count OR m.waiting_size + coming.size > p_quota_size)
-                       AND m.counted_at < v_now AS crowded
-            FROM mailbox AS m
-            JOIN (
-                SELECT box.mailbox, count(*) AS number, sum(box.size) AS size
-                FROM unnest(p_mailbox, p_size) AS box (mailbox, size) GROUP BY box.mailbox
-            ) AS coming ON coming.mailbox = m.account_id
-            ORDER BY m.account_id
-            FOR UPDATE OF m
-        ) AS locked;
-        EXIT WHEN v_known = v_wanted;
-        INSERT INTO mailbox (account_id)
-        SELECT DISTINCT box.mailbox FROM unnest(p_mailbox) AS box (mailbox) ORDER BY box.mailbox
-        ON CONFLICT (account_id) DO NOTHING;
+        v_locked := ARRAY(SELECT m.account_id FROM mailbox AS m WHERE m.account_id = ANY (v_boxes) ORDER BY m.account_id FOR UPDATE);
+        EXIT WHEN v_locked = v_boxes;
+        INSERT INTO mailbox (account_id) SELECT box FROM unnest(v_boxes) AS box ORDER BY box ON CONFLICT (account_id) DO NOTHING;
     END LOOP;
 
     -- `waiting` is what has come since it was counted, and never less than what there is: removals do not take the lock.
+    SELECT bool_or(m.closed <> 0 OR m.is_full), array_agg(coming.mailbox) FILTER (WHERE m.is_full AND m.counted_at < v_now)
+    INTO v_doubtful, v_crowded
+    FROM (
+        SELECT mailbox, count(*) AS number, sum(size) AS size
+        FROM unnest(p_mailbox, p_size) AS e (mailbox, size) GROUP BY mailbox
+    ) AS coming,
+    LATERAL (
+        SELECT m.closed, m.counted_at,
+               m.waiting + coming.number > p_quota_count OR m.waiting_size + coming.size > p_quota_size AS is_full
+        FROM mailbox AS m WHERE m.account_id = coming.mailbox LIMIT 1
+    ) AS m;
     IF v_crowded IS NOT NULL THEN
-        UPDATE mailbox AS m SET waiting = counted.number, waiting_size = counted.size, counted_at = v_now
-        FROM (
-            SELECT box.mailbox, count(e.sequence) AS number, coalesce(sum(e.size), 0) AS size
-            FROM unnest(v_crowded) AS box (mailbox) LEFT JOIN envelope AS e ON e.mailbox_id = box.mailbox
-            GROUP BY box.mailbox
-        ) AS counted
-        WHERE m.account_id = counted.mailbox;
+        UPDATE mailbox AS m SET (waiting, waiting_size, counted_at) = (
+            SELECT count(*), coalesce(sum(e.size), 0), v_now FROM envelope AS e WHERE e.mailbox_id = m.account_id
+        )
+        WHERE m.account_id = ANY (v_crowded);
     END IF;
 
+    -- Remember the ids, all of them at first. One that is there already makes us look closer; the next time around, it is seen.
     v_ids := ARRAY(SELECT nextval('traffic_id_seq') FROM generate_series(1, cardinality(p_mailbox)));
-
-    WITH entry AS (
-        SELECT * FROM unnest(p_mailbox, p_message, p_sender, p_accepted, p_expires, p_size, p_payload, p_owner, p_checksum, v_ids)
-            WITH ORDINALITY
-            AS e (mailbox, message, sender, accepted, expires, size, payload, owner, checksum, id, number)
-    ), admitted AS (
-        SELECT e.mailbox, e.message, e.accepted, e.size, e.owner, e.checksum, e.id, e.number, m.last_sequence
-        FROM (
-            SELECT entry.*, count(*) OVER before AS coming, sum(size) OVER before AS coming_size
-            FROM entry WINDOW before AS (PARTITION BY mailbox ORDER BY number)
-        ) AS e
-        JOIN mailbox AS m ON m.account_id = e.mailbox
-        WHERE m.closed = 0 AND m.waiting + e.coming <= p_quota_count AND m.waiting_size + e.coming_size <= p_quota_size
-    ), fresh AS (
+    LOOP
+        IF v_doubtful THEN
+            SELECT array_agg(
+                CASE
+                    WHEN known.recipient = e.mailbox AND known.size = e.size AND known.checksum = e.checksum & 4294967295 THEN 1
+                    WHEN known.recipient IS NOT NULL THEN 2
+                    WHEN e.repetition > 1 THEN 1
+                    WHEN m.closed <> 0 THEN 3
+                    WHEN m.waiting + e.coming > p_quota_count OR m.waiting_size + e.coming_size > p_quota_size THEN 4
+                    ELSE 0
+                END::bigint ORDER BY e.number
+            ) INTO refusals
+            FROM (
+                SELECT e.*, count(*) OVER before AS coming, sum(size) OVER before AS coming_size,
+                       row_number() OVER (PARTITION BY owner, message ORDER BY number) AS repetition
+                FROM unnest(p_mailbox, p_message, p_size, p_owner, p_checksum)
+                    WITH ORDINALITY AS e (mailbox, message, size, owner, checksum, number)
+                WINDOW before AS (PARTITION BY mailbox ORDER BY number)
+            ) AS e
+            LEFT JOIN LATERAL (
+                SELECT r.recipient, r.size, r.checksum & 4294967295 AS checksum FROM recent_id AS r
+                WHERE r.owner = e.owner AND r.message_id = e.message LIMIT 1
+            ) AS known ON true,
+            LATERAL (SELECT m.* FROM mailbox AS m WHERE m.account_id = e.mailbox LIMIT 1) AS m;
+        END IF;
         INSERT INTO recent_id (owner, slot, message_id, recipient, size, checksum, accepted_at)
-        SELECT owner, id, message, mailbox, size, checksum, accepted FROM admitted ORDER BY owner, message
-        ON CONFLICT (owner, message_id) DO NOTHING
-        RETURNING slot
-    ), placed AS (
-        SELECT a.id, a.mailbox, a.size, a.last_sequence + row_number() OVER (PARTITION BY a.mailbox ORDER BY a.number) AS place
-        FROM admitted AS a JOIN fresh ON fresh.slot = a.id
-    ), stored AS (
-        INSERT INTO envelope (mailbox_id, sequence, message_id, accepted_at, expires_at, size, payload)
-        SELECT e.mailbox, p.place, e.message, e.accepted, nullif(e.expires, 0), e.size, e.payload
-        FROM entry AS e JOIN placed AS p ON p.id = e.id
-    ), noted AS (
-        INSERT INTO traffic (id, message_id, sender_id, recipient_id, accepted_at, size)
-        SELECT e.id, e.message, nullif(e.sender, 0), e.mailbox, e.accepted, e.size
-        FROM entry AS e JOIN placed AS p ON p.id = e.id
-    ), counted AS (
-        UPDATE mailbox AS m
-        SET last_sequence = new.last, waiting = m.waiting + new.number, waiting_size = m.waiting_size + new.size
-        FROM (
-            SELECT mailbox, max(place) AS last, count(*) AS number, sum(size) AS size FROM placed GROUP BY mailbox
-        ) AS new
-        WHERE m.account_id = new.mailbox
-    )
-    SELECT array_agg(coalesce(p.place, 0) ORDER BY e.number) INTO places
-    FROM unnest(v_ids) WITH ORDINALITY AS e (id, number) LEFT JOIN placed AS p ON p.id = e.id;
+        SELECT e.owner, e.id, e.message, e.mailbox, e.size, e.checksum, e.accepted
+        FROM unnest(p_owner, v_ids, p_message, p_mailbox, p_size, p_checksum, p_accepted, refusals)
+            AS e (owner, id, message, mailbox, size, checksum, accepted, refusal)
+        WHERE e.refusal IS NULL OR e.refusal = 0
+        ORDER BY e.owner, e.message
+        ON CONFLICT (owner, message_id) DO NOTHING;
+        GET DIAGNOSTICS v_count = ROW_COUNT;
+        EXIT WHEN v_count = coalesce(cardinality(array_positions(refusals, 0)), cardinality(p_mailbox));
+        DELETE FROM recent_id AS r
+        WHERE r.ctid = ANY (ARRAY(
+            SELECT mine.ctid
+            FROM unnest(p_owner, p_message, v_ids) AS e (owner, message, id),
+                 LATERAL (
+                     SELECT r.ctid FROM recent_id AS r
+                     WHERE r.owner = e.owner AND r.message_id = e.message AND r.slot = e.id LIMIT 1
+                 ) AS mine
+        ));
+        v_doubtful := true;
+    END LOOP;
 
-    IF 0 = ANY (places) THEN
-        SELECT array_agg(CASE WHEN reason = 1 THEN last_sequence ELSE place END ORDER BY number), array_agg(reason ORDER BY number)
-        INTO places, refusals
-        FROM (
-            SELECT e.number, e.place, m.last_sequence,
-                   CASE
-                       WHEN e.place > 0 THEN 0
-                       WHEN r.recipient = e.mailbox AND r.size = e.size
-                            AND r.checksum & 4294967295 = e.checksum & 4294967295 THEN 1
-                       WHEN r.owner IS NOT NULL THEN 2
-                       WHEN m.closed <> 0 THEN 3
-                       ELSE 4
-                   END::bigint AS reason
-            FROM unnest(places, p_mailbox, p_message, p_size, p_owner, p_checksum)
-                WITH ORDINALITY AS e (place, mailbox, message, size, owner, checksum, number)
-            JOIN mailbox AS m ON m.account_id = e.mailbox
-            LEFT JOIN recent_id AS r ON r.owner = e.owner AND r.message_id = e.message
-        ) AS judged;
-    END IF;
+    places := ARRAY(
+        SELECT CASE
+            WHEN e.refusal > 1 THEN 0
+            WHEN e.refusal = 1 THEN m.last_sequence
+            ELSE m.last_sequence + sum(CASE WHEN e.refusal > 0 THEN 0 ELSE 1 END) OVER (PARTITION BY e.mailbox ORDER BY e.number)
+        END::bigint
+        FROM unnest(p_mailbox, refusals) WITH ORDINALITY AS e (mailbox, refusal, number),
+             LATERAL (SELECT m.last_sequence FROM mailbox AS m WHERE m.account_id = e.mailbox LIMIT 1) AS m
+        ORDER BY e.number
+    );
+    INSERT INTO envelope (mailbox_id, sequence, message_id, accepted_at, expires_at, size, payload)
+    SELECT e.mailbox, e.place, e.message, e.accepted, nullif(e.expires, 0), e.size, e.payload
+    FROM unnest(p_mailbox, places, p_message, p_accepted, p_expires, p_size, p_payload, refusals)
+        AS e (mailbox, place, message, accepted, expires, size, payload, refusal)
+    WHERE e.refusal IS NULL OR e.refusal = 0;
+    INSERT INTO traffic (id, message_id, sender_id, recipient_id, accepted_at, size)
+    SELECT e.id, e.message, nullif(e.sender, 0), e.mailbox, e.accepted, e.size
+    FROM unnest(v_ids, p_message, p_sender, p_mailbox, p_accepted, p_size, refusals)
+        AS e (id, message, sender, mailbox, accepted, size, refusal)
+    WHERE e.refusal IS NULL OR e.refusal = 0;
+    INSERT INTO mailbox AS m (account_id, last_sequence, waiting, waiting_size)
+    SELECT e.mailbox, max(e.place), count(*), sum(e.size)
+    FROM unnest(p_mailbox, places, p_size, refusals) AS e (mailbox, place, size, refusal)
+    WHERE e.refusal IS NULL OR e.refusal = 0
+    GROUP BY e.mailbox
+    ON CONFLICT (account_id) DO UPDATE -- which it always is
+    SET last_sequence = excluded.last_sequence, waiting = m.waiting + excluded.waiting,
+        waiting_size = m.waiting_size + excluded.waiting_size;
 
     -- Of these owners the node has written as many ids as are to be remembered: what is older goes.
     IF cardinality(p_trim) > 0 THEN
-        DELETE FROM recent_id AS r
-        USING (
-            SELECT owner, (
-                SELECT slot FROM recent_id WHERE recent_id.owner = old.owner ORDER BY slot DESC
-                OFFSET CASE WHEN old.owner > 0 THEN 256 ELSE 1024 END LIMIT 1
-            ) AS newest
-            FROM unnest(p_trim) AS old (owner)
-        ) AS old
-        WHERE r.owner = old.owner AND r.slot <= old.newest;
+        DELETE FROM recent_id AS r WHERE r.ctid = ANY (ARRAY(
+            SELECT old.ctid
+            FROM unnest(p_trim) AS trim (owner),
+                 LATERAL (
+                     SELECT r.ctid FROM recent_id AS r WHERE r.owner = trim.owner ORDER BY r.slot DESC
+                     OFFSET CASE WHEN trim.owner > 0 THEN 256 ELSE 1024 END
+                 ) AS old
+        ));
     END IF;
 END
 $$;

@@ -1,7 +1,6 @@
-"""A PostgreSQL server of the test's own: real, on a Unix socket in a temporary folder, and gone afterwards.
+"""A PostgreSQL server of one's own: real, on a Unix socket in a temporary folder, and gone afterwards.
 
-`postgres` refuses to run as root; there it runs as `nobody`. What makes it safe against a power cut is switched off, for
-tests end processes and cut no power.
+`postgres` refuses to run as root; there it runs as `nobody`.
 """
 
 import contextlib
@@ -13,10 +12,10 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import psycopg
 
@@ -24,15 +23,10 @@ from blindrelay.relay.store.postgres.address import Address
 from blindrelay.relay.store.postgres.migrate import migrate
 
 #: That a database is copied from which a test gets.
-TEMPLATE = "migrated"
-_SETTINGS = {
-    "listen_addresses": "",
-    "fsync": "off",
-    "full_page_writes": "off",
-    "max_connections": "200",
-    "autovacuum_naptime": "5s",
-    "log_min_messages": "fatal",
-}
+TEMPLATE: Final = "migrated"
+_SETTINGS: Final = {"listen_addresses": "", "max_connections": "200", "log_min_messages": "fatal"}
+#: For tests that end processes and cut no power.
+UNSAFE: Final = {"fsync": "off", "full_page_writes": "off", "autovacuum_naptime": "5s"}
 
 
 def programs() -> Path | None:
@@ -116,13 +110,13 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(**settings: str) -> Iterator[Server]:
-    """A server, with a database `migrated` that has the schema."""
+def server(settings: Mapping[str, str] | None = None, below: Path | None = None) -> Iterator[Server]:
+    """A server, with a database `migrated` that has the schema. `settings` besides PostgreSQL's own; `below`: on which disk."""
     found = programs()
     assert found is not None, "the marker `needs` is to have seen to that"
-    with tempfile.TemporaryDirectory(prefix="pg") as folder:
+    with tempfile.TemporaryDirectory(prefix="pg", dir=below) as folder:
         Path(folder).chmod(0o755)
-        running = Server(Path(folder), found, _SETTINGS | settings)
+        running = Server(Path(folder), found, {**_SETTINGS, **(settings or {})})
         running.create()
         running.start()
         try:
