@@ -15,7 +15,7 @@ from blindrelay.protocol.clock import Clock
 from blindrelay.relay.config import Retention
 from blindrelay.relay.desk.preservation import forget_ended, is_preserved
 from blindrelay.relay.ledger import DAY, HOUR, Store, bounds, pieces
-from blindrelay.relay.store import tables
+from blindrelay.relay.store import days, tables
 
 # What one commit deletes: a few milliseconds that the messages behind it wait.
 BATCH: Final = 1_000
@@ -59,7 +59,7 @@ class Purge:
         access_before = (now - self._retention.access_days * DAY) // HOUR
         access = tables.access.c
         purged = Purged(
-            traffic=await self._purge(tables.traffic, tables.traffic.c.accepted_at < traffic_before, now),
+            traffic=await self._purge_traffic(traffic_before, now),
             access=await self._purge(
                 tables.access, func.coalesce(access.closed_hour, access.opened_hour) < access_before, now
             ),
@@ -73,6 +73,15 @@ class Purge:
         if self.timed is not None:
             self.timed(self._clock.monotonic() - began, sum(astuple(purged)))
         return purged
+
+    async def _purge_traffic(self, before: int, now: int) -> int:
+        if not await self._store.read(days.has_days):
+            return await self._purge(tables.traffic, tables.traffic.c.accepted_at < before, now)
+        if not await self._store.read(lambda connection: days.are_made(connection, now)):
+            await self._store.run(lambda connection: days.make_days(connection, now))
+        if not await self._store.read(lambda connection: days.have_ended(connection, before)):
+            return 0
+        return await self._store.run(lambda connection: days.drop_days(connection, before, now))
 
     async def _purge(self, table: Table, is_old: ColumnElement[bool], now: int) -> int:
         # All of the table is looked at, not just its old end: the machine's clock may have been wrong for a while.

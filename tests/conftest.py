@@ -4,14 +4,19 @@ import os
 import shutil
 import socket
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from blindrelay.proofs.engines import postgres
+from blindrelay.relay.mailbox import Quota
 from blindrelay.relay.server import Relay
+from blindrelay.relay.store.engine import Store
+from blindrelay.relay.store.postgres.address import Address
+from blindrelay.relay.store.postgres.store import PostgresStore
+from blindrelay.relay.store.sqlite import SqliteStore
 from support import ports, site
 from support.cluster import Spread, cluster
 from support.nats import NatsServer, nats_server
@@ -35,7 +40,7 @@ _PATH = os.pathsep.join(
     ]
 )
 
-_ENGINES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.needs("initdb"))]
+_POSTGRES = pytest.param("postgresql", marks=pytest.mark.needs("initdb"))
 _NODES = pytest.param("nodes", marks=pytest.mark.needs("initdb", "nats-server"))
 
 
@@ -43,12 +48,16 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Carry out `@pytest.mark.both_engines`: with SQLite, once more with PostgreSQL, and once with three nodes over it.
 
     With three nodes `relay` is whichever of them is next, so that each client is at another one. `@pytest.mark.one_node` leaves
-    that out, where a test looks into the one relay that there is.
+    that out, where a test looks into the one relay that there is. `@pytest.mark.engine(NAME)`: with that one alone.
     """
     marked = metafunc.definition.get_closest_marker
-    if "engine" in metafunc.fixturenames and marked("both_engines"):
+    if "engine" not in metafunc.fixturenames:
+        return
+    if (only := marked("engine")) is not None:
+        metafunc.parametrize("engine", [_POSTGRES if name == "postgresql" else name for name in only.args], indirect=True)
+    elif marked("both_engines"):
         spread = "relay" in metafunc.fixturenames and marked("one_node") is None
-        metafunc.parametrize("engine", [*_ENGINES, *([_NODES] if spread else [])], indirect=True)
+        metafunc.parametrize("engine", ["sqlite", _POSTGRES, *([_NODES] if spread else [])], indirect=True)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -98,6 +107,25 @@ def nats() -> Iterator[NatsServer]:
     """A NATS server for all tests of this process, that nobody stops."""
     with nats_server() as running:
         yield running
+
+
+@pytest.fixture
+def open_store(store_url: str | None, tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """Opens the store of a test, again and again: what a restart does. All are closed at the end."""
+    opened: list[Store] = []
+
+    def open_it() -> Store:
+        for before in opened:
+            before.close()
+        if store_url is None:
+            opened[:] = [SqliteStore.open(tmp_path / "relay.db", reserve_bytes=0)]
+        else:
+            opened[:] = [PostgresStore.open(Address.parse(store_url), Quota())]
+        return opened[0]
+
+    yield open_it
+    for store in opened:
+        store.close()
 
 
 @pytest.fixture

@@ -113,7 +113,8 @@ class Server:
 def server(settings: Mapping[str, str] | None = None, below: Path | None = None) -> Iterator[Server]:
     """A server, with a database `migrated` that has the schema. `settings` besides PostgreSQL's own; `below`: on which disk."""
     found = programs()
-    assert found is not None, "the marker `needs` is to have seen to that"
+    if found is None:
+        raise FileNotFoundError("PostgreSQL's programs are not installed: the package `postgresql` has them")
     with tempfile.TemporaryDirectory(prefix="pg", dir=below) as folder:
         Path(folder).chmod(0o755)
         running = Server(Path(folder), found, {**_SETTINGS, **(settings or {})})

@@ -38,6 +38,7 @@ from blindrelay.protocol.statements import Purpose, Signed
 from blindrelay.relay.desk.ports import NoticeOrder
 from blindrelay.relay.identity import AdministratorIdentity, DeviceIdentity, Identity
 from blindrelay.relay.store import tables
+from blindrelay.relay.store.types import Number
 from blindrelay.relay.store.upsert import insert_or_ignore
 
 T = TypeVar("T")
@@ -268,7 +269,9 @@ def _unseen(connection: sqlalchemy.Connection, device: DeviceIdentity) -> list[S
 
 
 def _mark_seen(connection: sqlalchemy.Connection, device: DeviceIdentity, ids: Sequence[str]) -> None:
-    mine = select(sqlalchemy.literal(device.account_id), _notice.id).where(_is_for(device), _notice.key.in_(ids))
+    mine = select(sqlalchemy.literal(device.account_id, Number), _notice.id).where(
+        _is_for(device), _notice.key.in_(ids)
+    )
     statement = insert_or_ignore(connection, tables.notice_seen)
     connection.execute(statement.from_select(["account_id", "notice_id"], mine))
 

@@ -9,12 +9,13 @@ from functools import lru_cache
 from typing import Any, Final, TypeVar
 
 import sqlalchemy
-from sqlalchemy import func, select, text
+from sqlalchemy import bindparam, func, select, text
 
 from blindrelay.policies.request import Target
 from blindrelay.relay.desk.selection import PIECE, accounts_of
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.metadata import MetadataReader, OpenMetadata
+from blindrelay.relay.store.types import Number
 
 T = TypeVar("T")
 
@@ -107,9 +108,10 @@ class Tail:
 @lru_cache(maxsize=64)
 def _query(accounts: tuple[int, ...]) -> sqlalchemy.TextClause:
     # Two hundred accounts as parameters cost as much as the look itself. They are numbers, and so written into the text.
-    these = ",".join(str(int(account)) for account in accounts)
-    return text(
+    these = ",".join(str(int(account)) for account in accounts) or "NULL"
+    query = text(
         "SELECT id, message_id, sender_id, recipient_id, accepted_at, size FROM traffic "  # noqa: S608
         f"WHERE id BETWEEN :after + 1 AND :upto AND (sender_id IN ({these}) OR recipient_id IN ({these})) "
         f"ORDER BY id LIMIT {MAX_ROWS}"
     )
+    return query.bindparams(bindparam("after", type_=Number), bindparam("upto", type_=Number))

@@ -1,7 +1,6 @@
 """The ledger (`relay/ledger.py`)."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy
@@ -11,30 +10,31 @@ from hypothesis import strategies as st
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.relay.ledger import DAY, HOUR, AccessRecord, Ledger, SubscriberRecord, Window, last_seen_day, pieces
 from blindrelay.relay.store import tables
-from blindrelay.relay.store.sqlite import SqliteStore
+from blindrelay.relay.store.engine import Store
 from support.ledgered import Calendar, Direct
 from support.stored import entry
+
+pytestmark = pytest.mark.both_engines
 
 NOON = 1_700_000_000 // DAY * DAY + 12 * HOUR
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
+def store(open_store: Callable[[], Store]) -> Store:
     """A store with one tenant and the accounts 1, 2 and 3."""
-    store = SqliteStore.open(tmp_path / "relay.db", reserve_bytes=0)
+    store = open_store()
 
     def enrol(connection: sqlalchemy.Connection) -> None:
         connection.execute(sqlalchemy.insert(tables.tenant).values(name="a.example", root=b"", registered_day=1))
-        for name in ("ann", "bob", "cem"):
+        for number, name in enumerate(("ann", "bob", "cem"), 1):
             connection.execute(
                 sqlalchemy.insert(tables.device).values(
-                    tenant="a.example", user=name, device="phone", certificate=b"", registered_day=2
+                    account_id=number, tenant="a.example", user=name, device="phone", certificate=b"", registered_day=2
                 )
             )
 
     store.commit([], [], [enrol])
-    yield store
-    store.close()
+    return store
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def clock() -> Calendar:
 
 
 @pytest.fixture
-def ledger(store: SqliteStore, clock: Calendar) -> Ledger:
+def ledger(store: Store, clock: Calendar) -> Ledger:
     return Ledger(Direct(store), clock)
 
 
@@ -100,7 +100,7 @@ def test_accounts_change_their_day_apart() -> None:
     assert 50 < moved < 150
 
 
-async def test_traffic_is_of_the_accounts_and_the_window(ledger: Ledger, store: SqliteStore) -> None:
+async def test_traffic_is_of_the_accounts_and_the_window(ledger: Ledger, store: Store) -> None:
     """Sent and received messages of the accounts, from `since` to before `until`; a sealed one has no sender."""
     store.commit(
         [
@@ -122,7 +122,7 @@ async def test_traffic_is_of_the_accounts_and_the_window(ledger: Ledger, store: 
     ]
 
 
-async def test_traffic_is_found_across_a_step_of_the_clock(ledger: Ledger, store: SqliteStore) -> None:
+async def test_traffic_is_found_across_a_step_of_the_clock(ledger: Ledger, store: Store) -> None:
     """The machine's clock was a month ahead for a while: what was recorded before and after is found all the same (R10)."""
     times = [NOON, NOON + 30 * DAY, NOON + 1, NOON - 10 * DAY, NOON + 2]
     store.commit([entry(number, accepted_at=at) for number, at in enumerate(times, 1)], [])

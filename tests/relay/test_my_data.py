@@ -1,7 +1,6 @@
 """What the relay holds about a user (`relay/my_data.py`)."""
 
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 import sqlalchemy
@@ -18,26 +17,28 @@ from blindrelay.relay.inventory import FIELDS, Place
 from blindrelay.relay.ledger import DAY
 from blindrelay.relay.my_data import MAX_ROWS, Windows, my_data
 from blindrelay.relay.store import tables
-from blindrelay.relay.store.sqlite import SqliteStore
+from blindrelay.relay.store.engine import Store
 from support.disclosure import AUTHORISATION, at, decision
 from support.ledgered import Calendar, Direct
 from support.stored import entry
 
+pytestmark = pytest.mark.both_engines
+
 
 @pytest.fixture
-def direct(tmp_path: Path) -> Iterator[Direct]:
+def direct(open_store: Callable[[], Store]) -> Direct:
     """Accounts 1 and 2 are Ann's phone and laptop, 3 is Bob's."""
-    store = SqliteStore.open(tmp_path / "relay.db", reserve_bytes=0)
+    store = open_store()
 
     def enrol(connection: sqlalchemy.Connection) -> None:
         connection.execute(sqlalchemy.insert(tables.tenant).values(name="a.example", root=b"", registered_day=1))
-        for user, device in (("ann", "phone"), ("ann", "laptop"), ("bob", "phone")):
-            values = {"tenant": "a.example", "user": user, "device": device, "registered_day": 2}
+        devices = (("ann", "phone"), ("ann", "laptop"), ("bob", "phone"))
+        for number, (user, device) in enumerate(devices, 1):
+            values = {"account_id": number, "tenant": "a.example", "user": user, "device": device, "registered_day": 2}
             connection.execute(sqlalchemy.insert(tables.device).values(certificate=bytes(700), **values))
 
     store.commit([], [], [enrol])
-    yield Direct(store)
-    store.close()
+    return Direct(store)
 
 
 ANN = UserAddress("a.example", "ann")

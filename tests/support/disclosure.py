@@ -25,7 +25,7 @@ from blindrelay.relay.desk.identity import DeskIdentity
 from blindrelay.relay.desk.ports import PackageOrder
 from blindrelay.relay.ledger import DAY, HOUR
 from blindrelay.relay.store import tables
-from blindrelay.relay.store.sqlite import SqliteStore
+from blindrelay.relay.store.engine import Store
 
 from .ledgered import Calendar
 
@@ -56,13 +56,19 @@ def device(name: str, device: str = "phone") -> Target:
     return Target(format=TargetFormat.DEVICE, value=f"{TENANT}/{name}/{device}")
 
 
-def enrol(store: SqliteStore, *, registered_day: int = 19_000, last_seen_day: int | None = None) -> None:
+def enrol(store: Store, *, registered_day: int = 19_000, last_seen_day: int | None = None) -> None:
     """Enrol `PEOPLE`."""
 
     def write(connection: sqlalchemy.Connection) -> None:
         connection.execute(sqlalchemy.insert(tables.tenant).values(name=TENANT, root=b"", registered_day=18_000))
-        for name, kind in PEOPLE:
-            values = {"tenant": TENANT, "user": name, "device": kind, "registered_day": registered_day}
+        for number, (name, kind) in enumerate(PEOPLE, 1):
+            values = {
+                "account_id": number,
+                "tenant": TENANT,
+                "user": name,
+                "device": kind,
+                "registered_day": registered_day,
+            }
             connection.execute(
                 sqlalchemy.insert(tables.device).values(certificate=b"", last_seen_day=last_seen_day, **values)
             )
@@ -70,7 +76,7 @@ def enrol(store: SqliteStore, *, registered_day: int = 19_000, last_seen_day: in
     _commit(store, write)
 
 
-def add_traffic(store: SqliteStore, *messages: tuple[int | None, int, int]) -> None:
+def add_traffic(store: Store, *messages: tuple[int | None, int, int]) -> None:
     """Messages as (sender, recipient, second of acceptance); their ids are made from their numbers."""
 
     def write(connection: sqlalchemy.Connection) -> None:
@@ -89,7 +95,7 @@ def add_traffic(store: SqliteStore, *messages: tuple[int | None, int, int]) -> N
     _commit(store, write)
 
 
-def add_connections(store: SqliteStore, *connections: tuple[int, int, int | None]) -> None:
+def add_connections(store: Store, *connections: tuple[int, int, int | None]) -> None:
     """Connections as (account, second of the start, second of the end or None)."""
 
     def write(connection: sqlalchemy.Connection) -> None:
@@ -107,7 +113,7 @@ def add_connections(store: SqliteStore, *connections: tuple[int, int, int | None
     _commit(store, write)
 
 
-def _commit(store: SqliteStore, write: Any) -> None:
+def _commit(store: Store, write: Any) -> None:
     for result in store.commit([], [], [write]).results:
         if isinstance(result, BaseException):
             raise result

@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from sqlalchemy import Connection
 
-from blindrelay.relay.store.sqlite import SqliteStore
+from blindrelay.relay.store.engine import Store
 
 T = TypeVar("T")
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 class Direct:
     """Writes and reads at once; for what needs a committer's `run` and `read` alone."""
 
-    def __init__(self, store: SqliteStore) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
         self.commits = 0
 
@@ -27,8 +27,7 @@ class Direct:
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """On a reading connection."""
-        with self.store.reader() as connection:
-            return query(connection)
+        return self.store.read(query)
 
 
 class Calendar:

@@ -8,12 +8,14 @@ Says `writing` and waits for ever after so many pieces; else `written RECORDS`, 
 import resource
 import signal
 import sys
+from functools import partial
 from pathlib import Path
 
 from blindrelay.policies.vocabulary import DataClass
 from blindrelay.relay.desk.errors import DeskError
 from blindrelay.relay.desk.package import PackageMaker
 from blindrelay.relay.desk.ports import Making
+from blindrelay.relay.store.metadata import open_metadata_reader
 
 from .disclosure import Desk, decision, device
 
@@ -38,7 +40,7 @@ def main() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (int(options["room"]),) * 2)
     order = desk.order(decision(device("bob"), classes=frozenset({DataClass.TRAFFIC})))
     try:
-        made = Stopping(folder / "relay.db", desk.identity).write(order, folder / "d1")
+        made = Stopping(partial(open_metadata_reader, folder / "relay.db"), desk.identity).write(order, folder / "d1")
     except DeskError as error:
         say(f"{type(error).__name__}: {error}")
         return

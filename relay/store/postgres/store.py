@@ -207,7 +207,7 @@ class PostgresStore:
                     raise StoreFull("the database's disk is full: nothing was written") from error
                 if kind is Kind.OTHER:
                     raise StoreFailed(f"writing to {self.address} failed: {sentence(error)}") from error
-                if kind is Kind.AWAY and time.monotonic() >= deadline:
+                if time.monotonic() >= deadline:
                     self._is_away = True
                     raise StoreAway(f"{self.address} cannot be reached: {sentence(error)}") from error
                 if kind is Kind.AWAY:

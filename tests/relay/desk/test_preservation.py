@@ -1,6 +1,6 @@
 """Preservation orders (`relay/desk/preservation.py`) and retention: exactly the targets stay, until the order ends."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from blindrelay.relay.desk.selection import NotSelectable
 from blindrelay.relay.ledger import DAY
 from blindrelay.relay.retention import Purge
 from blindrelay.relay.store import tables
+from blindrelay.relay.store.engine import Store
 from blindrelay.relay.store.sqlite import SqliteStore
 from support.disclosure import (
     AUTHORISATION,
@@ -35,6 +36,8 @@ from support.disclosure import (
 )
 from support.ledgered import Calendar, Direct
 
+pytestmark = pytest.mark.both_engines
+
 T = TypeVar("T")
 
 KEPT = Retention(traffic_days=30, access_days=30)
@@ -44,19 +47,18 @@ BOTH = frozenset({DataClass.ACCESS, DataClass.TRAFFIC})
 class World:
     """A store, its retention and its preservation orders, under a clock."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, open_store: Callable[[], Store]) -> None:
+        self.open_store = open_store
         self.clock = Calendar(NOW)
         self.open()
 
     def open(self) -> None:
-        self.store = SqliteStore.open(self.folder / "relay.db", reserve_bytes=0)
+        self.store = self.open_store()
         self.direct = Direct(self.store)
         self.preservations = Preservations(self.direct, self.clock)
         self.retention = Purge(self.direct, self.clock, KEPT)
 
     def restart(self) -> None:
-        self.store.close()
         self.open()
 
     async def hold(
@@ -87,17 +89,17 @@ class World:
         return self._column(tables.access.c.id)
 
     def _column(self, column: "sqlalchemy.Column[int]") -> list[int]:
-        with self.store.reader() as connection:
-            return list(connection.execute(sqlalchemy.select(column).order_by(column)).scalars())
+        query = sqlalchemy.select(column).order_by(column)
+        return self.store.read(lambda connection: list(connection.execute(query).scalars()))
 
 
 @pytest.fixture
-def world(tmp_path: Path) -> Iterator[World]:
-    """Bob has accounts 1 and 2, Ann 3, Eve 4."""
-    world = World(tmp_path)
+async def world(open_store: Callable[[], Store]) -> World:
+    """Bob has accounts 1 and 2, Ann 3, Eve 4. Retention has been by already."""
+    world = World(open_store)
     enrol(world.store)
-    yield world
-    world.store.close()
+    await world.purge(0)
+    return world
 
 
 async def test_targets_stay_and_all_others_go(world: World) -> None:
@@ -127,8 +129,8 @@ async def test_an_order_ends_by_itself(world: World) -> None:
 
     assert (world.traffic(), world.connections()) == ([], [])
     assert await world.preservations.running(0) == {}
-    with world.store.reader() as connection:
-        assert connection.execute(sqlalchemy.select(tables.preserved_account)).all() == []
+    query = sqlalchemy.select(tables.preserved_account)
+    assert world.store.read(lambda connection: connection.execute(query).all()) == []
 
 
 async def test_a_renewal_prolongs_what_was_kept(world: World) -> None:
@@ -164,14 +166,13 @@ async def test_a_new_device_of_the_target_is_not_under_the_order(world: World) -
 
     def enrol_another(connection: sqlalchemy.Connection) -> None:
         values = {"tenant": TENANT, "user": "bob", "device": "tablet", "registered_day": 19_000, "certificate": b""}
-        connection.execute(sqlalchemy.insert(tables.device).values(**values))
+        connection.execute(sqlalchemy.insert(tables.device).values(account_id=5, **values))
 
     await world.direct.run(enrol_another)
     await world.hold(user("bob"))
 
-    with world.store.reader() as connection:
-        query = sqlalchemy.select(tables.preserved_account.c.account_id)
-        assert list(connection.execute(query).scalars()) == [1, 2]
+    query = sqlalchemy.select(tables.preserved_account.c.account_id)
+    assert world.store.read(lambda connection: list(connection.execute(query).scalars())) == [1, 2]
 
 
 async def test_an_order_survives_a_restart(world: World) -> None:
@@ -206,6 +207,7 @@ async def test_a_device_is_a_target_of_its_own(world: World) -> None:
     assert world.traffic() == [2]
 
 
+@pytest.mark.engine("sqlite")  # the other does not give them again
 async def test_numbers_that_are_given_again_keep_nothing(world: World) -> None:
     """When retention has emptied the table, its numbers begin anew: what is written then came after the order."""
     add_traffic(world.store, *[(1, 3, NOW - 10)] * 5)
@@ -281,15 +283,33 @@ async def test_an_order_that_comes_while_retention_runs_is_in_time(
     assert world.traffic() == [1]
 
 
+@pytest.mark.engine("sqlite")
 async def test_retention_does_not_read_all_orders_for_each_record(world: World) -> None:
     """The exemption is looked up by account: a thousand orders do not make it slow."""
-    with world.store.reader() as connection:
-        plan = connection.exec_driver_sql(
-            "EXPLAIN QUERY PLAN SELECT id FROM traffic WHERE EXISTS (SELECT 1 FROM preserved_account a "
-            "JOIN preservation p ON p.key = a.key WHERE a.account_id IN (traffic.sender_id, traffic.recipient_id))"
-        ).all()
+    query = (
+        "EXPLAIN QUERY PLAN SELECT id FROM traffic WHERE EXISTS (SELECT 1 FROM preserved_account a "
+        "JOIN preservation p ON p.key = a.key WHERE a.account_id IN (traffic.sender_id, traffic.recipient_id))"
+    )
+    plan = world.store.read(lambda connection: connection.exec_driver_sql(query).all())
 
     assert any("SEARCH a USING PRIMARY KEY (account_id=?)" in row[3] for row in plan), plan
+
+
+@pytest.mark.engine("postgresql")
+async def test_what_is_kept_of_a_day_outlives_it(world: World) -> None:
+    """With PostgreSQL: the day's partition goes, and what an order keeps of it is where records are that belong to no day."""
+    add_traffic(world.store, (1, 3, NOW), (3, 4, NOW), (3, 1, NOW))
+    await world.hold(user("bob"))
+
+    def partitions() -> set[str]:
+        query = "SELECT tableoid::regclass::text FROM traffic"
+        return world.store.read(lambda connection: set(connection.exec_driver_sql(query).scalars()))
+
+    assert partitions() == {f"traffic_d{NOW // DAY}"}
+    await world.purge(31)
+    assert (world.traffic(), partitions()) == ([1, 3], {"traffic_other"})
+    await world.purge(90)
+    assert world.traffic() == []
 
 
 accounts = st.integers(1, 4)
@@ -305,7 +325,7 @@ class Preserving(RuleBasedStateMachine):
 
         self.loop = asyncio.new_event_loop()
         self.folder = tempfile.TemporaryDirectory()
-        self.world = World(Path(self.folder.name))
+        self.world = World(lambda: SqliteStore.open(Path(self.folder.name) / "relay.db", reserve_bytes=0))
         enrol(self.world.store)
         self.now = float(NOW)
         self.messages: dict[int, tuple[int, int, int]] = {}

@@ -1,9 +1,8 @@
 """What a granted demand selects (`relay/desk/selection.py`)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +24,7 @@ from blindrelay.relay.desk.selection import (
 )
 from blindrelay.relay.inventory import FIELDS, Place
 from blindrelay.relay.ledger import DAY, HOUR, Window
+from blindrelay.relay.store.engine import Store
 from blindrelay.relay.store.metadata import MetadataReader, open_metadata_reader
 from blindrelay.relay.store.sqlite import SqliteStore
 from support.disclosure import (
@@ -42,20 +42,21 @@ from support.disclosure import (
     user,
 )
 
+pytestmark = pytest.mark.both_engines
+
 SUBSCRIBER, ACCESS, TRAFFIC = DataClass.SUBSCRIBER, DataClass.ACCESS, DataClass.TRAFFIC
 
 
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[SqliteStore]:
-    store = SqliteStore.open(tmp_path / "relay.db", reserve_bytes=0)
+def store(open_store: Callable[[], Store]) -> Store:
+    store = open_store()
     enrol(store)
-    yield store
-    store.close()
+    return store
 
 
 @pytest.fixture
-def reader(store: SqliteStore) -> Iterator[MetadataReader]:
-    with open_metadata_reader(store.path) as reader:
+def reader(store: Store) -> Iterator[MetadataReader]:
+    with store.metadata_reader() as reader:
         yield reader
 
 
@@ -125,7 +126,7 @@ def test_a_grant_without_a_window_is_not_selectable(reader: MetadataReader) -> N
         select_demand(replace(granted, classes=tuple(replace(c, window=None) for c in granted.classes)), reader, NOW)
 
 
-def test_traffic_is_cut_to_targets_and_window(store: SqliteStore, reader: MetadataReader) -> None:
+def test_traffic_is_cut_to_targets_and_window(store: Store, reader: MetadataReader) -> None:
     """What a target sent or received, from the first second of the window up to and without the last."""
     since = NOW - 7 * DAY
     add_traffic(
@@ -139,7 +140,7 @@ def test_traffic_is_cut_to_targets_and_window(store: SqliteStore, reader: Metada
     assert [(row[1], row[2], row[3]) for row in found] == [(1, 3, since), (3, 2, NOW - 1), (None, 1, NOW - 6)]
 
 
-def test_what_came_after_the_decision_is_not_in_it(store: SqliteStore, reader: MetadataReader) -> None:
+def test_what_came_after_the_decision_is_not_in_it(store: Store, reader: MetadataReader) -> None:
     """A window that reaches into the future ends with the moment of the decision: a package is not a real-time order."""
     add_traffic(store, (1, 3, NOW - 1), (1, 3, NOW), (1, 3, NOW + 60))
     ahead = decision(user("bob"), window=span(NOW - DAY, NOW + DAY))
@@ -147,7 +148,7 @@ def test_what_came_after_the_decision_is_not_in_it(store: SqliteStore, reader: M
     assert len(selected(reader, select_demand(ahead, reader, NOW))[TRAFFIC]) == 1
 
 
-def test_connections_are_cut_to_targets_and_window(store: SqliteStore, reader: MetadataReader) -> None:
+def test_connections_are_cut_to_targets_and_window(store: Store, reader: MetadataReader) -> None:
     """Those that began in an hour of the window; an end that lies behind it is not told."""
     window = span(NOW - 2 * DAY, NOW - DAY)
     since, until = NOW - 2 * DAY, NOW - DAY
@@ -163,7 +164,7 @@ def test_connections_are_cut_to_targets_and_window(store: SqliteStore, reader: M
     assert all(since <= row[1] * HOUR < until for row in found)
 
 
-def test_subscribers_are_as_they_were_in_the_window(store: SqliteStore, reader: MetadataReader) -> None:
+def test_subscribers_are_as_they_were_in_the_window(store: Store, reader: MetadataReader) -> None:
     """A device that came later is not there; a later day of being seen is left out."""
     chosen = ClassSelection(SUBSCRIBER, (1, 2), Window(0, 19_000 * DAY))
     assert selected(reader, Selection((chosen,)))[SUBSCRIBER] == []
@@ -177,13 +178,14 @@ def test_subscribers_are_as_they_were_in_the_window(store: SqliteStore, reader: 
 
 
 @pytest.mark.parametrize(("seen", "told"), [(None, None), (19_674, 19_674), (19_670, 19_670), (19_676, None)])
-def test_last_seen_is_told_when_it_is_in_the_window(tmp_path: Path, seen: int | None, told: int | None) -> None:
+def test_last_seen_is_told_when_it_is_in_the_window(
+    open_store: Callable[[], Store], seen: int | None, told: int | None
+) -> None:
     """`NOW` is on day 19,675."""
-    store = SqliteStore.open(tmp_path / "other.db", reserve_bytes=0)
+    store = open_store()
     enrol(store, last_seen_day=seen)
-    with open_metadata_reader(store.path) as reader:
+    with store.metadata_reader() as reader:
         found = selected(reader, select_demand(decision(device("eve")), reader, NOW))[SUBSCRIBER]
-    store.close()
 
     assert [row[7] for row in found] == [told]
 
@@ -220,7 +222,7 @@ def test_narrowing_never_adds_a_record(
         assert since <= row[3] < until
 
 
-def test_parts_of_a_second_do_not_widen_a_window(store: SqliteStore, reader: MetadataReader) -> None:
+def test_parts_of_a_second_do_not_widen_a_window(store: Store, reader: MetadataReader) -> None:
     """A window from half a second on begins with the next whole one."""
     add_traffic(store, (1, 3, NOW - 10), (1, 3, NOW - 9))
     half = span(NOW - 9.5, NOW - 8.5)

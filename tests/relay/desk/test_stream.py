@@ -21,7 +21,7 @@ from blindrelay.relay.desk.selection import NotSelectable
 from blindrelay.relay.desk.stream import Pace, RealTimeOrders
 from blindrelay.relay.ledger import DAY, HOUR, Ledger
 from blindrelay.relay.store import tables
-from blindrelay.relay.store.sqlite import SqliteStore
+from blindrelay.relay.store.engine import Store
 from support.disclosure import (
     AUTHORISATION,
     NOW,
@@ -40,6 +40,9 @@ TRAFFIC, ACCESS = frozenset({DataClass.TRAFFIC}), frozenset({DataClass.ACCESS})
 KEY = "case/d1"
 
 
+pytestmark = pytest.mark.both_engines
+
+
 class Commits:
     """The message path, as far as orders know it."""
 
@@ -56,8 +59,8 @@ class Commits:
 class Stage:
     """A relay's store and ledger, with real-time orders beside them, under a clock."""
 
-    def __init__(self, folder: Path) -> None:
-        self.store = SqliteStore.open(folder / "relay.db", reserve_bytes=0)
+    def __init__(self, store: Store) -> None:
+        self.store = store
         self.clock = Calendar(NOW)
         self.path = Commits()
         self.ledger = Ledger(Direct(self.store), self.clock)
@@ -142,14 +145,13 @@ ENDED = StreamEnd(reason=EndReason.ORDER_ENDED)
 
 
 @pytest.fixture
-async def stage(tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(open_store: Callable[[], Store]) -> AsyncIterator[Stage]:
     """Bob has accounts 1 and 2, Ann 3, Eve 4."""
-    stage = Stage(tmp_path)
+    stage = Stage(open_store())
     enrol(stage.store)
     await stage.streams.start()
     yield stage
     await stage.streams.stop()
-    stage.store.close()
 
 
 async def test_records_come_as_they_are_committed(stage: Stage) -> None:
@@ -264,6 +266,7 @@ async def test_more_than_one_look_gives_comes_with_the_next(stage: Stage) -> Non
     assert len(times(await stage.rest())) == 3 * tail.MAX_ROWS + 1
 
 
+@pytest.mark.engine("sqlite")
 async def test_what_was_there_before_an_order_is_not_gone_through(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -271,7 +274,7 @@ async def test_what_was_there_before_an_order_is_not_gone_through(
 
     A clock that was set back by less than an hour hides nothing.
     """
-    many_messages(stage.store.path, 100_000, since=NOW - 10 * DAY)
+    many_messages(Path(stage.store.name), 100_000, since=NOW - 10 * DAY)
     stage.accept((1, 2, NOW - 60), (1, 2, NOW), (1, 2, NOW - 1_800), (2, 1, NOW + 5))
     looks: list[int] = []
     read = tail.Tail.messages
@@ -400,7 +403,7 @@ async def test_a_device_that_is_enrolled_later_is_its_users(stage: Stage) -> Non
 
     def another(connection: sqlalchemy.Connection) -> None:
         values = {"tenant": TENANT, "user": "bob", "device": "tablet", "registered_day": 19_000, "certificate": b""}
-        connection.execute(sqlalchemy.insert(tables.device).values(**values))
+        connection.execute(sqlalchemy.insert(tables.device).values(account_id=5, **values))
 
     async with stage.follow() as events:
         stage.accept((1, 4, NOW))
