@@ -17,8 +17,8 @@ from benchmarks.job import Server
 from benchmarks.processes import ROOT, Program
 from benchmarks.report import Measurement, Report, of_load
 from benchmarks.world import Load, World
-from blindrelay.protocol.clock import SystemClock
 from blindrelay.proofs.engines import postgres
+from blindrelay.protocol.clock import SystemClock
 from blindrelay.relay.cluster import identity
 
 # The servers are started as the tests start them.

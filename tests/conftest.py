@@ -54,7 +54,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "engine" not in metafunc.fixturenames:
         return
     if (only := marked("engine")) is not None:
-        metafunc.parametrize("engine", [_POSTGRES if name == "postgresql" else name for name in only.args], indirect=True)
+        metafunc.parametrize(
+            "engine", [_POSTGRES if name == "postgresql" else name for name in only.args], indirect=True
+        )
     elif marked("both_engines"):
         spread = "relay" in metafunc.fixturenames and marked("one_node") is None
         metafunc.parametrize("engine", ["sqlite", _POSTGRES, *([_NODES] if spread else [])], indirect=True)

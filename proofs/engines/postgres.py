@@ -61,22 +61,22 @@ class Server:
         if not os.geteuid():
             nobody = pwd.getpwnam("nobody")
             os.chown(self.folder, nobody.pw_uid, nobody.pw_gid)
-        options = ["-D", self.folder / "data", "-U", "owner", "--auth=trust", "--no-sync", "-E", "UTF8"]
+        options = ["-D", str(self.folder / "data"), "-U", "owner", "--auth=trust", "--no-sync", "-E", "UTF8"]
         subprocess.run(
-            [self.programs / "initdb", *options], check=True, capture_output=True, cwd=self.folder, **self.user
+            [str(self.programs / "initdb"), *options], check=True, capture_output=True, cwd=self.folder, **self.user
         )
 
     def start(self) -> None:
         """Start it, and wait until it answers."""
         words = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
-        command = [self.programs / "postgres", "-D", self.folder / "data", "-k", self.folder, *words]
+        command = [str(self.programs / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *words]
         with (self.folder / "log").open("ab") as log:
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **self.user)
+            self.process = process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **self.user)
         deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(psycopg.OperationalError), self.connect("postgres"):
                 return
-            if self.process.poll() is not None or time.monotonic() > deadline:
+            if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(f"postgres did not start: {(self.folder / 'log').read_text()}")
             time.sleep(0.02)
 

@@ -7,17 +7,21 @@
 -- An id that was stored before is recognised by its key, also by another node, and also after a connection was lost with
 -- the commit under way. So the whole call may be repeated.
 --
+-- A node that has lost a session to another one may still hold what it took for it. `p_epoch` has for each envelope the epoch of
+-- its sender's session, or 0; what is of an older epoch than the session has now is refused. (An empty array: all are 0.)
+--
 -- `places` has for each envelope its place, or 0. Then `refusals` says why: 1 stored before (`places` has a place
--- that it is not above), 2 the id is another message's, 3 the mailbox is closed, 4 it is full. NULL: none was refused.
+-- that it is not above), 2 the id is another message's, 3 the mailbox is closed, 4 it is full, 5 the session has gone on elsewhere.
+-- NULL: none was refused. `readers` has for each envelope the node at which its mailbox is read, or 0.
 --
 -- The statements are written so that there is one way to carry them out: arrays are gone through once, and each element is
 -- looked up by a key (LATERAL). A planner that thinks of a table what it was an hour ago cannot make a join of it.
 CREATE FUNCTION take_batch(
     p_mailbox bigint[], p_message bytea[], p_sender bigint[], p_accepted bigint[], p_expires bigint[], p_size bigint[],
-    p_payload bytea[], p_owner bigint[], p_checksum bigint[],
+    p_payload bytea[], p_owner bigint[], p_checksum bigint[], p_epoch bigint[],
     p_gone_mailbox bigint[], p_gone_sequence bigint[], p_trim bigint[],
     p_quota_count bigint, p_quota_size bigint,
-    OUT places bigint[], OUT refusals bigint[]
+    OUT places bigint[], OUT refusals bigint[], OUT readers bigint[]
 ) LANGUAGE plpgsql AS $$
 DECLARE
     v_now CONSTANT bigint := extract(epoch FROM clock_timestamp());
@@ -28,6 +32,7 @@ DECLARE
     v_doubtful boolean; -- whether it must be looked at each envelope
     v_count bigint;
 BEGIN
+    PERFORM pg_advisory_xact_lock_shared(1651663970, 2); -- see `newest`
     IF cardinality(p_gone_mailbox) > 0 THEN
         DELETE FROM envelope WHERE ctid = ANY (ARRAY(
             SELECT found.ctid
@@ -69,6 +74,14 @@ BEGIN
         WHERE m.account_id = ANY (v_crowded);
     END IF;
 
+    IF cardinality(p_epoch) > 0 THEN
+        v_doubtful := v_doubtful OR EXISTS (
+            SELECT FROM unnest(p_owner, p_epoch) AS e (owner, epoch),
+                 LATERAL (SELECT s.epoch FROM presence AS s WHERE s.account_id = e.owner LIMIT 1) AS session
+            WHERE e.epoch > 0 AND e.epoch < session.epoch
+        );
+    END IF;
+
     -- Remember the ids, all of them at first. One that is there already makes us look closer; the next time around, it is seen.
     v_ids := ARRAY(SELECT nextval('traffic_id_seq') FROM generate_series(1, cardinality(p_mailbox)));
     LOOP
@@ -79,6 +92,7 @@ BEGIN
                     WHEN known.recipient IS NOT NULL THEN 2
                     WHEN e.repetition > 1 THEN 1
                     WHEN m.closed <> 0 THEN 3
+                    WHEN e.epoch > 0 AND e.epoch < session.epoch THEN 5
                     WHEN m.waiting + e.coming > p_quota_count OR m.waiting_size + e.coming_size > p_quota_size THEN 4
                     ELSE 0
                 END::bigint ORDER BY e.number
@@ -86,14 +100,17 @@ BEGIN
             FROM (
                 SELECT e.*, count(*) OVER before AS coming, sum(size) OVER before AS coming_size,
                        row_number() OVER (PARTITION BY owner, message ORDER BY number) AS repetition
-                FROM unnest(p_mailbox, p_message, p_size, p_owner, p_checksum)
-                    WITH ORDINALITY AS e (mailbox, message, size, owner, checksum, number)
+                FROM unnest(p_mailbox, p_message, p_size, p_owner, p_checksum, p_epoch)
+                    WITH ORDINALITY AS e (mailbox, message, size, owner, checksum, epoch, number)
                 WINDOW before AS (PARTITION BY mailbox ORDER BY number)
             ) AS e
             LEFT JOIN LATERAL (
                 SELECT r.recipient, r.size, r.checksum & 4294967295 AS checksum FROM recent_id AS r
                 WHERE r.owner = e.owner AND r.message_id = e.message LIMIT 1
-            ) AS known ON true,
+            ) AS known ON true
+            LEFT JOIN LATERAL (
+                SELECT s.epoch FROM presence AS s WHERE s.account_id = e.owner LIMIT 1
+            ) AS session ON true,
             LATERAL (SELECT m.* FROM mailbox AS m WHERE m.account_id = e.mailbox LIMIT 1) AS m;
         END IF;
         INSERT INTO recent_id (owner, slot, message_id, recipient, size, checksum, accepted_at)
@@ -125,6 +142,14 @@ BEGIN
         END::bigint
         FROM unnest(p_mailbox, refusals) WITH ORDINALITY AS e (mailbox, refusal, number),
              LATERAL (SELECT m.last_sequence FROM mailbox AS m WHERE m.account_id = e.mailbox LIMIT 1) AS m
+        ORDER BY e.number
+    );
+    readers := ARRAY(
+        SELECT coalesce(device.reader, 0)
+        FROM unnest(p_mailbox) WITH ORDINALITY AS e (mailbox, number)
+        LEFT JOIN LATERAL (
+            SELECT s.reader FROM presence AS s WHERE s.account_id = e.mailbox LIMIT 1
+        ) AS device ON true
         ORDER BY e.number
     );
     INSERT INTO envelope (mailbox_id, sequence, message_id, accepted_at, expires_at, size, payload)

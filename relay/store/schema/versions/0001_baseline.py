@@ -23,7 +23,7 @@ def upgrade() -> None:
     """Create what is not there."""
     connection = op.get_bind()
     if connection.dialect.name == "postgresql":
-        run(connection, "0001_postgresql.sql", "take_batch.sql", "traffic_days.sql")
+        run(connection, "0001_postgresql.sql", "traffic_days.sql")
         return
     version = connection.exec_driver_sql("PRAGMA user_version").scalar_one()
     for older in range(version, 3) if version else ():

@@ -12,6 +12,6 @@ def upgrade() -> None:
     """Add it. SQLite has the same tables, and leaves them empty."""
     connection = op.get_bind()
     if connection.dialect.name == "postgresql":
-        run(connection, "0002_postgresql.sql", "0002_take_batch.sql", "0002_changes.sql")
+        run(connection, "0002_postgresql.sql", "take_batch.sql", "0002_changes.sql")
     else:
         run(connection, "0002_sqlite.sql")
