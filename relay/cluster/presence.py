@@ -29,7 +29,7 @@ _OTHERS: Final = 1_651_663_970
 _LEAD: Final = 0
 #: The lawful desk, whose case file is one node's.
 DESK: Final = 3
-#: 1 is held by whoever notes a change, 2 by batches: see `0002_changes.sql` and `0002_take_batch.sql`.
+#: 1 is held by whoever notes a change, 2 by batches: see `0002_changes.sql` and `take_batch.sql`.
 
 _CHANNELS: Final = ("blindrelay_change", "blindrelay_log")
 # How late the node may find that nobody has told it of a change, that the lead is free, that its connection is dead. Seconds.
