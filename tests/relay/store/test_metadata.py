@@ -57,4 +57,4 @@ def test_metadata_is_read(store: SqliteStore) -> None:
         ]
         assert reader.select(text("SELECT count(*), max(accepted_at) FROM traffic")) == [(2, 8)]
         assert reader.select(text("SELECT count(*) FROM device")) == [(0,)]
-        assert vars(reader).keys() == {"select"}
+        assert vars(reader).keys() == {"select", "is_shared"}
