@@ -99,6 +99,11 @@ def _commit_out_of_order() -> None:
     settle = Exchange.settle
 
     def disorderly(self: Exchange, batch: list[Accepted], outcome: Outcome) -> None:
+        places: dict[int, list[int]] = {}
+        for entry in batch:
+            places.setdefault(entry.mailbox_id, []).append(entry.sequence)
+        for entry in reversed(batch):  # a gap in the places would be noticed, and filled from the store
+            entry.sequence = places[entry.mailbox_id].pop(0)
         settle(self, batch[::-1], outcome)
 
     Exchange.settle = disorderly  # type: ignore[method-assign]
