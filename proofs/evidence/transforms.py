@@ -99,12 +99,18 @@ def unwrapped(data: bytes) -> Iterator[tuple[str, bytes]]:
     runs = [run.translate(_ONE_ALPHABET) for run in _BASE64.findall(data)]
     if runs:
         for shift in range(4):  # a run may have begun before what was encoded
-            decoded = [binascii.a2b_base64(run[shift : shift + (len(run) - shift) // 4 * 4]) for run in runs]
+            decoded = [_from_base64(run[shift:]) for run in runs]
             yield "base64", _APART.join(decoded)
             for run in decoded:
                 yield from (("base64, deflate", inner) for _, inner in _inflate("", run, _RAW_WINDOW))
     if pairs := _HEX.findall(data):
         yield "hex", _APART.join(bytes.fromhex(run.decode()) for run in pairs)
+
+
+def _from_base64(run: bytes) -> bytes:
+    # To the last byte, though the run has lost its padding: a frame of Zstandard that lacks one is not unpacked.
+    whole = run[:-1] if len(run) % 4 == 1 else run
+    return binascii.a2b_base64(whole + b"==")
 
 
 def _inflated(data: bytes) -> Iterator[tuple[str, bytes]]:
