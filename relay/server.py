@@ -315,7 +315,7 @@ class Relay:
         if self._failure is not None:
             return "the store failed"
         if self.node is not None and not self.node.is_here:
-            return "it does not hear what other nodes change: its connection to the database is lost"
+            return "it does not hear what other nodes change: the database cannot be reached"
         return None if self._is_serving else "it is starting or stopping"
 
     async def _ask_store(self) -> None:

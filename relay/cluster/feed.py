@@ -11,9 +11,8 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-import psycopg
 import structlog
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from blindrelay.protocol.clock import Clock
 from blindrelay.relay.cluster.presence import LIVE
@@ -27,15 +26,18 @@ KEPT: Final = 3_600
 # How long somebody waits for all nodes, and how often it is looked. One that is stopped does not hold up the others. Seconds.
 _PATIENCE: Final = 1.0
 _LOOK: Final = 0.015
-# After a refresh that failed. Seconds.
-_RETRY: Final = 0.5
+#: How late a node looks of whom nobody has told, and after how long without a look it says that it knows nothing. Seconds.
+INTERVAL: Final = 0.5
+_CURRENT: Final = 5.0
 
 _log = structlog.get_logger()
 
 #: Refreshes what is known by these keys.
 Refresh = Callable[[Sequence[str]], Awaitable[None]]
 
-_NEXT: Final = f"SELECT number, kind, key FROM change WHERE number > %s ORDER BY number LIMIT {_MAX_ROWS}"  # noqa: S608
+_NEXT: Final = text(
+    f"SELECT number, kind, key FROM change WHERE number > :number ORDER BY number LIMIT {_MAX_ROWS}"  # noqa: S608
+)
 _LAST: Final = text("SELECT coalesce(max(number), 0) FROM change")
 _BEHIND: Final = text(f"SELECT count(*) FROM node JOIN ({LIVE}) AS live USING (id) WHERE followed < :number")  # noqa: S608
 _FOLLOWED: Final = text("UPDATE node SET followed = :number WHERE id = :node AND followed < :number")
@@ -45,7 +47,7 @@ class Feed:
     """What has changed, for one node.
 
     Args:
-        store: where it is refreshed from.
+        store: where it is read from.
         node: the node's number.
         refresh: by kind of change. Kinds that are not in it are passed over.
         reload: refreshes everything, when too much may have been missed.
@@ -62,23 +64,25 @@ class Feed:
     ) -> None:
         self._store = store
         self._node = node
-        self._clock = clock
+        self._monotonic = clock.monotonic
         self._refresh = refresh
         self._reload = reload
-        self._read = 0  # up to here it has been read what has changed
-        self._followed = 0  # and up to here the node acts by it
-        self._pending: dict[tuple[str, str], None] = {}
+        self._followed = 0  # the node acts by what has changed up to here
         self._looked_at = clock.monotonic()
-        self._has_missed = False
-        self._has_news = asyncio.Event()
+        self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def is_current(self) -> bool:
+        """Whether the node knows of what has changed some seconds ago."""
+        return self._monotonic() - self._looked_at < _CURRENT
 
     async def start(self) -> None:
         """Begin here. What is read from the tables after this is followed from then on."""
-        self._read = self._followed = await self._store.read(_last)
-        self._looked_at = self._clock.monotonic()
+        self._followed = await self._store.read(_last)
+        await self._store.run(partial(_say, self._node, self._followed))
+        self._looked_at = self._monotonic()
         self._task = asyncio.create_task(self._follow())
-        self._has_news.set()  # to say how far
 
     async def stop(self) -> None:
         """Follow no more."""
@@ -87,18 +91,9 @@ class Feed:
             with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
-    async def look(self, connection: "psycopg.AsyncConnection[Any]") -> None:
-        """Take in what has changed. Raises what the connection raises."""
-        found = await (await connection.execute(_NEXT, (self._read,))).fetchall()
-        now = self._clock.monotonic()
-        if now - self._looked_at > KEPT / 2:
-            self._has_missed = True
-        self._looked_at = now
-        for number, kind, key in found:
-            self._pending[kind, key] = None
-            self._read = number
-        if found:
-            self._has_news.set()
+    def wake(self) -> None:
+        """Something may have changed."""
+        self._woken.set()
 
     async def wait_everywhere(self) -> None:
         """Wait until every node that is alive acts by what has been committed up to now: a second at most."""
@@ -111,34 +106,43 @@ class Feed:
 
     async def _follow(self) -> None:
         while True:
-            await self._has_news.wait()
-            self._has_news.clear()
-            number, pending = self._read, self._pending
-            self._pending = {}
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(INTERVAL):
+                    await self._woken.wait()
+            self._woken.clear()
             try:
-                await self._act(pending)
-                await self._store.run(partial(_say, self._node, number))
-                self._followed = number
+                await self._catch_up()
+            except StoreError:  # whoever looks after the store says more
+                await asyncio.sleep(INTERVAL)
             except Exception as error:  # noqa: BLE001 - whatever it is: a node that stops following is worse
                 _log.error("what has changed could not be refreshed", exc_info=error)
-                self._pending = pending | self._pending
-                self._has_news.set()
-                await asyncio.sleep(_RETRY)
+                await asyncio.sleep(INTERVAL)
 
-    async def _act(self, pending: Mapping[tuple[str, str], None]) -> None:
-        if self._has_missed:
+    async def _catch_up(self) -> None:
+        while found := await self._store.read(partial(_next, self._followed)):
+            await self._act(found)
+            self._followed = found[-1].number
+            self._looked_at = self._monotonic()
+            await self._store.run(partial(_say, self._node, self._followed))
+        self._looked_at = self._monotonic()
+
+    async def _act(self, found: Sequence[Row[Any]]) -> None:
+        if self._monotonic() - self._looked_at > KEPT / 2:
             await self._reload()
-            self._has_missed = False
             return
-        # In the order of the first change of each kind: a tenant is there before its devices.
-        for kind in dict.fromkeys(kind for kind, _ in pending):
+        # In the order of the first change of each kind: a tenant is there before its devices. Each key once.
+        for kind in dict.fromkeys(row.kind for row in found):
             refresh = self._refresh.get(kind)
             if refresh is not None:
-                await refresh([key for other, key in pending if other == kind])
+                await refresh(list(dict.fromkeys(row.key for row in found if row.kind == kind)))
 
 
 def _last(connection: Connection) -> int:
     return int(connection.execute(_LAST).scalar_one())
+
+
+def _next(number: int, connection: Connection) -> Sequence[Row[Any]]:
+    return connection.execute(_NEXT, {"number": number}).all()
 
 
 def _behind(connection: Connection, number: int) -> int:

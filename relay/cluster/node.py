@@ -133,8 +133,8 @@ class Node:
 
     @property
     def is_here(self) -> bool:
-        """Whether it hears of what other nodes change, as far as it knows."""
-        return self._presence.is_here
+        """Whether it knows of what other nodes have changed some seconds ago."""
+        return self._feed.is_current
 
     @property
     def is_awake(self) -> bool:
@@ -179,7 +179,7 @@ class Node:
         self._sharing = asyncio.create_task(Charges(self._store, limits, self.number, rate).share_on())
         self._mail.start(exchange)
         await self._wakes.start()
-        self._presence.start(self._feed.look, self._hooks.published, _Persistent(duties))
+        self._presence.start(self._look, _Persistent(duties))
 
     async def stop_leading(self) -> None:
         """Lay down what one node does, so that another takes it up; what is under way here is finished afterwards."""
@@ -232,6 +232,10 @@ class Node:
         await self.everywhere()
 
     # What other nodes have changed.
+
+    async def _look(self) -> None:
+        self._feed.wake()
+        await self._hooks.published()
 
     async def _tenants(self, names: Sequence[str]) -> None:
         await self._refresh(lambda connection: Accounts.read_some(connection, tenants=names))

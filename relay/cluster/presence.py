@@ -67,10 +67,6 @@ class Duties(Protocol):
         """It does not any more: stop, and wait for nothing that another node may have to do."""
 
 
-#: Looks at what has changed, over the node's own connection.
-Look = Callable[["psycopg.AsyncConnection[Any]"], Awaitable[None]]
-
-
 @dataclass(frozen=True, slots=True)
 class Place:
     """Where the node is to be: the database (a connection string, which may hold a password), and the node's name."""
@@ -97,8 +93,7 @@ class Presence:
         self.is_here = False
         self.is_leading = False
         self._place = place
-        self._look: Look
-        self._published: Callable[[], Awaitable[None]]
+        self._look: Callable[[], Awaitable[None]]
         self._failed = failed
         self._duties: Duties | None = None
         self._at_work: asyncio.Task[None] | None = None
@@ -133,12 +128,9 @@ class Presence:
         self._held.append(what)
         return True
 
-    def start(self, look: Look, published: Callable[[], Awaitable[None]], duties: Duties) -> None:
-        """Look at what changes, and do `duties` whenever this node leads.
-
-        `look` and `published` are called whenever there may be a change, or a checkpoint of a public log.
-        """
-        self._look, self._published, self._duties = look, published, duties
+    def start(self, look: Callable[[], Awaitable[None]], duties: Duties) -> None:
+        """Do `duties` whenever this node leads, and `look` whenever something may have changed or been published."""
+        self._look, self._duties = look, duties
         self._task = asyncio.create_task(self._stay())
 
     async def rest(self) -> None:
@@ -232,8 +224,8 @@ class Presence:
         assert connection is not None  # noqa: S101 - `_stay` has seen to it
         while True:
             async with asyncio.timeout(_PATIENCE):
-                await self._look(connection)
-                await self._published()
+                await connection.execute("SELECT 1")
+                await self._look()
                 if not self.is_leading and await _try_lock(connection, f"{_OTHERS}, %s", _LEAD):
                     self._start_leading()
             # The end of the connection ends the wait at once, too.
