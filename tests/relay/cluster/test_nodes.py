@@ -39,7 +39,7 @@ class TestMail:
         async with nodes.connected("n2", bob, clean_start=False) as reader:
             await reader.open_inbox()
             assert (await sender_then(nodes, alice, bob.device, b"\1" * 16)).reason_code == 0
-            # An acknowledgement that was on its way to n3 when the connection ended is not known at n2: delivery is at least once.
+            # What was acknowledged as the connection to n3 ended may not be known at n2: delivery is at least once.
             while (packet := await reader.receive()).correlation_data != b"\1" * 16:
                 assert packet.correlation_data in sent
                 assert packet.duplicate
