@@ -12,6 +12,7 @@
 | `model`       | what a relay sees of a scenario, without the encryption                                         |
 | `world`       | a morning through a real relay with real clients; `hurry`: on a loop that does not wait; `notes` |
 | `limits`      | from where on a number is a finding                                                             |
+| `inference`   | what can be concluded: departments, bosses, hours                                               |
 
 `blindrelay.proofs.checks.traffic` puts them together; `python -m blindrelay.proofs.traffic TRACE` measures a trace of yours.
 """

@@ -25,7 +25,7 @@ def rounds(seen: Sequence[Seen], window: float) -> Iterator[tuple[str, Sequence[
         end = max(end, start + 1)
         while end < len(times) and times[end][0] <= at + window:
             end += 1
-        yield target, [user for _, user in islice(times, start + 1, end) if user != target]
+        yield target, [user for _, user in times[start + 1 : end] if user != target]
 
 
 def correspondents(seen: Sequence[Seen], window: float) -> dict[str, list[str]]:

@@ -2,7 +2,7 @@
 
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import combinations, islice
+from itertools import combinations
 from typing import Final
 
 from blindrelay.proofs.traffic.attribution import BURST
@@ -86,4 +86,4 @@ def _around(seen: Sequence[Seen], place: int, seconds: float) -> Iterator[Seen]:
     """Everything that came within so many seconds of one, before or after, and that one."""
     first = bisect_left(seen, seen[place].at - seconds, key=lambda each: each.at)
     last = bisect_right(seen, seen[place].at + seconds, key=lambda each: each.at)
-    yield from islice(seen, first, last)
+    yield from seen[first:last]
