@@ -50,6 +50,9 @@ prove: $(VENV)/.installed-test ## every saboteur, the pages that show them, and 
 	@$(RUN) -m blindrelay.proofs.saboteurs.pages docs/reference/kill-matrix.json
 	@for run in $$(seq $(RUNS)); do echo "== proof $$run of $(RUNS)"; $(RUN) -m blindrelay prove || exit 1; done
 
+pictures: $(VENV)/.installed-test ## the pictures of the console in docs/pictures, made anew; needs chromium
+	@PYTHONPATH=tests:. $(RUN) -m support.pictures docs/pictures
+
 wheel: $(VENV)/.installed-test ## a wheel in dist/, checked against the source
 	@rm -rf dist
 	@$(RUN) -m pip --disable-pip-version-check --quiet wheel --no-deps --no-build-isolation --wheel-dir dist .

@@ -17,7 +17,7 @@ from starlette.types import ASGIApp
 from blindrelay import __version__
 from blindrelay.console.access import cookie_name, needs, session_of, signed_in
 from blindrelay.console.desktop import Desktop
-from blindrelay.console.errors import ConsoleError
+from blindrelay.console.errors import ConsoleError, sentence
 from blindrelay.console.rights import RIGHTS, Right, Role
 from blindrelay.console.security import Shield
 from blindrelay.console.sessions import SESSION_LIFETIME, NoSuchLink, Session
@@ -184,7 +184,8 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 
 async def _unable(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": f"{str(error)[:1].upper()}{str(error)[1:]}."}, 409)
+    assert isinstance(error, ConsoleError)  # noqa: S101 - what it is registered for
+    return JSONResponse({"detail": sentence(error)}, 409)
 
 
 async def _invalid(_: Request, error: Exception) -> Response:

@@ -13,3 +13,9 @@ class AddressInUse(ConsoleError):
 
 class NotPrivate(ConsoleError):
     """It would be reached from elsewhere without encryption."""
+
+
+def sentence(error: ConsoleError) -> str:
+    """The message as a page shows it."""
+    text = str(error)
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}."

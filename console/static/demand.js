@@ -81,7 +81,7 @@ async function handIn() {
 async function listCases() {
   const told = await ask("/api/demand/cases");
   people = told.people;
-  put(at("desk"), told.cases.length === 0 ? "Nobody has asked for anything yet." : "");
+  put(at("desk"), told.reason || (told.cases.length === 0 ? "Nobody has asked for anything yet." : ""));
   put(
     at("cases"),
     told.cases.map((one) =>

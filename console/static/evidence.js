@@ -23,6 +23,10 @@ async function read(path) {
 
 async function look() {
   if (busy || document.hidden) return;
+  if (document.body.dataset.link !== "up") {
+    if (log === null && document.body.dataset.link === "gone") put(at("head"), h("p", { class: "refused" }, "There is no relay whose log could be read. Start one: blindrelay up"));
+    return;
+  }
   busy = true;
   try {
     const policy = await parsePolicy(new TextDecoder().decode(await read("policy")));
@@ -210,7 +214,7 @@ at("earlier").addEventListener("click", async () => {
 });
 
 if (canCheck()) {
-  await look();
+  document.addEventListener("status", () => look());
   setInterval(look, EVERY);
 } else {
   put(at("head"), h("p", { class: "refused" }, "This browser checks nothing here: it does so on https, or on this machine, alone. Open the console as 127.0.0.1, through a tunnel."));

@@ -93,11 +93,9 @@ async function lookAround() {
       ? h("p", { class: "muted" }, "No enterprise is registered, or the relay keeps its tables elsewhere.")
       : h("table", { class: "plain" }, h("thead", {}, h("tr", {}, ["enterprise", "at home in", "devices"].map((word) => h("th", { scope: "col" }, word)))), h("tbody", {}, tenants.map((one) => h("tr", {}, h("td", {}, one.name), h("td", {}, one.jurisdiction ? country(one.jurisdiction) : "nobody has said"), h("td", {}, count(one.devices)))))),
   );
-  try {
-    drawDesk(await ask("/api/operate/desk"));
-  } catch (error) {
-    put(at("desk"), h("p", { class: "muted" }, error.message));
-  }
+  const desk = await ask("/api/operate/desk");
+  if (desk.reason) put(at("desk"), h("p", { class: "muted" }, desk.reason));
+  else drawDesk(desk);
 }
 
 function drawDesk({ service, open, waiting }) {

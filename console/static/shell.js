@@ -23,11 +23,9 @@ function watchRelay() {
     else show("gone", relay.reason, `Since ${clock(relay.since)} UTC.`);
   };
   follow("status", (items) => {
-    for (const item of items) {
-      if (item.key === "relay") relay = item;
-      document.dispatchEvent(new CustomEvent("status", { detail: item }));
-    }
+    for (const item of items) if (item.key === "relay") relay = item;
     showRelay();
+    for (const item of items) document.dispatchEvent(new CustomEvent("status", { detail: item }));
   });
   document.addEventListener("stream", ({ detail }) => {
     if (detail.state === "lost") show("lost", "The console does not answer");

@@ -11,6 +11,7 @@ from blindrelay.console import policy_files
 from blindrelay.console.access import needs
 from blindrelay.console.desk_people import DeskPeople
 from blindrelay.console.desktop import Desktop
+from blindrelay.console.errors import ConsoleError, sentence
 from blindrelay.console.rights import Right
 from blindrelay.console.sessions import Session
 from blindrelay.console.view import View
@@ -67,9 +68,13 @@ def _add_desk(router: APIRouter, desktop: Desktop) -> None:
 
     @router.get("/cases")
     async def cases(session: Reader) -> dict[str, Any]:
-        """Everybody at the desk who may act here, and the cases, the newest first."""
+        """Everybody at the desk who may act here, and the cases, the newest first; or the reason why there are none."""
         del session
-        return {"people": desk.people, "cases": list(reversed(await desk.line().get("/cases?closed=true")))}
+        try:
+            found = await desk.line().get("/cases?closed=true")
+        except ConsoleError as error:
+            return {"people": [], "cases": [], "reason": sentence(error)}
+        return {"people": desk.people, "cases": list(reversed(found)), "reason": ""}
 
     @router.get("/cases/{case_id}")
     async def case(case_id: UUID, session: Reader) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from blindrelay.console.access import needs
 from blindrelay.console.desk_people import DeskPeople
 from blindrelay.console.desktop import Desktop
+from blindrelay.console.errors import ConsoleError, sentence
 from blindrelay.console.rights import Right
 from blindrelay.console.sessions import Session
 from blindrelay.console.view import View
@@ -33,12 +34,16 @@ def routes(desktop: Desktop) -> APIRouter:
 
     @router.get("/desk")
     async def at_the_desk(session: Watcher) -> dict[str, Any]:
-        """The service in each jurisdiction in which anything was done, and the cases that wait for somebody."""
+        """The service in each jurisdiction in which anything was done, and the cases that wait for somebody; or a reason."""
         del session
-        line = desk.line()
-        cases = await line.get("/cases")
+        try:
+            line = desk.line()
+            cases, service = await line.get("/cases"), await line.get("/service")
+        except ConsoleError as error:
+            return {"reason": sentence(error)}
         return {
-            "service": await line.get("/service"),
+            "reason": "",
+            "service": service,
             "open": len(cases),
             "waiting": [{"case": one["case_id"], "waits_for": one["waits_for"]} for one in cases if one["waits_for"]],
         }

@@ -79,6 +79,5 @@ def one_proof(factory: pytest.TempPathFactory) -> OneProof:
             options = ("--json", "--html", folder / "proof.html", "--keep", folder / "evidence")
             with start(folder / "tmp", *options) as process:
                 out, err = process.communicate()
-            assert (folder / "evidence" / "manifest.json").exists(), f"there is no evidence: {out}{err}"
             done.write_text(json.dumps([process.returncode, out, err]))
     return OneProof(Ran(*json.loads(done.read_text())), folder)

@@ -1,0 +1,79 @@
+"""Metadata is not nothing, in a real browser."""
+
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.async_api import Browser, expect
+
+from blindrelay.console.rights import Role
+from support.browsing import visit
+from support.console_site import ConsoleSite
+
+pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="session")]
+
+
+async def test_invented_company_is_seen_through(browser: Browser, quiet: ConsoleSite) -> None:
+    """For an auditor, without a relay: groups, the boss, and how good that is, standard beside sealed."""
+    async with visit(browser, quiet, Role.AUDITOR) as window:
+        page = await window.go("metadata")
+        await expect(page.locator("#say")).to_contain_text("is probably the boss")
+        await expect(page.locator("#measured tbody tr")).to_have_count(3)
+        await expect(page.locator("#standard .graph")).to_have_attribute("aria-label", re_contains("96 people"))
+        await expect(page.locator("#sealed")).to_contain_text("Without a sender nobody sees an answer")
+        await expect(page.get_by_role("button", name="This relay's")).to_be_hidden()
+        await page.locator("#standard figure summary").press("Enter")
+        await expect(page.locator("#standard figure table")).to_be_visible()
+        await window.check_accessible("metadata")
+
+
+async def test_trace_of_ones_own(browser: Browser, quiet: ConsoleSite, tmp_path: Path) -> None:
+    """A file, read in the browser; one that is none is a sentence."""
+    good, bad = tmp_path / "trace.txt", tmp_path / "bad.txt"
+    good.write_text(
+        "".join(f"ann bob {number}\nbob ann {number}\ncid ann {number}\n" for number in range(0, 5_000, 100))
+    )
+    bad.write_text("<b>not</b> a trace\n")
+    async with visit(browser, quiet, Role.AUDITOR) as window:
+        page = await window.go("metadata")
+        await expect(page.locator("#say")).to_contain_text("is probably the boss")
+        await page.get_by_label("Or a trace of your own").set_input_files(good)
+        await expect(page.locator("#say")).to_contain_text("150 records of 3 people")
+        await page.get_by_label("Or a trace of your own").set_input_files(bad)
+        await expect(page.locator("#say")).to_contain_text("Line 1 of the trace")
+        await expect(page.locator("#findings")).to_be_hidden()
+        window.complaints.clear()  # Chromium writes every 409 on its console
+
+
+async def test_this_relays_people(browser: Browser, demonstration: ConsoleSite) -> None:
+    """Who runs it sees what could be concluded of them, live."""
+    async with visit(browser, demonstration, Role.OPERATOR) as window:
+        page = await window.go("metadata")
+        await expect(page.locator("#say")).to_contain_text("is probably the boss")
+        await page.get_by_role("button", name="This relay's").press("Enter")
+        await expect(page.locator("#say")).to_contain_text("records of 4 people")
+
+
+async def test_empty_relay_tells_nothing(browser: Browser, console: ConsoleSite) -> None:
+    """And says so."""
+    await console.relay.start()
+    async with visit(browser, console, Role.OPERATOR) as window:
+        page = await window.go("metadata")
+        await page.get_by_role("button", name="This relay's").press("Enter")
+        await expect(page.locator("#say")).to_contain_text("There are no records yet")
+        await expect(page.locator("#findings")).to_be_hidden()
+        await window.check_accessible("metadata-empty")
+
+
+async def test_auditor_concludes_nothing_of_real_people(quiet: ConsoleSite) -> None:
+    """Records of a relay's own people are its operator's to see."""
+    async with httpx.AsyncClient(base_url=quiet.url, headers={"origin": quiet.url}) as http:
+        await http.post("/sign-in", json={"token": quiet.link(Role.AUDITOR).partition("#")[2]})
+        answer = await http.post("/api/metadata/conclusions", json={"source": "live"})
+        assert answer.status_code == 403
+
+
+def re_contains(text: str) -> re.Pattern[str]:
+    """What has it in it."""
+    return re.compile(re.escape(text))

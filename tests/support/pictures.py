@@ -1,0 +1,85 @@
+"""Makes the pictures of the console that README and docs show: `make pictures`.
+
+A demonstration is started, each view is brought into a telling state, and photographed in light and dark.
+"""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
+
+from playwright.async_api import Page, async_playwright, expect
+
+from blindrelay.console.rights import Role
+
+from . import browsing
+from .console_site import demonstration_in
+
+SIZE: Final = {"width": 1280, "height": 800}
+
+
+async def _live(page: Page) -> None:
+    await page.get_by_role("button", name="Side by side").click()
+    await expect(page.locator(".message").first.locator(".relay.pair .record")).to_have_count(2)
+    await page.get_by_role("button", name="Pause").click()
+
+
+async def _demand(page: Page) -> None:
+    await page.get_by_role("button", name="Sign it and hand it in").click()
+    await expect(page.locator(".letter-card")).to_be_visible()
+
+
+async def _scenarios(page: Page) -> None:
+    await page.get_by_role("button", name="Play", exact=True).first.click()
+    await expect(page.locator("#progress")).to_contain_text("all met")
+    await page.locator("#place").fill("14")
+
+
+async def _metadata(page: Page) -> None:
+    await expect(page.locator("#say")).to_contain_text("is probably the boss")
+
+
+async def _evidence(page: Page) -> None:
+    await page.locator("#entries button").nth(2).click()
+    await page.get_by_role("button", name="All steps").click()
+
+
+async def _operate(page: Page) -> None:
+    await expect(page.locator("#charts figure")).not_to_have_count(0)
+
+
+VIEWS: Final[dict[str, Callable[[Page], Awaitable[None]]]] = {
+    "live": _live,
+    "demand": _demand,
+    "scenarios": _scenarios,
+    "metadata": _metadata,
+    "evidence": _evidence,
+    "operate": _operate,
+}
+
+
+async def make(folder: Path) -> None:
+    """Write `console-<view>-<scheme>.png` for each view into `folder`."""
+    with tempfile.TemporaryDirectory(prefix="blindrelay-pictures-") as place:
+        async with demonstration_in(Path(place), beat=0.6) as console, async_playwright() as playwright:
+            browser = await browsing.launch(playwright)
+            context = await browser.new_context(viewport=SIZE, locale="en-GB", timezone_id="UTC")  # type: ignore[arg-type]
+            context.set_default_timeout(browsing.PATIENCE)
+            page = await context.new_page()
+            await page.goto(console.link(Role.DEMONSTRATOR))
+            await expect(page.locator(".message")).not_to_have_count(0)
+            for view, bring in VIEWS.items():
+                await page.goto(f"{console.url}/{view}")
+                await bring(page)
+                for scheme in ("light", "dark"):
+                    await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
+                    await page.screenshot(path=folder / f"console-{view}-{scheme}.png")
+            await browser.close()
+
+
+if __name__ == "__main__":
+    target = Path(sys.argv[1])
+    target.mkdir(parents=True, exist_ok=True)
+    asyncio.run(make(target))
