@@ -4,7 +4,7 @@
 |--------------------|-------------------------------------------------------------------------|--------------------|
 | `blindrelay_relay` | read and write rows; change no table, no function, no entry of a log    | the message path   |
 | `blindrelay_desk`  | read the columns that the inventory says may be disclosed, and no other | the lawful desk    |
-| `blindrelay_logs`  | read the entries of the public log                                      | whoever audits it  |
+| `blindrelay_logs`  | read the public log: entries, tiles, checkpoint                         | whoever audits it  |
 
 The desk's connections take the role `blindrelay_desk` as they begin, so that the server itself refuses a query that goes
 further: envelopes and mailboxes are not among what it may name.
@@ -23,6 +23,8 @@ DESK: Final = "blindrelay_desk"
 LOGS: Final = "blindrelay_logs"
 
 _LOG: Final = tables.directory_entry.name
+# What a log is published as.
+_PUBLISHED: Final = (_LOG, tables.log_tile.name, tables.log_head.name)
 # Rows of these come and stay.
 _ADDED_TO: Final = frozenset({_LOG, tables.service_change.name})
 
@@ -50,7 +52,7 @@ def _statements(schema: str) -> list[str]:
         f"GRANT EXECUTE ON FUNCTION {schema}.newest TO {DESK}",
         f"GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {RELAY}",
         f"GRANT SELECT ON {schema}.alembic_version TO {everybody}",
-        f"GRANT SELECT ON {schema}.{_LOG} TO {LOGS}",
+        *(f"GRANT SELECT ON {schema}.{name} TO {LOGS}" for name in _PUBLISHED),
     ]
     for name in tables.metadata.tables:
         rights = "SELECT, INSERT" if name in _ADDED_TO else "SELECT, INSERT, UPDATE, DELETE"

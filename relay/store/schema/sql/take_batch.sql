@@ -184,14 +184,3 @@ BEGIN
     END IF;
 END
 $$;
-
--- How far traffic and changes have come, for whoever follows them by number. Batches of several nodes get their numbers in one order
--- and are committed in another; so this waits for those that are under way, and no number that is not visible yet is below it.
-CREATE FUNCTION newest(OUT message bigint, OUT change bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
-BEGIN
-    PERFORM pg_advisory_xact_lock(1651663970, 2);
-    message := coalesce((SELECT max(t.id) FROM traffic AS t), 0);
-    change := coalesce((SELECT max(c.number) FROM change AS c), 0);
-END
-$$;
