@@ -87,6 +87,19 @@ class Server:
             self.process.wait()
             self.process = None
 
+    def cpu(self) -> float:
+        """Seconds of processor time that it has spent so far, for whomever."""
+        ticks = 0
+        for process in (self.process.pid, *self._children()) if self.process is not None else ():
+            with contextlib.suppress(OSError):  # one that has ended meanwhile
+                fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+                ticks += sum(map(int, fields[11:15]))  # its own, and of its children that have ended
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    def _children(self) -> list[int]:
+        pid = self.process.pid if self.process is not None else 0
+        return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
     def url(self, database: str, user: str = "owner") -> str:
         """The address of one of its databases."""
         return f"postgresql://{user}@/{database}?host={self.folder}"
@@ -110,12 +123,12 @@ class Server:
 
 
 @contextlib.contextmanager
-def server(settings: Mapping[str, str] | None = None, below: Path | None = None) -> Iterator[Server]:
-    """A server, with a database `migrated` that has the schema. `settings` besides PostgreSQL's own; `below`: on which disk."""
+def server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server, with a database `migrated` that has the schema. `settings` besides PostgreSQL's own."""
     found = programs()
     if found is None:
         raise FileNotFoundError("PostgreSQL's programs are not installed: the package `postgresql` has them")
-    with tempfile.TemporaryDirectory(prefix="pg", dir=below) as folder:
+    with tempfile.TemporaryDirectory(prefix="pg") as folder:
         Path(folder).chmod(0o755)
         running = Server(Path(folder), found, {**_SETTINGS, **(settings or {})})
         running.create()
