@@ -4,12 +4,13 @@ Read from `blindrelay.toml` in the data directory, or from the file that is name
 error: a misspelt limit must not silently be the default.
 """
 
+import ipaddress
 import os
 import tomllib
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from blindrelay.relay.errors import BadConfiguration
 
@@ -21,6 +22,14 @@ Count = Annotated[int, Field(ge=1, le=100_000_000)]
 Days = Annotated[int, Field(ge=1, le=3_650)]
 #: An IPv6 address is in brackets.
 HostPort = Annotated[str, Field(pattern=r"^([A-Za-z0-9.-]{1,253}|\[[0-9A-Fa-f:.]{2,45}\]):[0-9]{1,5}$")]
+
+
+def _network(text: str) -> str:
+    ipaddress.ip_network(text)  # ValueError: it is none
+    return text
+
+
+Network = Annotated[str, AfterValidator(_network)]
 
 
 class _Section(BaseModel):
@@ -163,6 +172,9 @@ class Settings(_Section):
     drain_seconds: Annotated[float, Field(ge=1, le=3_600)] = 8
     #: Where clients are to go on when this relay stops: other nodes, or the balancer in front of them, as `host:port`.
     elsewhere: Annotated[list[HostPort], Field(max_length=8)] = []
+    #: Balancers in front of the relay's port, as networks (`10.0.0.0/8`): each connection from there begins with the PROXY
+    #: protocol (version 2), which says whose it is.
+    proxies: Annotated[list[Network], Field(max_length=32)] = []
     limits: Limits = Limits()
     retention: Retention = Retention()
     desk: Desk = Desk()

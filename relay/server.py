@@ -305,7 +305,7 @@ class Relay:
             await self.node.start(self.exchange, self._duties(), limits, settings.limits.tenant_rate)
             stack.push_async_callback(self.node.stop_leading)
         # The last to open is the first to close.
-        listener = Listener(self.exchange, limits, clock, tls=context, times=self._times)
+        listener = Listener(self.exchange, limits, clock, tls=context, times=self._times, proxies=settings.proxies)
         stack.push_async_callback(self._leave, listener)
         listener.start(door)
         self._is_serving = True
@@ -464,6 +464,7 @@ class Relay:
         )
         around = Surroundings(
             folder=directory.path,
+            keys=directory.identity,
             metadata=self.store.metadata_reader,
             certificate=directory.certificate,
             key=directory.key,

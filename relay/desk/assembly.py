@@ -36,9 +36,10 @@ _TICK_INTERVAL: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Surroundings:
-    """What of the relay the desk works with."""
+    """What of the relay the desk works with. `folder` is the data directory; `keys` is where the relay's keys are."""
 
     folder: Path
+    keys: Path
     metadata: OpenMetadata
     certificate: Path
     key: Path
@@ -76,6 +77,7 @@ async def open_desk(around: Surroundings, settings: Settings, clock: Clock) -> A
             settings=settings.desk,
             retention=settings.retention,
             logs=settings.logs,
+            identity=around.keys,
         )
     except CaseFileDamaged as error:
         raise Unreadable(str(error)) from error

@@ -89,6 +89,7 @@ class Desk:
     def open(  # noqa: PLR0913 - what it is put together from
         cls, folder: Path, metadata: OpenMetadata, rules: Rules, ports: Ports, *,
         clock: Clock, settings: DeskSettings, retention: Retention, logs: Logs | None = None,
+        identity: Path | None = None,
     ) -> Self:  # fmt: skip
         """Open `desk.sqlite` in `folder`, and read the cases that are open.
 
@@ -99,6 +100,7 @@ class Desk:
             ports: through which the desk acts.
             clock: what time it is.
             settings, retention, logs: the operator's own.
+            identity: where the log's key is, if that is not the data directory.
 
         Raises:
             Unreadable, NewerVersion: the file is not one that can be used.
@@ -106,7 +108,7 @@ class Desk:
         """
         journal = Journal.open(folder)
         try:
-            disclosures = Disclosures(journal, folder, logs or Logs(), clock)
+            disclosures = Disclosures(journal, folder, logs or Logs(), clock, identity)
             register, cases = Register(journal), Cases(journal, disclosures.written)
             cases.load()
             finder = FactFinder(metadata, register, settings, retention)

@@ -51,9 +51,10 @@ class JournalEntries:
 class Disclosures:
     """See the module. Use `open`, and `close` when done."""
 
-    def __init__(self, journal: Journal, folder: Path, logs: Logs, clock: Clock) -> None:
+    def __init__(self, journal: Journal, folder: Path, logs: Logs, clock: Clock, identity: Path | None = None) -> None:
         self._journal = journal
         self._folder = folder
+        self._identity = identity
         self._settings = logs
         self._clock = clock
         self._stack = contextlib.AsyncExitStack()
@@ -71,7 +72,7 @@ class Disclosures:
     async def open(self, load: Callable[[str], Case]) -> None:
         """Open the log, and tell what may be told by now. Raises `StartupError`: it cannot be continued."""
         self._log = await self._stack.enter_async_context(
-            open_log(NAME, self._folder, JournalEntries(self._journal), self._settings, self._clock)
+            open_log(NAME, self._folder, JournalEntries(self._journal), self._settings, self._clock, self._identity)
         )
         for case_id in await asyncio.to_thread(self._journal.untold):
             await self.written(load(case_id))

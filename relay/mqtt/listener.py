@@ -12,6 +12,7 @@ import asyncio
 import contextlib
 import socket
 import ssl
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final, cast
 
@@ -19,6 +20,7 @@ from mqtt5 import DisconnectReasonCode
 
 from blindrelay.protocol.clock import Clock
 from blindrelay.relay.exchange import Exchange
+from blindrelay.relay.mqtt.proxied import Proxies, behind
 from blindrelay.relay.mqtt.states import State
 from blindrelay.relay.peer import Hold, Peer
 from blindrelay.relay.ports import Limits
@@ -197,9 +199,10 @@ class Listener:
         clock: for the time limits.
         tls: TLS 1.3 with optional client certificates; None for tests on the loopback alone.
         times: the time limits.
+        proxies: balancers, who say first whose connection it is.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is handed in, and half of them have their usual value
         self,
         exchange: Exchange,
         limits: Limits,
@@ -207,7 +210,9 @@ class Listener:
         *,
         tls: ssl.SSLContext | None,
         times: TimeLimits = TimeLimits(),
+        proxies: Sequence[str] = (),
     ) -> None:
+        self._proxies = Proxies(proxies)
         self.exchange = exchange
         self.connections: set[Connection] = set()
         self.monotonic = clock.monotonic
@@ -283,13 +288,34 @@ class Listener:
                 await asyncio.sleep(self._times.sweep)
                 continue
             address = str(name[0])
-            if not self._limits.connecting(address):
+            if address in self._proxies:
+                work = self._hear_whose(accepted, address)
+            elif self._limits.connecting(address):
+                work = self._shake_hands(accepted, address)
+            else:
                 self._room.release()
                 accepted.close()
                 continue
-            task = loop.create_task(self._shake_hands(accepted, address))
+            task = loop.create_task(work)
             self._handshakes.add(task)
             task.add_done_callback(self._handshakes.discard)
+
+    async def _hear_whose(self, accepted: socket.socket, address: str) -> None:
+        """The same for a connection that a balancer hands on."""
+        try:
+            async with asyncio.timeout(self._times.handshake):
+                client = await behind(accepted) or address
+        except (OSError, TimeoutError):
+            client = None
+        except BaseException:
+            self._room.release()
+            accepted.close()
+            raise
+        if client is None or not self._limits.connecting(client):
+            self._room.release()
+            accepted.close()
+            return
+        await self._shake_hands(accepted, client)
 
     async def _shake_hands(self, accepted: socket.socket, address: str) -> None:
         connection = Connection(self, address)

@@ -25,13 +25,17 @@ FOLDER: Final = "logs"
 
 
 @asynccontextmanager
-async def open_log(name: str, data_directory: Path, source: Source, logs: Logs, clock: Clock) -> AsyncIterator[Log]:
+async def open_log(  # noqa: PLR0913, PLR0917 - what a log is made of
+    name: str, data_directory: Path, source: Source, logs: Logs, clock: Clock, identity: Path | None = None
+) -> AsyncIterator[Log]:
     """One of the logs, open and publishing. `logs/<name>.policy` says by what it is to be verified.
+
+    `identity`: where its key is, if that is not the data directory.
 
     Raises:
         StartupError: keys, witnesses or files cannot be used.
     """
-    log_settings = _prepare(name, data_directory, data_directory, logs)
+    log_settings = _prepare(name, data_directory, identity or data_directory, logs)
     log = await Log.open(data_directory / FOLDER / name, source, log_settings, clock)
     try:
         yield log

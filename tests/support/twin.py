@@ -210,6 +210,7 @@ class Twin:
         self.delay = 0.0
         self.refused_addresses: set[str] = set()
         self.connected: list[str] = []
+        self.addresses: list[str] = []  # all that there ever were
         self.access_records: list[tuple[int, str, str | None]] = []
         self.closed_records: list[int] = []
         self.requests: list[tuple[str, bytes]] = []
@@ -280,6 +281,7 @@ class Twin:
         if address in self.refused_addresses:
             return False
         self.connected.append(address)
+        self.addresses.append(address)
         return True
 
     def disconnected(self, address: str) -> None:

@@ -5,6 +5,7 @@ import sqlite3
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from hashlib import sha256
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -13,12 +14,17 @@ from blindrelay.clients.authority.receipt import ReceiptRejected, verify
 from blindrelay.policies import leaves
 from blindrelay.policies.leaves import Commitment, DecisionTold, Receipt, RequestTold, SettledTold, Told, WithdrawalTold
 from blindrelay.policies.vocabulary import Outcome
+from blindrelay.protocol.clock import SystemClock
 from blindrelay.protocol.transparency.keys import Algorithm, SigningKey
 from blindrelay.protocol.transparency.policy import Trust
+from blindrelay.relay.cluster import identity
 from blindrelay.relay.config import Logs
 from blindrelay.relay.desk.desk import Desk
+from blindrelay.relay.desk.disclosures import Disclosures
 from blindrelay.relay.desk.errors import CaseNotFound, NothingToFetch, NotPublished
-from blindrelay.relay.desk.journal import FILE_NAME
+from blindrelay.relay.desk.journal import FILE_NAME, Journal
+from blindrelay.relay.transparency.keys import FOLDER as KEYS
+from blindrelay.relay.transparency.keys import open_keys
 from support.clerks import DAY, Office, approve_all, refused
 
 GAG = {"non_disclosure": {"legal_basis": "18 USC 2705(b)", "until": None}}
@@ -372,3 +378,20 @@ async def test_the_log_is_one_history_over_restarts(office: Office) -> None:
         sizes.append(new.checkpoint.size)
         await desk.close()
     assert sizes == sorted(sizes)
+
+
+async def test_nodes_of_one_relay_sign_with_the_key_that_they_have_in_common(tmp_path: Path) -> None:
+    """Whichever of them has the desk: the log's key is in the identity directory, and none is made beside it."""
+    identity.create(tmp_path / "identity", SystemClock(), origin="relay.example/2026")
+    data = tmp_path / "data"
+    data.mkdir()
+    journal = Journal.open(data)
+    disclosures = Disclosures(journal, data, Logs(), SystemClock(), tmp_path / "identity")
+    await disclosures.open(lambda _: pytest.fail("there is no case"))
+    try:
+        (key,) = open_keys(tmp_path / "identity" / KEYS, leaves.NAME, None)
+        assert disclosures.log.settings.trust.log == key.verifier
+        assert not (data / KEYS).exists()
+    finally:
+        await disclosures.close()
+        journal.close()
