@@ -338,8 +338,11 @@ FIELDS: Final[tuple[Field, ...]] = (
     _log("traffic", "how many traffic records retention deleted", "number"),
     _log("access", "how many access records retention deleted", "number"),
     _log("recent_ids", "how many recent ids retention deleted", "number"),
-    _wire("IP address and port of the peer", DataClass.ACCESS, "answer; limit connections of one address"),
-    _wire("client's address in a balancer's PROXY header", DataClass.ACCESS, "the same, behind a balancer"),
+    _wire(
+        "IP address and port of the peer, or of whom a balancer names",
+        DataClass.ACCESS,
+        "answer; limit connections of one address",
+    ),
     _wire("time of every packet", DataClass.TRAFFIC, "keep-alive and rate limits"),
     _wire("TLS client hello (versions, ciphers, key shares)", DataClass.ACCESS, "TLS 1.3"),
     _wire("TLS client certificate", DataClass.SUBSCRIBER, "authenticate; kept as directory entry", _ABSENT),
