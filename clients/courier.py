@@ -2,8 +2,10 @@
 lets copies wait in the posture `sealed`."""
 
 import asyncio
+import math
 import secrets
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from blindrelay.clients.contacts import Contacts
@@ -18,6 +20,8 @@ from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.clock import Clock
 
 ID_LENGTH: Final = 16
+# A timer may fire a moment before its time. Seconds.
+_EARLY: Final = 0.01
 
 
 def new_id() -> bytes:
@@ -48,8 +52,8 @@ class Courier:
         self._introduced = {
             key.partition(":")[2] for key, _ in store.items(Space.SETTING) if key.startswith("profile:")
         }
-        self._due: dict[tuple[type[Delivered] | type[Read], DeviceAddress, bool], list[bytes]] = {}
-        self._timers: dict[bool, asyncio.Handle] = {}
+        self._due: dict[_Debtee, list[_Debt]] = {}
+        self._timers: dict[_Debtee, asyncio.Handle] = {}
         self._copies: list[OutboxEntry] = []
         self._copies_timer: asyncio.Handle | None = None
 
@@ -129,32 +133,68 @@ class Courier:
         return self.seal(Letter(receipt), [sender], expires_at=self.expiry(), anonymous=False)
 
     def owe(self, kind: type[Delivered] | type[Read], sender: DeviceAddress, letter: bytes, *, sealed: bool) -> None:
-        """Tell `sender` about `letter`: soon, together with others, or in the posture `sealed` after a random while."""
+        """Tell `sender` about `letter`: soon, together with others, or in the posture `sealed` after a random while.
+
+        Each sender has a while of their own: what leaves for several people at one moment ties them together.
+        """
         if sealed and self._contacts.token(sender.owner) is None:
             return  # rather no receipt than one that says who got the letter
-        self._due.setdefault((kind, sender, sealed), []).append(letter)
-        if sealed not in self._timers:
-            loop = asyncio.get_running_loop()
-            hygiene = self._options.hygiene
-            self._timers[sealed] = (
-                loop.call_later(hygiene.draw(hygiene.receipt), self.settle_debts, True)
-                if sealed
-                else loop.call_soon(self.settle_debts, False)
-            )
+        key = _Debtee(kind, sender, sealed)
+        now = asyncio.get_running_loop().time()
+        self._due.setdefault(key, []).append(_Debt(letter, now))
+        if key not in self._timers:
+            self._wait(key)
 
     def settle_debts(self, sealed: bool) -> None:
         """Send the receipts that are owed in one posture, now."""
-        timer = self._timers.pop(sealed, None)
-        if timer is not None:
-            timer.cancel()
+        self._settle([key for key in self._due if key.sealed is sealed], before=math.inf)
+
+    def _wait(self, key: "_Debtee") -> None:
+        loop, hygiene = asyncio.get_running_loop(), self._options.hygiene
+        self._timers[key] = (
+            loop.call_later(hygiene.draw(hygiene.receipt), self._settle_ripe, key)
+            if key.sealed
+            else loop.call_soon(self.settle_debts, False)
+        )
+
+    def _settle_ripe(self, key: "_Debtee") -> None:
+        """Send what has waited for long enough; what has come meanwhile waits for the next time."""
+        least = self._options.hygiene.receipt[0]
+        self._settle([key], before=asyncio.get_running_loop().time() - least + _EARLY)
+        if key in self._due:
+            self._wait(key)
+
+    def _settle(self, keys: list["_Debtee"], *, before: float) -> None:
+        """Send receipts for what is owed since `before` or longer."""
         entries: list[OutboxEntry] = []
         with self._store.transaction():
-            for key in [key for key in self._due if key[2] is sealed]:
-                kind, sender, _ = key
-                letters = self._due.pop(key)
+            for key in keys:
+                if (timer := self._timers.pop(key, None)) is not None:
+                    timer.cancel()
+                debts = self._due.pop(key)
+                letters = [debt.letter for debt in debts if debt.since <= before]
+                if young := [debt for debt in debts if debt.since > before]:
+                    self._due[key] = young
                 for start in range(0, len(letters), MAX_RECEIPTS):
-                    receipt = kind(
+                    receipt = key.kind(
                         id=new_id(), sent_at=self.milliseconds(), letters=letters[start : start + MAX_RECEIPTS]
                     )
-                    entries += self.seal(Letter(receipt), [sender], expires_at=self.expiry(), anonymous=sealed)
+                    entries += self.seal(Letter(receipt), [key.sender], expires_at=self.expiry(), anonymous=key.sealed)
         self.leave(entries)
+
+
+@dataclass(frozen=True, slots=True)
+class _Debtee:
+    """Who is owed receipts of a kind, in a posture."""
+
+    kind: type[Delivered] | type[Read]
+    sender: DeviceAddress
+    sealed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Debt:
+    """A receipt for `letter` is owed, since that time of the loop."""
+
+    letter: bytes
+    since: float

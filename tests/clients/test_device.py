@@ -26,7 +26,7 @@ from blindrelay.clients import (
     UnknownRecipient,
 )
 from blindrelay.clients.connection import Connection
-from blindrelay.clients.content import Letter, Retract
+from blindrelay.clients.content import Delivered, Letter, Retract
 from blindrelay.clients.courier import new_id
 from blindrelay.clients.directory import Directory
 from blindrelay.clients.link import Inbound, Link
@@ -646,3 +646,43 @@ async def test_what_could_not_be_sent_goes_out_the_next_time(tmp_path: Path, doo
                 await receipt.read(SOON)
                 with pytest.raises(TimedOut):
                     await bob.receive(0.05)
+
+
+async def test_sealed_receipts_wait_each_for_itself(globe: Enterprise, alice: Device, bob: Device) -> None:
+    """A letter that comes while a receipt for an earlier one waits is not acknowledged with it, right after it came."""
+    courier = bob._running.courier
+    courier._options = replace(bob.options, hygiene=replace(people.BRISK.hygiene, receipt=(3_600.0, 3_600.0)))
+    courier._contacts.token = lambda _: bob._running.identity.token  # type: ignore[assignment,method-assign]
+    courier.seal = lambda letter, *_, **__: sent.append(letter.content.letters) or []  # type: ignore[method-assign,assignment]
+    sent: list[list[bytes]] = []
+    loop = asyncio.get_running_loop()
+    old, young = new_id(), new_id()
+
+    courier.owe(Delivered, alice.address, old, sealed=True)
+    (key,) = courier._due
+    courier._due[key] = [replace(courier._due[key][0], since=loop.time() - 4_000)]
+    courier.owe(Delivered, alice.address, young, sealed=True)
+    courier._settle_ripe(key)
+
+    assert sent == [[old]]
+    assert key in courier._timers
+    courier.settle_debts(True)
+    assert sent == [[old], [young]]
+
+
+async def test_sealed_receipts_for_two_people_do_not_leave_together(
+    globe: Enterprise, alice: Device, bob: Device
+) -> None:
+    """Whoever is told at one moment would be seen to have written to the same person."""
+    courier = bob._running.courier
+    courier._contacts.token = lambda _: bob._running.identity.token  # type: ignore[assignment,method-assign]
+    courier._options = replace(bob.options, hygiene=replace(people.BRISK.hygiene, receipt=(60.0, 1_800.0)))
+
+    for sender in (alice.address, bob.address):
+        courier.owe(Delivered, sender, new_id(), sealed=True)
+
+    first, second = courier._timers.values()
+    assert first is not second
+    courier.stop()
+    courier._due.clear()
+    assert not courier._timers
