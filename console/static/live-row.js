@@ -131,19 +131,22 @@ function court(row, isPair, { isOpen, sees, order, refusal }) {
   ];
 }
 
-function yielded({ records, rest }, order) {
+function yielded({ records, rest, written }, order) {
   const got = records.filter((each) => each.yielded !== null).map((each) => each.yielded);
   const more = rest.filter((each) => each.yielded !== null).length;
   return [
     got.map((one) => h("p", { class: "line" }, one.sender === null ? h("span", { class: "nothing" }, "account: none") : `account ${one.sender}`, ` → account ${one.recipient}, ${count(one.size)} bytes, ${clock(one.at)}`)),
-    got.length === 0 && records.length > 0 && h("p", { class: "greyed" }, records.some(({ record }) => isAbout(record, order)) ? "No record yet." : `No record: the order is about ${short(order.target)} alone.`),
+    got.length === 0 && records.length > 0 && h("p", { class: "greyed" }, whyNothing(records, written, order)),
     more > 0 && h("p", { class: "rest" }, `and ${count(more)} more`),
   ];
 }
 
-function isAbout(record, order) {
+function whyNothing(records, written, order) {
   const [user, tenant] = order.target.split("@");
-  return [record.sender, record.recipient].some((device) => device?.startsWith(`${tenant}/${user}/`));
+  const isTheirs = (device) => device?.startsWith(`${tenant}/${user}/`);
+  if (records.some(({ record }) => isTheirs(record.sender) || isTheirs(record.recipient))) return "No record yet.";
+  if (isTheirs(written?.sender)) return `No record: it came sealed. That ${user} wrote it is written down nowhere.`;
+  return `No record: the order is about ${user} alone.`;
 }
 
 function padlock() {

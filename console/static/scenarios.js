@@ -20,6 +20,7 @@ async function begin() {
   scenarios = await ask("/api/scenarios/scenarios");
   put(at("scenario"), scenarios.map((one) => h("option", { value: one.name }, `${one.title} (${one.name})`)));
   showChoice();
+  at("start").disabled = false;
 }
 
 function showChoice() {

@@ -132,6 +132,19 @@ async def test_standard_and_sealed_side_by_side(window: Visit) -> None:
     await expect(standard).not_to_contain_text("none")
 
 
+async def test_sealed_hides_from_the_court_who_wrote(window: Visit) -> None:
+    """What bob writes sealed is no record about bob: the order yields the standard one alone, and it is said why."""
+    await window.page.get_by_role("button", name="Side by side").click()
+    row = (
+        window.page.locator(".message")
+        .filter(has=window.page.locator(".court.pair"))
+        .filter(has_text="bob/phone to")
+        .first
+    )
+    await expect(row.locator(".court .sending").last).to_contain_text("That bob wrote it is written down nowhere")
+    await expect(row.locator(".court .sending").first.locator(".line")).not_to_have_count(0)
+
+
 async def test_relay_goes_away_while_people_write(window: Visit, demonstration: ConsoleSite) -> None:
     """It is said; what was written waits on its device, and goes out when the relay is back."""
     page = window.page
