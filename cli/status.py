@@ -117,7 +117,7 @@ def _table(found: Report) -> Table:
             "messages",
             f"{found.accepted:,} accepted, {found.delivered:,} delivered, {found.refused:,} refused since the start",
         ),
-        ("waiting", f"{found.waiting:,} messages, {_size(found.waiting_bytes)}, in all mailboxes"),
+        ("waiting", _waiting(found)),
         ("queue", f"{_size(found.queue_bytes)} wait for their commit"),
         ("commits", _commits(found.commits)),
         ("enrolled", f"{found.tenants} tenants, {found.devices} devices"),
@@ -135,6 +135,12 @@ def _commits(commits: Commits) -> str:
     if commits.half is None:
         return "none yet"
     return f"half within {_time(commits.half)}, 99 of 100 within {_time(commits.most)}"
+
+
+def _waiting(found: Report) -> str:
+    if found.waiting is None or found.waiting_bytes is None:
+        return "the database knows: this is one of several nodes"
+    return f"{found.waiting:,} messages, {_size(found.waiting_bytes)}, in all mailboxes"
 
 
 def _retention(found: Report) -> str:

@@ -292,8 +292,13 @@ class Accounts:
         """The mailbox of a device; None when there is no such device."""
         return self._mailboxes.get(account_id)
 
-    def waiting(self) -> tuple[int, int]:
-        """How many envelopes wait for all devices together, and the bytes of their payloads. It looks at every device."""
+    def waiting(self) -> tuple[int, int] | None:
+        """How many envelopes wait for all devices together, and the bytes of their payloads. It looks at every device.
+
+        None where other nodes fill and empty mailboxes, too: then the store knows, and nobody here.
+        """
+        if self._quota is None:
+            return None
         boxes = self._mailboxes.values()
         return sum(box.waiting for box in boxes), sum(box.waiting_bytes for box in boxes)
 

@@ -68,7 +68,10 @@ METRICS: Final[tuple[Metric, ...]] = (
         "blindrelay_messages_refused_total", Kind.COUNTER, "messages and requests that were refused, by the code of PUBACK",
         {"code": _named(mqtt5.PubAckReasonCode)},
     ),
-    Metric("blindrelay_messages_waiting", Kind.GAUGE, "messages that wait in all mailboxes together"),
+    Metric(
+        "blindrelay_messages_waiting", Kind.GAUGE,
+        "messages that wait in all mailboxes together; not shown by one of several nodes",
+    ),
     Metric("blindrelay_messages_waiting_bytes", Kind.GAUGE, "their padded size"),
     Metric("blindrelay_queue_bytes", Kind.GAUGE, "what has been received and waits for its commit"),
     Metric("blindrelay_held_bytes", Kind.GAUGE, "what is in memory for devices that do not keep up"),

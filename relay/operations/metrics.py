@@ -72,12 +72,12 @@ class Numbers(Collector):
     def _messages(self) -> Iterator[tuple[str, Iterable[Sample]]]:
         view = self._view
         counts = view.exchange.counts
-        waiting, waiting_bytes = view.accounts.waiting()
+        waiting = view.accounts.waiting()
         yield "blindrelay_messages_accepted_total", [((), counts.accepted)]
         yield "blindrelay_messages_delivered_total", [((), counts.delivered)]
         yield "blindrelay_messages_refused_total", _by_code(counts.refused, _PUBACK)
-        yield "blindrelay_messages_waiting", [((), waiting)]
-        yield "blindrelay_messages_waiting_bytes", [((), waiting_bytes)]
+        yield "blindrelay_messages_waiting", [] if waiting is None else [((), waiting[0])]
+        yield "blindrelay_messages_waiting_bytes", [] if waiting is None else [((), waiting[1])]
         yield "blindrelay_queue_bytes", [((), view.exchange.undecided())]
         yield "blindrelay_held_bytes", [((), view.exchange.held_bytes)]
         yield "blindrelay_batches_total", _by_name(counts.outcomes)

@@ -34,7 +34,7 @@ class Commits(Wire):
 
 
 class Report(Wire):
-    """See the module. Times are seconds since the epoch."""
+    """See the module. Times are seconds since the epoch. `waiting` is None at one of several nodes: the database knows."""
 
     version: str
     began_at: float
@@ -42,8 +42,8 @@ class Report(Wire):
     ready: bool
     fault: str | None
     connections: dict[str, Count]
-    waiting: Count
-    waiting_bytes: Count
+    waiting: Count | None
+    waiting_bytes: Count | None
     queue_bytes: Count
     accepted: Count
     delivered: Count
@@ -60,11 +60,8 @@ class Report(Wire):
 
 async def report(view: View) -> Report:
     """How it does now."""
-    counts, (tenants, devices), (waiting, waiting_bytes) = (
-        view.exchange.counts,
-        view.accounts.size,
-        view.accounts.waiting(),
-    )
+    counts, (tenants, devices) = view.exchange.counts, view.accounts.size
+    waiting, waiting_bytes = view.accounts.waiting() or (None, None)
     fault = await view.unready()
     deleted = view.retention.deleted
     return Report(

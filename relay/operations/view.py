@@ -37,8 +37,8 @@ class Accounts(Protocol):
     def size(self) -> tuple[int, int]:
         """Tenants and devices."""
 
-    def waiting(self) -> tuple[int, int]:
-        """Envelopes that wait, and their bytes."""
+    def waiting(self) -> tuple[int, int] | None:
+        """Envelopes that wait, and their bytes; None: this node does not know."""
 
 
 @dataclass(frozen=True, slots=True)

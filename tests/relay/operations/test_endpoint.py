@@ -184,3 +184,13 @@ async def test_a_port_that_is_taken_is_named_with_its_setting(tmp_path: Path) ->
         operations = {"http_port": taken.getsockname()[1]}
         with pytest.raises(AddressInUse, match=r"operations endpoint .* http_port below \[operations\]"):
             await site.relay_in(tmp_path, operations=operations).start()
+
+
+async def test_one_of_several_nodes_does_not_count_what_others_move(
+    relay: Relay, acme: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Mailboxes are filled and emptied elsewhere, too: a number from here would be wrong, and there is none."""
+    monkeypatch.setattr(relay.accounts, "_quota", None)
+    _, text = await get(relay, "/metrics")
+    assert not [line for line in text.splitlines() if line.startswith("blindrelay_messages_waiting")]
+    assert json.loads((await get(relay, "/status"))[1])["waiting"] is None
