@@ -33,6 +33,7 @@ class ExitCode(IntEnum):
     UNHEALTHY = 18
     NOT_EMPTY = 19
     OFFICE_TAKEN = 20
+    COPY_DIFFERS = 21
     DATA_DIRECTORY_UNREADABLE = 66
     STORE_UNREACHABLE = 69
     STORE_FAILED = 74
@@ -51,7 +52,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.WRONG_PASSPHRASE: "the passphrase does not open the key",
     ExitCode.TIMED_OUT: "the time that was allowed has passed",
     ExitCode.STORE_UNREADABLE: "a client's or tenant's files cannot be read, written or locked",
-    ExitCode.DATA_DIRECTORY_IN_USE: "another relay has the data directory, or another witness the folder",
+    ExitCode.DATA_DIRECTORY_IN_USE: "another process has the data directory, the database, or a witness's folder",
     ExitCode.NEWER_VERSION: "a newer release wrote the data directory, or the key store",
     ExitCode.ADDRESS_IN_USE: "the listening address is taken",
     ExitCode.MALFORMED: "a file or value is not of the form that is expected",
@@ -60,8 +61,9 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.NEEDS_MIGRATION: "the database has no schema, or an older release's: `blindrelay migrate`",
     ExitCode.NODE_NAME_TAKEN: "another node of the cluster, which is running, has this name",
     ExitCode.UNHEALTHY: "the relay runs and is not well, or the doctor has found something; the message says what",
-    ExitCode.NOT_EMPTY: "a backup is not written over something, nor put back over it",
+    ExitCode.NOT_EMPTY: "a backup or a copy is not written over something, nor put back over it",
     ExitCode.OFFICE_TAKEN: "another node of the cluster has the lawful desk",
+    ExitCode.COPY_DIFFERS: "what was copied is not what was read, and nothing of it is kept",
     ExitCode.DATA_DIRECTORY_UNREADABLE: "a file of the relay's data directory or a witness's folder cannot be used",
     ExitCode.STORE_UNREACHABLE: "the relay's database does not answer, or does not let it in",
     ExitCode.STORE_FAILED: "the relay's store failed while running, and the relay left",
@@ -95,6 +97,7 @@ BY_CLASS: dict[str, ExitCode] = {
     "blindrelay.clients.errors.AuthorityLocked": ExitCode.WRONG_PASSPHRASE,
     "blindrelay.relay.errors.RelayError": ExitCode.FAILED,
     "blindrelay.relay.errors.TargetNotEmpty": ExitCode.NOT_EMPTY,
+    "blindrelay.relay.errors.CopyDiffers": ExitCode.COPY_DIFFERS,
     "blindrelay.relay.errors.StartupError": ExitCode.DATA_DIRECTORY_UNREADABLE,
     "blindrelay.relay.errors.StoreFailed": ExitCode.STORE_FAILED,
     "blindrelay.relay.errors.BadConfiguration": ExitCode.BAD_CONFIGURATION,

@@ -19,6 +19,7 @@ COMMANDS = {
     "up": Entry(f"{_CLI}.up", "up", "Run a relay in the foreground.", "The relay"),
     "console": Entry(f"{_CLI}.console", "command", "See it in a browser: messages, demands, proofs.", "Try it"),
     "migrate": Entry(f"{_CLI}.migrate", "migrate", "Create or upgrade the schema of a relay's database.", "The relay"),
+    "store": Entry(f"{_CLI}.store", "store", "Move a relay's state from SQLite to PostgreSQL.", "The relay"),
     "node": Entry(f"{_CLI}.node", "node", "Several relay nodes that are one relay.", "The relay"),
     "inventory": Entry(
         f"{_CLI}.inventory", "inventory", "Every datum that a relay keeps, why, and for how long.", "The relay"

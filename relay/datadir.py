@@ -10,6 +10,7 @@
 | `logs/`             | the public logs, as they are published; policies to verify them by        |
 | `log-keys/`         | what the logs are signed with, apart from the TLS key                     |
 | `blindrelay.toml`   | configuration, if anybody wrote one                                       |
+| `moved-to`          | where the state is now, after `blindrelay store copy`                     |
 
 The directory has mode 0700 and every file 0600. There is no key of a tenant or device in it.
 
@@ -17,10 +18,11 @@ What a relay is known by (`relay.key`, `relay.crt`, `registration-code`, `log-ke
 directory instead when several nodes are one relay: all have the same, none writes it (`blindrelay.relay.cluster.identity`).
 """
 
+import contextlib
 import fcntl
 import os
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from ipaddress import ip_address
 from pathlib import Path
@@ -34,10 +36,12 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 from blindrelay.relay import config, files
-from blindrelay.relay.errors import DataDirectoryInUse, NewerVersion, Unreadable
+from blindrelay.relay.errors import BadConfiguration, DataDirectoryInUse, NewerVersion, Unreadable
 
 #: The layout of the directory. The database has a version of its own.
 LAYOUT_VERSION = 1
+#: There when the state has been moved to another store: that one's address.
+MOVED = "moved-to"
 # Nobody renews it: clients trust this very certificate, and a new one is made by deleting both files.
 CERTIFICATE_LIFETIME = timedelta(days=3_650)
 _CODE_BYTES = 20
@@ -81,12 +85,7 @@ class DataDirectory:
 
     @classmethod
     def _fill(cls, path: Path, lock: int, now: float, lifetime: timedelta, identity: Path | None) -> Self:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataDirectoryInUse(
-                f"{path} is in use by another relay: stop that one, or choose another directory"
-            ) from error
+        _lock(path, lock)
         try:
             _check_version(path / "version")
             if identity is None:
@@ -120,6 +119,16 @@ class DataDirectory:
         """Whoever holds it may register tenants."""
         return self._registration_code
 
+    def refuse_moved(self) -> None:
+        """Raise `BadConfiguration` when the state is in another store by now: what is here is older, and to go on with it would
+        be to hand out prekeys again, and messages that have been read."""
+        marker = self.path / MOVED
+        if marker.exists():
+            raise BadConfiguration(
+                f"the state of {self.path} has been moved to {marker.read_text().strip()}: start the relay with --store and "
+                f"that. To go back to what it was before, and lose what has come since, delete {marker}"
+            )
+
     def close(self) -> None:
         """Give the lock back."""
         if self._lock is not None:
@@ -136,6 +145,34 @@ class DataDirectory:
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+
+@contextlib.contextmanager
+def held(path: Path) -> Iterator[None]:
+    """Hold the data directory of a relay that does not run, so that none starts on it; nothing in it is made or changed.
+
+    Raises `DataDirectoryInUse`, `NewerVersion`, `Unreadable`.
+    """
+    try:
+        lock = os.open(path / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, _FILE_MODE)
+    except OSError as error:
+        raise Unreadable(f"{path} cannot be used as a data directory: {error.strerror}") from error
+    try:
+        _lock(path, lock)
+        if (path / "version").exists():
+            _check_version(path / "version")
+        yield
+    finally:
+        os.close(lock)
+
+
+def _lock(path: Path, lock: int) -> None:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise DataDirectoryInUse(
+            f"{path} is in use by another relay: stop that one, or choose another directory"
+        ) from error
 
 
 def _check_version(path: Path) -> None:

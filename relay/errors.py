@@ -6,6 +6,7 @@ RelayError
  +- StartupError            the relay cannot start; becomes a sentence and an exit code of the command line
  |   +- BadConfiguration    a configuration file or value
  |   +- DataDirectoryInUse  another relay has it
+ |   |   +- StoreInUse      a relay, or another copy, is at work on the database
  |   +- NewerVersion        a newer release wrote it
  |   +- Unreadable          a file of the data directory cannot be read, written or understood
  |   |   +- HistoryLost     a public log has shown more than the data directory has
@@ -15,7 +16,8 @@ RelayError
  |   +- NodeNameTaken       another node of the cluster has this one's name
  |   +- OfficeTaken         another node does what one of them does for all
  |   +- AddressInUse        the port is taken, or is not ours to take
- +- TargetNotEmpty          a backup is not written over something, nor put back over it
+ +- TargetNotEmpty          a backup or a copy is not written over something, nor put back over it
+ +- CopyDiffers             what was copied into another store is not what was read; nothing of it is kept
  +- StoreError              what was asked of the store has not been done, or nobody knows
      +- StoreFull           there is no room; the relay works on
      +- StoreAway           the database cannot be reached just now; the relay works on, and tries again
@@ -92,6 +94,10 @@ class DataDirectoryInUse(StartupError):
     exit_status = ExitStatus.IN_USE
 
 
+class StoreInUse(DataDirectoryInUse):
+    """Somebody is at work on the database who has to be alone there, or who must not be disturbed."""
+
+
 class NewerVersion(StartupError):
     """The data directory was written by a newer release."""
 
@@ -131,7 +137,11 @@ class BackupRejected(Unreadable):
 
 
 class TargetNotEmpty(RelayError):
-    """Where a backup is to be written or put back there is something already."""
+    """Where a backup or a copy is to be written or put back there is something already."""
+
+
+class CopyDiffers(RelayError):
+    """What another store has after it was copied is not what was read."""
 
 
 class OfficeTaken(StartupError):

@@ -423,6 +423,7 @@ class Relay:
 
     def _open_store(self) -> Store:
         if self.settings.store is None:
+            self._directory.refuse_moved()
             return SqliteStore.open(self._directory.database)
         # A driver that a relay on SQLite does without.
         from blindrelay.relay.store.postgres.address import Address  # noqa: PLC0415

@@ -118,7 +118,8 @@ class SharedSessions:
 def _claim(connection: Connection, record: SessionRecord, node: int, now: int, *, clean_start: bool) -> _Claim:
     mine = {"account_id": record.account_id, "client_id": record.client_id}
     # The row is there, and locked: of two nodes that claim at once, one comes after the other.
-    connection.execute(insert(tables.presence).values(account_id=record.account_id).on_conflict_do_nothing())
+    first = insert(tables.presence).values(account_id=record.account_id).on_conflict_do_nothing()
+    has_been_here = connection.execute(first).rowcount == 0
     before = connection.execute(
         select(_presence.session_node, _presence.epoch, _presence.sent_up_to)
         .where(_presence.account_id == record.account_id)
@@ -137,8 +138,9 @@ def _claim(connection: Connection, record: SessionRecord, node: int, now: int, *
     if old is None or is_over or clean_start:
         claim = _Claim(epoch)
     else:
-        # Who had it may have sent anything up to its end, unless it was there to say what.
-        is_known = before.session_node == 0
+        # Who had it may have sent anything up to its end, unless it was there to say what. A session that no node has had is of
+        # the time when there was one relay.
+        is_known = has_been_here and before.session_node == 0
         claim = _Claim(
             epoch,
             present=True,

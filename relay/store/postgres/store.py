@@ -15,7 +15,15 @@ from typing import Any, Final, TypeVar
 import psycopg
 import sqlalchemy
 
-from blindrelay.relay.errors import NeedsMigration, StartupError, StoreAway, StoreFailed, StoreFull, StoreUnreachable
+from blindrelay.relay.errors import (
+    NeedsMigration,
+    StartupError,
+    StoreAway,
+    StoreFailed,
+    StoreFull,
+    StoreInUse,
+    StoreUnreachable,
+)
 from blindrelay.relay.mailbox import Quota
 from blindrelay.relay.ring import DEVICE_RING, SEALED_RING
 from blindrelay.relay.store.entries import Accepted, Committed, Outcome, StoredEnvelope, Write
@@ -30,6 +38,8 @@ from blindrelay.relay.store.statement import MAX_ROWS
 
 T = TypeVar("T")
 
+#: The advisory lock of whoever copies into the database (`blindrelay.relay.copying`): nobody else is at work there meanwhile.
+COPYING: Final = "1651663970, 4"
 #: For how long a commit waits for a server that has gone; what arrives meanwhile waits with it. Seconds.
 PATIENCE: Final = 3.0
 _PAUSE: Final = 0.1
@@ -85,6 +95,7 @@ class PostgresStore:
 
         Raises:
             StoreUnreachable: it does not answer, or does not let us in.
+            StoreInUse: it is being copied into.
             NeedsMigration: it has no schema of ours, or an older one.
             NewerVersion: a newer release has been here.
         """
@@ -92,7 +103,11 @@ class PostgresStore:
         try:
             store._batches = connect(address, BATCHES, autocommit=True)
             with store._readers.connect() as connection:
+                # Given back with the statement; whoever copies sees that we are connected.
+                is_free = connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock_shared({COPYING})").scalar()
                 revision = history.revision_of(connection)
+            if not is_free:
+                raise StoreInUse(f"{address} is being copied into (`blindrelay store copy`): wait until that is done")
             if not history.check(revision, str(address)):
                 state = "has no schema" if revision is None else "has an older release's schema"
                 raise NeedsMigration(f"{address} {state}: blindrelay migrate --store {address}")
