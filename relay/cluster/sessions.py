@@ -102,9 +102,10 @@ class SharedSessions:
         await self._store.run(write)
 
     async def epochs(self, account_ids: Collection[int]) -> dict[int, int]:
-        """In which epoch the sessions of these devices are that other nodes have."""
+        """In which epoch the sessions of these devices are that other nodes have, or have had since: one that took a session and
+        ended it at once has taken it all the same."""
         query = select(_presence.account_id, _presence.epoch).where(
-            _presence.account_id.in_(account_ids), _presence.session_node.not_in([0, self._node])
+            _presence.account_id.in_(account_ids), _presence.session_node != self._node
         )
         found = await self._store.read(lambda connection: list(connection.execute(query)))
         return {row.account_id: row.epoch for row in found}

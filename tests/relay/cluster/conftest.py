@@ -10,6 +10,13 @@ from support.cluster import Cluster, cluster
 from support.nats import NatsServer
 
 
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nodes wait a second for each other before a new device is answered; one that then comes to a node which does not know it
+    yet is sent away and comes back. Clients of these tests do not come back, and the machine may be busy for a second."""
+    monkeypatch.setattr("blindrelay.relay.cluster.feed._PATIENCE", 15.0)
+
+
 @pytest.fixture
 def database(postgres_server: postgres.Server) -> Iterator[str]:
     """A database with the schema, of the test's own."""

@@ -165,6 +165,18 @@ class TestSessions:
         async with Client(nodes["n3"], bob) as third:
             assert (await third.connect(clean_start=False, session_expiry_interval=600)).session_present
 
+    async def test_one_that_was_taken_and_ended_before_anybody_looked_is_taken(self, nodes: Cluster) -> None:
+        """The node that had it is told late: by then nobody has it, and it is not that node's any more either."""
+        bob = (await nodes.register()).device("bob", "phone")
+        feed = nodes["n1"].node._feed
+        async with nodes.connected("n1", bob, session_expiry_interval=600) as old:
+            await feed.stop()
+            async with nodes.connected("n2", bob, clean_start=False, session_expiry_interval=600):
+                pass
+            await nodes["n2"].exchange.at_rest()
+            feed._task = asyncio.create_task(feed._follow())
+            assert await disconnected(old) is DisconnectReasonCode.SESSION_TAKEN_OVER
+
     async def test_an_inbox_has_one_reader_over_all_nodes(self, nodes: Cluster) -> None:
         """Two sessions of one device, of which the second subscribes."""
         bob = (await nodes.register()).device("bob", "phone")
