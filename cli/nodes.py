@@ -29,6 +29,13 @@ def node_options(command: Command) -> Command:
             envvar="BLINDRELAY_IDENTITY_DIR",
             help="What all nodes have in common: `blindrelay node init`.",
         ),
+        click.option(
+            "--node-address",
+            metavar="HOST:PORT",
+            envvar="BLINDRELAY_NODE_ADDRESS",
+            help="Where clients reach this node: another one that stops sends them there.  [default: where it listens, "
+            "if that is one address and no balancer is in front]",
+        ),
         click.option("--cluster-ca", type=_FILE, help="Certificates (PEM) by which the NATS servers are known."),
         click.option("--cluster-creds", type=_FILE, help="A credentials file for the NATS servers (JWT and seed)."),
         click.option("--cluster-token-file", type=_FILE, help="A file with a token for the NATS servers."),
@@ -45,6 +52,7 @@ class NodeOptions:
     node: str | None
     cluster: str | None
     identity_dir: Path | None
+    node_address: str | None
     cluster_ca: Path | None
     cluster_creds: Path | None
     cluster_token_file: Path | None
@@ -55,6 +63,7 @@ class NodeOptions:
             given = {
                 "--cluster": self.cluster,
                 "--identity-dir": self.identity_dir,
+                "--node-address": self.node_address,
                 "--cluster-ca": self.cluster_ca,
                 "--cluster-creds": self.cluster_creds,
                 "--cluster-token-file": self.cluster_token_file,
@@ -72,6 +81,7 @@ class NodeOptions:
             "node": self.node,
             "servers": [url.strip() for url in (self.cluster or "").split(",") if url.strip()],
             "identity_dir": self.identity_dir,
+            "address": self.node_address,
             "ca": self.cluster_ca,
             "credentials": self.cluster_creds,
             "token": self.cluster_token_file,

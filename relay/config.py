@@ -143,6 +143,9 @@ class Cluster(_Section):
     servers: Annotated[list[Url], Field(max_length=20)] = []
     #: The directory that all nodes have the same of: `blindrelay node init`.
     identity_dir: File
+    #: Where clients reach this node, for those that another one sends here when it stops. Without a value: where it listens, if
+    #: that is one address, and no balancer is in front of it.
+    address: HostPort | None = None
     #: Certificates (PEM) by which the NATS servers are known; without it, those that the system trusts.
     ca: File | None = None
     #: A credentials file (JWT and seed) or a file with a token, for NATS servers that ask for one.

@@ -552,8 +552,8 @@ class Exchange:
                     mailbox.leave(size)
                 self.committer.remove(account_id, sequence)
 
-    async def stop(self, patience: float = 5.0, elsewhere: str | None = None) -> None:
-        """Let everybody go, within `patience` seconds: see `blindrelay.relay.parting`."""
+    async def stop(self, patience: float = 5.0, elsewhere: Sequence[str] = ()) -> None:
+        """Let everybody go, to each of `elsewhere` in turn, within `patience` seconds: see `blindrelay.relay.parting`."""
         await part(self, patience, elsewhere)
 
     def give_up_calls(self) -> None:

@@ -11,6 +11,8 @@ stored after all.
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
+from itertools import cycle
 from typing import TYPE_CHECKING, Final
 
 from mqtt5 import ConnAckReasonCode, DisconnectReasonCode
@@ -25,11 +27,11 @@ if TYPE_CHECKING:
 _REASON: Final = "the relay is stopping: connect again"
 
 
-async def part(exchange: "Exchange", patience: float, elsewhere: str | None) -> None:
+async def part(exchange: "Exchange", patience: float, elsewhere: Sequence[str]) -> None:
     """Let everybody go, within `patience` seconds. Call it before the committer is closed.
 
-    `elsewhere`: where clients are to go on, as MQTT 5, 4.11, writes it (host:port, several with a space between). They get
-    0x9C (use another server) with it as the Server Reference; without it 0x8B (server shutting down).
+    `elsewhere`: where clients are to go on, each as MQTT 5, 4.11, writes it (host:port, several with a space between). They get
+    0x9C (use another server) with one of them as the Server Reference, in turn; without any 0x8B (server shutting down).
     """
     until = asyncio.get_running_loop().time() + patience
     for peer in list(exchange.peers):
@@ -37,8 +39,8 @@ async def part(exchange: "Exchange", patience: float, elsewhere: str | None) -> 
     with contextlib.suppress(StoreError, TimeoutError):  # a store that failed has nothing under way
         async with asyncio.timeout_at(until):
             await _settle(exchange)
-    for peer in list(exchange.peers):
-        _dismiss(exchange, peer, elsewhere)
+    for peer, reference in zip(list(exchange.peers), cycle(elsewhere or [None]), strict=False):
+        _dismiss(exchange, peer, reference)
     exchange.give_up_calls()
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout_at(until):

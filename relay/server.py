@@ -93,6 +93,8 @@ _SWITCH_INTERVAL: Final = 0.001
 # two seconds at most, and the witness.
 _FOR_CLIENTS: Final = 0.4
 _FOR_THE_DISK: Final = 0.1
+# To listen on all addresses is to have none that clients could be told.
+_ANYWHERE: Final = ("", "0.0.0.0", "::")  # noqa: S104 - the operator's choice
 #: What is answered when all nodes act by it.
 _EVERYWHERE: Final = (rpc.REGISTER_TENANT.name, rpc.REVOKE_DEVICE.name, rpc.PUBLISH_STATEMENT.name)
 
@@ -302,7 +304,9 @@ class Relay:
         for work in (self._guard(), *self._chores()):
             stack.push_async_callback(_cancel, asyncio.create_task(work))
         if self.node is not None:
-            await self.node.start(self.exchange, self._duties(), limits, settings.limits.tenant_rate)
+            await self.node.start(
+                self.exchange, self._duties(), limits, settings.limits.tenant_rate, address=self._reached_at
+            )
             stack.push_async_callback(self.node.stop_leading)
         # The last to open is the first to close.
         listener = Listener(self.exchange, limits, clock, tls=context, times=self._times, proxies=settings.proxies)
@@ -521,8 +525,21 @@ class Relay:
     async def _leave(self, listener: Listener) -> None:
         self._is_serving = False
         await listener.stop_accepting()
-        await self.exchange.stop(_FOR_CLIENTS * self.settings.drain_seconds, " ".join(self.elsewhere()) or None)
+        await self.exchange.stop(_FOR_CLIENTS * self.settings.drain_seconds, await self._references())
         await listener.close()
+
+    async def _references(self) -> Sequence[str]:
+        """Where clients are to go on: as the operator says, or else to the other nodes that are there."""
+        if said := self.elsewhere():
+            return [" ".join(said)]
+        return [] if self.node is None else await self.node.elsewhere()
+
+    @property
+    def _reached_at(self) -> str | None:
+        """Where clients reach this node, if anybody knows."""
+        assert self.settings.cluster is not None  # noqa: S101 - it is asked of a node alone
+        is_near = self.host not in _ANYWHERE and not self.settings.proxies
+        return self.settings.cluster.address or (self.address if is_near else None)
 
     async def _close_store(self, store: Store) -> None:
         if await self.committer.close(_FOR_THE_DISK * self.settings.drain_seconds):

@@ -7,8 +7,10 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
+import sqlalchemy
 import structlog
 
 from blindrelay.protocol.clock import Clock
@@ -25,11 +27,14 @@ from blindrelay.relay.config import Cluster as ClusterSettings
 from blindrelay.relay.errors import BadConfiguration, OfficeTaken, StartupError, StoreError
 from blindrelay.relay.mailbox import Mailbox
 from blindrelay.relay.ports import Store
+from blindrelay.relay.store import tables
 from blindrelay.relay.store.entries import Accepted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
+# How long the database is asked where clients can go on: they are waiting to be told. Seconds.
+_ASKED_FOR: Final = 1.0
 # After a duty that could not be taken up. Seconds.
 _RETRY: Final = 1.0
 
@@ -170,12 +175,20 @@ class Node:
                 "the lawful desk is at another node of this relay: start this one without (--no-desk), or stop that one"
             )
 
-    async def start(self, exchange: Exchange, duties: Duties, limits: Limits, rate: float) -> None:
+    async def start(
+        self, exchange: Exchange, duties: Duties, limits: Limits, rate: float, *, address: str | None = None
+    ) -> None:
         """The node is whole: look at what happens, and take its turn in `duties`.
 
-        `rate`: a tenant's limit, messages a second.
+        Args:
+            exchange, duties, limits: see there.
+            rate: a tenant's limit, messages a second.
+            address: where clients reach this node (host:port), for those that another one sends here.
+
+        Raises what the store raises.
         """
         self._exchange = exchange
+        await self._store.run(partial(_reached_at, self.number, address))
         self._sharing = asyncio.create_task(Charges(self._store, limits, self.number, rate).share_on())
         self._mail.start(exchange)
         await self._wakes.start()
@@ -184,6 +197,16 @@ class Node:
     async def stop_leading(self) -> None:
         """Lay down what one node does, so that another takes it up; what is under way here is finished afterwards."""
         await self._presence.rest()
+
+    async def elsewhere(self) -> list[str]:
+        """This node takes no more: where its clients can go on. Server References of MQTT 5, each with all other nodes that are
+        alive and another one of them first. None when the database does not say so soon."""
+        try:
+            async with asyncio.timeout(_ASKED_FOR):
+                others = await self._store.run(partial(_others, self.number))
+        except (StoreError, TimeoutError):
+            return []
+        return [" ".join(others[turn:] + others[:turn]) for turn in range(len(others))]
 
     async def stop(self) -> None:
         """Everything else."""
@@ -324,6 +347,18 @@ def _wakes(settings: ClusterSettings) -> Wakes:
         return NatsWakes(access, settings.node)
     except (OSError, ValueError) as error:  # `ssl.SSLError` is the one, `UnicodeDecodeError` the other
         raise BadConfiguration(f"the access to NATS cannot be used: {error}") from error
+
+
+def _reached_at(number: int, address: str | None, connection: "Connection") -> None:
+    connection.execute(sqlalchemy.update(tables.node).where(tables.node.c.id == number).values(address=address))
+
+
+def _others(number: int, connection: "Connection") -> list[str]:
+    _reached_at(number, None, connection)  # nobody is sent here any more
+    query = (
+        f"SELECT address FROM node JOIN ({LIVE}) AS live USING (id) WHERE id <> %s AND address IS NOT NULL ORDER BY id"  # noqa: S608
+    )
+    return list(connection.exec_driver_sql(query, (number,)).scalars())
 
 
 def _forget_nodes(connection: "Connection") -> None:

@@ -102,8 +102,8 @@ class SharedSessions:
         await self._store.run(write)
 
     async def epochs(self, account_ids: Collection[int]) -> dict[int, int]:
-        """In which epoch the sessions of these devices are that other nodes have, or have had since: one that took a session and
-        ended it at once has taken it all the same."""
+        """In which epoch the sessions of these devices are that other nodes have, or have had since: one that took a session
+        and ended it at once has taken it all the same."""
         query = select(_presence.account_id, _presence.epoch).where(
             _presence.account_id.in_(account_ids), _presence.session_node != self._node
         )

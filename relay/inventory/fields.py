@@ -246,6 +246,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     _cluster("node.name", "node's name", "have one of each name", Lifetime.HOUR),
     _cluster("node.started_at", "start of the node", "show it to the operator", Lifetime.HOUR, "second"),
     _cluster("node.followed", "what the node acts by", "answer when all nodes act by a change", Lifetime.HOUR),
+    _cluster("node.address", "where clients reach the node", "send them there when another one stops", Lifetime.HOUR),
     _cluster("change.number", "number of a change", "order", Lifetime.HOUR),
     _cluster("change.kind", "kind of the change", "refresh what every node keeps in memory", Lifetime.HOUR),
     _cluster(

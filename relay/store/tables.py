@@ -248,6 +248,7 @@ node = Table(
     Column("name", Text, nullable=False),
     Column("started_at", Number, nullable=False),
     Column("followed", Number, nullable=False, server_default="0"),  # the number of the change that it acts by
+    Column("address", Text),  # where clients reach it, host:port; null: nobody knows, or it takes no more
     sqlite_strict=True,
 )
 

@@ -52,7 +52,7 @@ async def sending(bench: Bench) -> Pipe:
 async def test_clients_are_told_where_to_go_on(bench: Bench, elsewhere: str | None, code: DisconnectReasonCode) -> None:
     """MQTT 5, 4.11: 0x9C with a Server Reference, or 0x8B when there is none; PUBACKs come first."""
     alice = await sending(bench)
-    stopping = asyncio.ensure_future(bench.exchange.stop(5.0, elsewhere))
+    stopping = asyncio.ensure_future(bench.exchange.stop(5.0, [elsewhere] if elsewhere else []))
     await settled()
     bench.committer.release()
     await stopping
@@ -67,7 +67,7 @@ async def test_who_is_being_admitted_is_sent_elsewhere(bench: Bench) -> None:
     alice = Pipe(bench.exchange)
     alice.send(mqtt5.ConnectPacket("c1", session_expiry_interval=60))
     await settled()
-    stopping = asyncio.ensure_future(bench.exchange.stop(0.05, ELSEWHERE))
+    stopping = asyncio.ensure_future(bench.exchange.stop(0.05, [ELSEWHERE]))
     await settled()
     await stopping
     bench.committer.release()
