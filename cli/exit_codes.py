@@ -68,7 +68,7 @@ MEANINGS: dict[ExitCode, str] = {
     ExitCode.STORE_UNREACHABLE: "the relay's database does not answer, or does not let it in",
     ExitCode.STORE_FAILED: "the relay's store failed while running, and the relay left",
     ExitCode.BAD_CONFIGURATION: "the relay's configuration is wrong",
-    ExitCode.INTERRUPTED: "Ctrl-C",
+    ExitCode.INTERRUPTED: "Ctrl-C, or SIGTERM where a command does not say otherwise",
 }
 
 BY_CLASS: dict[str, ExitCode] = {

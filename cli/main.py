@@ -1,6 +1,7 @@
 """`blindrelay`: the one command, and what every command has in common."""
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -125,7 +126,8 @@ def run(arguments: Sequence[str] | None = None) -> int:
 
 
 def main() -> None:
-    """The console script."""
+    """The console script. SIGTERM is Ctrl-C by another hand: processes are ended and temporary folders removed for both."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(run())
 
 

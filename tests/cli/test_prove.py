@@ -258,7 +258,8 @@ def test_options_that_do_not_go_together(arguments: tuple[str, ...], says: str, 
     assert says in ran.err
 
 
-def test_ctrl_c_leaves_no_copy(data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_who_is_told_to_stop_leaves_no_copy(number: signal.Signals, data: Path, tmp_path: Path) -> None:
     """It has a relay's keys in it."""
     folder = tmp_path / "tmp"
     with start(folder, "--against", data, "--check", "policy", quick=False) as process:
@@ -268,7 +269,7 @@ def test_ctrl_c_leaves_no_copy(data: Path, tmp_path: Path) -> None:
                 break
         assert len(list(folder.iterdir())) == 1
         started = processes_below(folder)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate()
 
     assert process.returncode == ExitCode.INTERRUPTED
