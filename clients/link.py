@@ -16,6 +16,7 @@ there, and not at somebody's desk.
 """
 
 import asyncio
+import contextlib
 import socket
 import ssl
 import struct
@@ -180,6 +181,7 @@ class Link(aiomqtt.Client):
         self._up = False
         self._generation = 0
         self._loop_thread = threading.get_ident()
+        self._securing: ssl.SSLSocket | None = None  # during a TLS handshake, on the executor's thread
 
     # --- what the connection above asks for
 
@@ -229,6 +231,9 @@ class Link(aiomqtt.Client):
             ) from error
         except asyncio.CancelledError:
             self._admitted.cancel()  # nobody will ask it for the error that it may still get
+            if self._securing is not None:  # or its thread, and with it the program, would stay for the rest of the time-out
+                with contextlib.suppress(OSError):
+                    socket.socket.shutdown(self._securing, socket.SHUT_RDWR)
             connecting.add_done_callback(self._drop_late)
             raise
 
@@ -378,10 +383,13 @@ class Link(aiomqtt.Client):
         secured = self._context.wrap_socket(sock, server_hostname=self._hostname, do_handshake_on_connect=False)
         try:
             secured.settimeout(self.timeout)
+            self._securing = secured
             secured.do_handshake()
         except BaseException:
             secured.close()
             raise
+        finally:
+            self._securing = None
         return secured
 
     def _on_socket_open(self, client: paho.Client, userdata: Any, sock: Any) -> None:

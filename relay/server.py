@@ -207,6 +207,8 @@ class Relay:
         Raises:
             StartupError: it cannot; the subclass says which part, the message what to do. Nothing is left open.
         """
+        if not structlog.is_configured():  # its defaults print tracebacks, with what every variable held
+            logs.configure()
         try:
             await self._start()
         except BaseException:

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import settings
 
 from blindrelay.proofs.engines import postgres
+from blindrelay.relay import logs
 from blindrelay.relay.mailbox import Quota
 from blindrelay.relay.server import Relay
 from blindrelay.relay.store.engine import Store
@@ -22,6 +23,9 @@ from support.cluster import Spread, cluster
 from support.nats import NatsServer, nats_server
 from support.one_proof import OneProof, one_proof
 from support.tenants import Tenant
+
+# A key that the inventory does not declare is an error here. The stream outlives every test's own capture.
+logs.configure(strict=True, stream=sys.__stderr__)
 
 # How long an example takes is for the benchmarks to say: here a busy machine would be a failure.
 settings.register_profile("unhurried", deadline=None)

@@ -1,7 +1,7 @@
 """The relay of a run: the real one, on a clock that the harness can step, perhaps with a saboteur in it.
 
 `python -m blindrelay.proofs.chaos.relay FOLDER --clock FILE [--saboteur NAME]` writes `ready PORT` to standard output once it
-listens, and leaves on SIGTERM or when its standard input is closed.
+listens, its log to standard error, and leaves on SIGTERM or when its standard input is closed.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 from blindrelay.proofs.chaos.saboteurs import SABOTEURS
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.protocol.errors import BlindrelayError
+from blindrelay.relay import logs
 from blindrelay.relay.config import Desk, Settings
 from blindrelay.relay.server import Relay, run
 
@@ -50,6 +51,7 @@ def main() -> None:
     arguments = parser.parse_args()
     if arguments.saboteur:
         SABOTEURS[arguments.saboteur].apply()
+    logs.configure(level="debug")
     threading.Thread(target=_leave_with_the_harness, daemon=True).start()
     try:
         run(

@@ -132,6 +132,21 @@ async def test_a_request_ends_with_the_time_that_it_was_given(tmp_path: Path, do
         await asking
 
 
+async def test_who_stops_does_not_wait_for_a_relay_that_is_silent(tmp_path: Path, door: socket.socket) -> None:
+    """What answers takes the connection, and never says a word of TLS: no thread waits on, and so the program can end."""
+    async with site.relay_in(tmp_path / "relay") as relay:
+        credentials = Credentials(anonymous_context(relay.certificate.read_bytes()), username=REGISTRAR, password=b"x")
+    door.listen()
+    connection = Connection("127.0.0.1", ports.number(door), credentials, clock=SystemClock(), timeout=3_600)
+    connection.begin()
+    loop = asyncio.get_running_loop()
+    silent, _ = await loop.run_in_executor(None, door.accept)
+    with silent:
+        await loop.run_in_executor(None, silent.recv, 1)  # the beginning of a handshake
+        await connection.stop()
+        await asyncio.wait_for(loop.shutdown_default_executor(), SOON)
+
+
 async def test_begin_keeps_trying(tmp_path: Path, door: socket.socket) -> None:
     """`begin` does not mind that there is no relay yet."""
     async with site.relay_in(tmp_path / "relay") as relay:

@@ -15,6 +15,8 @@ import blindrelay.relay
 from blindrelay.protocol.address import UserAddress
 from blindrelay.protocol.errors import Malformed
 from blindrelay.relay import logs
+from blindrelay.relay.config import Desk, Settings
+from blindrelay.relay.server import Relay
 
 SOURCES = sorted(Path(blindrelay.relay.__file__).resolve().parent.rglob("*.py"))
 METHODS = {"debug", "info", "warning", "error", "exception", "critical", "bind"}
@@ -23,8 +25,23 @@ METHODS = {"debug", "info", "warning", "error", "exception", "critical", "bind"}
 @pytest.fixture(autouse=True)
 def restored() -> Iterator[None]:
     """The logs of the other tests are as they were."""
+    before = structlog.get_config()
     yield
+    structlog.configure(**before)
+
+
+async def test_a_relay_never_logs_with_the_defaults_of_the_library(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """They would print tracebacks, with what every variable held. A program that has chosen nothing gets the relay's logs."""
     structlog.reset_defaults()
+    async with Relay(Settings(data_dir=tmp_path / "relay", port=0, desk=Desk(enabled=False))):
+        secret = "what somebody wrote"
+        try:
+            raise Malformed(secret)
+        except Malformed as error:
+            structlog.get_logger().error("something failed", exc_info=error)
+    printed = capsys.readouterr()
+    assert secret not in printed.out + printed.err
+    assert '"error": "Malformed"' in printed.err
 
 
 def configured(**options: object) -> io.StringIO:
@@ -90,6 +107,8 @@ def test_lines_for_people() -> None:
 FAILING = """
 import asyncio, logging, sys, threading
 from blindrelay.relay import logs
+from blindrelay.relay.config import Desk, Settings
+from blindrelay.relay.server import Relay
 
 logs.configure(level=sys.argv[1])
 class Unraisable:

@@ -1,4 +1,4 @@
-"""Twenty seeds: a real relay, killed, stopped, frozen and cut off under load."""
+"""Eight seeds: a real relay, killed, stopped, frozen and cut off under load. `make chaos` has more of them, and longer ones."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from blindrelay.proofs.chaos.run import Plan, Run
 SECONDS = 4.0
 
 
-@pytest.mark.parametrize("seed", range(1, 21))
+@pytest.mark.parametrize("seed", range(1, 9))
 async def test_no_acknowledged_message_is_lost_doubled_or_mixed_up(seed: int, tmp_path: Path) -> None:
     """Whatever happens to the relay and its network, I1 to I11 hold. Covers R1, R3, R4, R5, R10, R11, D8 and D9."""
     report = await Run(Plan(seed, SECONDS), tmp_path).carry_out()
@@ -20,8 +20,8 @@ async def test_no_acknowledged_message_is_lost_doubled_or_mixed_up(seed: int, tm
 
 async def test_a_relay_that_is_told_to_stop_finishes_what_it_has_accepted(tmp_path: Path) -> None:
     """SIGTERM under load, again and again: it leaves with status 0, and nothing is lost. Covers R12."""
-    stops = tuple(Strike(0.4 + 0.5 * n, Fault.TERMINATE, 0.0) for n in range(12))
-    report = await Run(Plan(77, 6.0, rate=12.0, schedule=stops), tmp_path).carry_out()
+    stops = tuple(Strike(0.4 + 0.5 * n, Fault.TERMINATE, 0.0) for n in range(6))
+    report = await Run(Plan(77, 3.0, rate=12.0, schedule=stops), tmp_path).carry_out()
     assert [str(finding) for finding in report.findings] == []
     assert report.faults[Fault.TERMINATE] == len(stops)
 

@@ -241,7 +241,7 @@ async def test_a_receipt_proves_package_request_and_decision(
     """Against the published checkpoint, which the log has signed."""
     receipt, trust, what = disclosed
     witnessed = verify(receipt, trust, **what)  # type: ignore[arg-type]
-    assert witnessed.checkpoint.size == desk.disclosures.log.published.checkpoint.size
+    assert 0 < witnessed.checkpoint.size <= desk.disclosures.log.published.checkpoint.size  # another may be out by now
     assert [each.opening.step for each in receipt.entries] == ["request", "decision", "package"]
 
 
