@@ -231,7 +231,9 @@ class Link(aiomqtt.Client):
             ) from error
         except asyncio.CancelledError:
             self._admitted.cancel()  # nobody will ask it for the error that it may still get
-            if self._securing is not None:  # or its thread, and with it the program, would stay for the rest of the time-out
+            if (
+                self._securing is not None
+            ):  # or its thread, and with it the program, would stay for the rest of the time-out
                 with contextlib.suppress(OSError):
                     socket.socket.shutdown(self._securing, socket.SHUT_RDWR)
             connecting.add_done_callback(self._drop_late)

@@ -22,7 +22,7 @@ async def main() -> None:
             await (await bob.receive()).reply("Hello Alice.")  # his token travels inside
             await alice.receive()
 
-            # Nobody waits for the receipt: it leaves between a minute and half an hour later, so that it does not tell who wrote.
+            # Nobody waits for the receipt: it leaves a minute to half an hour later, lest it tell who wrote.
             await alice.send("bob@globex.example", "Between you and me.", posture="sealed")
             message = await bob.receive()
             print(f"bob knows that {message.sender} wrote: {message.text}")

@@ -152,14 +152,18 @@ class World:
     def errors(self) -> list[str]:
         """The lines of its log that speak of an error: one that nobody has expected, or worse."""
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()
-        return [line for line in lines if '"level": "error"' in line or '"level": "critical"' in line or "Traceback" in line]
+        return [
+            line for line in lines if '"level": "error"' in line or '"level": "critical"' in line or "Traceback" in line
+        ]
 
     async def _reap(self) -> int:
         if self._process is None:
             return 0
         output = self._process.stdout
         # Read to its end: a process counts as gone when its pipes are, and one that nobody reads may never be.
-        status, _ = await asyncio.gather(self._process.wait(), output.read() if output is not None else asyncio.sleep(0))
+        status, _ = await asyncio.gather(
+            self._process.wait(), output.read() if output is not None else asyncio.sleep(0)
+        )
         if self._process.stdin is not None:
             self._process.stdin.close()
         return status

@@ -30,15 +30,14 @@ def restored() -> Iterator[None]:
     structlog.configure(**before)
 
 
-async def test_a_relay_never_logs_with_the_defaults_of_the_library(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_relay_never_logs_with_the_defaults_of_the_library(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """They would print tracebacks, with what every variable held. A program that has chosen nothing gets the relay's logs."""
     structlog.reset_defaults()
     async with Relay(Settings(data_dir=tmp_path / "relay", port=0, desk=Desk(enabled=False))):
         secret = "what somebody wrote"
-        try:
-            raise Malformed(secret)
-        except Malformed as error:
-            structlog.get_logger().error("something failed", exc_info=error)
+        structlog.get_logger().error("something failed", exc_info=Malformed(secret))
     printed = capsys.readouterr()
     assert secret not in printed.out + printed.err
     assert '"error": "Malformed"' in printed.err
