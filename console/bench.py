@@ -5,7 +5,8 @@ everybody does. Nothing of this is for a relay that has people of its own.
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,8 +17,11 @@ from uuid import UUID
 from blindrelay.clients.authority.address import DeskAddress
 from blindrelay.clients.authority.desk import DeskClient
 from blindrelay.clients.authority.identity import AuthorityIdentity
+from blindrelay.clients.errors import ClientError
 from blindrelay.console.desk_line import DeskLine
+from blindrelay.console.errors import ConsoleError
 from blindrelay.policies.packs import Policies
+from blindrelay.policies.stream import EndReason, StreamEnd, StreamEvent
 from blindrelay.policies.vocabulary import AuthorityKind
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.endpoint import FILE_NAME
@@ -29,6 +33,8 @@ from blindrelay.relay.desk.register import Register
 #: Who works at the demonstration's desk.
 PERSONS: Final = ("ada", "bea")
 OFFICER: Final = "Jordan Reyes"
+# Between two attempts to reach the desk. Seconds.
+_PAUSE: Final = 1.0
 # What the desk dials when it calls back: nobody is called.
 _CALL_BACK: Final = "+1 202 555 0100"
 #: What authorities are called in letters. Others are called by what they are.
@@ -137,6 +143,25 @@ class Bench:
         """An authority's line to the desk. Raises as `DeskClient` does."""
         async with DeskClient(self._identities[seat], await self._address(), self._clock) as client:
             yield client
+
+    async def follow(self, seat: str, case_id: UUID, demand_id: str) -> AsyncGenerator[StreamEvent, None]:
+        """What arises under a real-time order, until it ends, over as many connections as it takes; the desk may be away or
+        begin anew in between. Nothing comes twice."""
+        after: str | None = None
+        while True:
+            with contextlib.suppress(ClientError, ConsoleError):
+                async with (
+                    self.client(seat) as client,
+                    contextlib.aclosing(client.stream(case_id, demand_id, after)) as events,
+                ):
+                    async for event in events:
+                        after = event.position
+                        if isinstance(event.record, StreamEnd) and event.record.reason is EndReason.STOPPING:
+                            break
+                        yield event
+                        if isinstance(event.record, StreamEnd):
+                            return
+            await asyncio.sleep(_PAUSE)
 
     def person(self, name: str) -> DeskLine:
         """The line of somebody who works at the desk. Raises `KeyError` for others."""

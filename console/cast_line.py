@@ -89,7 +89,7 @@ class CastLine:
         self._say(kind, **values)
 
     def _say(self, kind: str, **values: Any) -> None:
-        self._clients.put(kind, {"kind": kind, **values})
+        self._clients.put(kind, {"kind": kind, **values}, lasting=True)
 
     @asynccontextmanager
     async def _started(self) -> AsyncIterator[asyncio.subprocess.Process]:

@@ -3,6 +3,9 @@
 A state is whole: whoever has missed some has what there is when it gets the next. So a listener that is slow, or comes back,
 gets the newest state of each thing and not the way to it; nothing piles up, and memory is flat however much happens.
 
+Most states are of things of which there are ever more (messages, records): the oldest are forgotten. Some are of things of
+which there is one (the order that is in force, the pace): these last, and no number of the others pushes them out.
+
 There is a channel for each point of view, and a stream of its own for each: what one may see is never in the other's.
 """
 
@@ -20,36 +23,75 @@ FRAME: Final = 0.04
 State = Mapping[str, Any]
 
 
+class _States:
+    """Encoded states under keys. When there are too many, that goes which has not changed for the longest time."""
+
+    def __init__(self, kept: int) -> None:
+        self._kept = kept
+        self._passing: OrderedDict[str, str] = OrderedDict()
+        self._lasting: dict[str, str] = {}
+        self.dropped = 0
+
+    def put(self, key: str, encoded: str, *, lasting: bool) -> None:
+        if lasting:
+            self._lasting[key] = encoded
+            return
+        self._passing[key] = encoded
+        self._passing.move_to_end(key)
+        if len(self._passing) > self._kept:
+            self._passing.popitem(last=False)
+            self.dropped += 1
+
+    def pop(self, key: str) -> None:
+        """Forget one, if it is there."""
+        self._lasting.pop(key, None)
+        self._passing.pop(key, None)
+
+    def lasts(self, key: str) -> bool:
+        return key in self._lasting
+
+    def get(self, key: str) -> str | None:
+        return self._lasting.get(key, self._passing.get(key))
+
+    def take(self, other: "_States") -> None:
+        """What the other one has, too."""
+        self._lasting.update(other._lasting)
+        self._passing.update(other._passing)
+
+    def frame(self, *, whole: bool) -> str:
+        """All of them, encoded; what lasts comes first."""
+        items = ",".join((*self._lasting.values(), *self._passing.values()))
+        return f'{{"whole":{json.dumps(whole)},"dropped":{self.dropped},"items":[{items}]}}'
+
+
 class Channel:
-    """States under keys. When there are too many, that goes which has not changed for the longest time."""
+    """States under keys. `kept`: how many of those that do not last; the ones that changed last."""
 
     def __init__(self, kept: int = KEPT) -> None:
         self._kept = kept
-        self._states: OrderedDict[str, str] = OrderedDict()
+        self._states = _States(kept)
         self._listeners: set[_Listener] = set()
         self._closed = False
 
-    def put(self, key: str, state: State) -> None:
-        """Something is so now. `key` names it; what was said of it before is forgotten."""
+    def put(self, key: str, state: State, *, lasting: bool = False) -> None:
+        """Something is so now. `key` names it; what was said of it before is forgotten.
+
+        Args:
+            lasting: there are few such things, and they are kept until `remove`. A key is one or the other for good.
+        """
         encoded = json.dumps({"key": key, **state}, ensure_ascii=False, separators=(",", ":"))
-        self._states[key] = encoded
-        self._states.move_to_end(key)
-        if len(self._states) > self._kept:
-            self._states.popitem(last=False)
+        self._states.put(key, encoded, lasting=lasting)
         for listener in self._listeners:
-            listener.put(key, encoded)
+            listener.put(key, encoded, lasting=lasting)
 
     def remove(self, key: str) -> None:
         """It is not there any more, and those who come are not told of it."""
-        if self._states.pop(key, None) is not None:
-            gone = json.dumps({"key": key, "gone": True})
-            for listener in self._listeners:
-                listener.put(key, gone)
-
-    def clear(self) -> None:
-        """Forget everything."""
-        for key in list(self._states):
-            self.remove(key)
+        if self._states.get(key) is None:
+            return
+        lasting = self._states.lasts(key)
+        self._states.pop(key)
+        for listener in self._listeners:
+            listener.put(key, json.dumps({"key": key, "gone": True}), lasting=lasting)
 
     def get(self, key: str) -> dict[str, Any] | None:
         """What is so now."""
@@ -89,25 +131,18 @@ class Channel:
 class _Listener:
     """What one browser has not been told yet."""
 
-    def __init__(self, at_most: int, states: Mapping[str, str]) -> None:
+    def __init__(self, at_most: int, states: _States) -> None:
         self._at_most = at_most
-        self._pending: OrderedDict[str, str] = OrderedDict(states)
-        self._dropped = 0
+        self._pending = _States(at_most)
+        self._pending.take(states)
         self.wake = asyncio.Event()
 
-    def put(self, key: str, encoded: str) -> None:
-        self._pending[key] = encoded
-        self._pending.move_to_end(key)
-        if len(self._pending) > self._at_most:
-            self._pending.popitem(last=False)
-            self._dropped += 1
+    def put(self, key: str, encoded: str, *, lasting: bool) -> None:
+        self._pending.put(key, encoded, lasting=lasting)
         self.wake.set()
 
     def frame(self, *, whole: bool) -> str:
-        items = ",".join(self._pending.values())
-        frame = f'{{"whole":{json.dumps(whole)},"dropped":{self._dropped},"items":[{items}]}}'
-        self._pending.clear()
-        self._dropped = 0
+        frame, self._pending = self._pending.frame(whole=whole), _States(self._at_most)
         self.wake.clear()
         return frame
 

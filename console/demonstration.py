@@ -36,6 +36,7 @@ class Demonstration:
         petitions: what the authorities do besides.
         people: who works at the desk.
         targets: about whom one may ask.
+        in_force: set when the orders are, and people talk.
     """
 
     people = PERSONS
@@ -53,6 +54,7 @@ class Demonstration:
         self._orders = Orders(self.bench, desktop.channels.authority, desktop.clock, target=BOB, titles=titles)
         self.petitions = Petitions(self.bench, self.policies, desktop.channels.authority, desktop.clock)
         self._tail = desktop.tail
+        self.in_force = asyncio.Event()
 
     @asynccontextmanager
     async def at_work(self) -> AsyncIterator[None]:
@@ -76,3 +78,4 @@ class Demonstration:
         with contextlib.suppress(sqlite3.Error):
             await self._tail.forget()
         await self.cast.direct(Direction(paused=False))
+        self.in_force.set()

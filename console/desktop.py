@@ -85,7 +85,7 @@ class Desktop:
 
     def _seen(self, state: dict[str, Any]) -> None:
         self.relay_is_up = state["up"]
-        self.channels.status.put("relay", state)
+        self.channels.status.put("relay", state, lasting=True)
 
 
 @asynccontextmanager

@@ -242,7 +242,7 @@ class LedgerTail:
             "rate": rate,
         }
         if state != {key: before.get(key) for key in state}:
-            self._channel.put("total", state)
+            self._channel.put("total", state, lasting=True)
 
 
 def _keep(kept: OrderedDict[bytes, Any], key: bytes, value: Any) -> None:

@@ -16,7 +16,7 @@ from blindrelay.console.bench import Bench
 from blindrelay.console.channels import Channel
 from blindrelay.console.errors import ConsoleError
 from blindrelay.policies.exchange import CaseAnswer
-from blindrelay.policies.records import AccessRecord, TrafficRecord
+from blindrelay.policies.records import TrafficRecord
 from blindrelay.policies.request import (
     Approval,
     Authorisation,
@@ -27,7 +27,7 @@ from blindrelay.policies.request import (
     TargetFormat,
     Timespan,
 )
-from blindrelay.policies.stream import EndReason, Gap, StreamEnd
+from blindrelay.policies.stream import StreamEnd
 from blindrelay.policies.vocabulary import AuthorityKind, DataClass, Mode, Purpose, Scope, Urgency
 from blindrelay.protocol.clock import Clock
 
@@ -68,7 +68,7 @@ class Orders:
                 answer = await self._ask(TRACE, "records", DataClass.TRAFFIC, DeliveryType.IRI_ONLY)
                 break
             except (ClientError, ConsoleError) as error:
-                self._authority.put("trouble", {"kind": "trouble", "reason": str(error)[:300]})
+                self._authority.put("trouble", {"kind": "trouble", "reason": str(error)[:300]}, lasting=True)
                 await asyncio.sleep(_PAUSE)
         self._authority.remove("trouble")
         stream = answer.demands[0].stream
@@ -142,35 +142,21 @@ class Orders:
                 "case": str(answer.case_id),
                 "letter": answer.letter,
             },
+            lasting=True,
         )
 
     async def _follow(self, answer: CaseAnswer) -> None:
-        """Take what comes until the order ends, over as many connections as it takes; the desk may move in between."""
-        if not answer.demands[0].outcome.discloses:
+        """Take what comes until the order ends."""
+        demand = answer.demands[0]
+        if not demand.outcome.discloses:
             return
-        after: str | None = None
-        while True:
-            try:
-                async with self._bench.client(COURT) as client:
-                    stream = client.stream(answer.case_id, answer.demands[0].demand_id, after)
-                    async with contextlib.aclosing(stream) as events:
-                        async for event in events:
-                            after = event.position
-                            if self._take(event.record):
-                                return
-            except (ClientError, ConsoleError):
-                pass
-            await asyncio.sleep(_PAUSE)
-
-    def _take(self, record: TrafficRecord | AccessRecord | Gap | StreamEnd) -> bool:
-        """Show what has come; returns whether it was the last."""
-        match record:
-            case TrafficRecord():
-                self._authority.put(record.message_id, _yielded(record))
-            case StreamEnd() if record.reason is not EndReason.STOPPING:
-                self._authority.put("ended", {"kind": "ended", "reason": record.reason.value})
-                return True
-        return False
+        async with contextlib.aclosing(self._bench.follow(COURT, answer.case_id, demand.demand_id)) as events:
+            async for event in events:
+                match event.record:
+                    case TrafficRecord() as record:
+                        self._authority.put(record.message_id, _yielded(record))
+                    case StreamEnd() as end:
+                        self._authority.put("ended", {"kind": "ended", "reason": end.reason.value}, lasting=True)
 
 
 def _yielded(record: TrafficRecord) -> dict[str, Any]:

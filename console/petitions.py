@@ -17,13 +17,13 @@ from blindrelay.console.bench import Bench
 from blindrelay.console.channels import Channel
 from blindrelay.console.errors import ConsoleError
 from blindrelay.policies.packs import Policies
-from blindrelay.policies.stream import EndReason, StreamEnd
+from blindrelay.policies.stream import StreamEnd
 from blindrelay.policies.vocabulary import METADATA
 from blindrelay.protocol.clock import Clock
 
 #: Of a package or a real-time order, so many records are shown.
 SHOWN: Final = 50
-#: Real-time orders that are followed at a time.
+#: Real-time orders that are followed or shown at a time.
 _AT_ONCE: Final = 8
 
 
@@ -89,27 +89,32 @@ class Petitions:
         key = f"{case_id}/{demand_id}"
         if key in self._following and not self._following[key].done():
             return
-        running = [name for name, task in self._following.items() if not task.done()]
-        if len(running) >= _AT_ONCE:
-            self._following.pop(running[0]).cancel()
+        if len(self._following) >= _AT_ONCE:
+            self._hang_up()
         self._following[key] = asyncio.create_task(self._follow(case_id, demand_id))
+
+    def _hang_up(self) -> None:
+        """On one order, so that there is room: one that has ended, else the oldest."""
+        ended = [name for name, task in self._following.items() if task.done()]
+        name = (ended or list(self._following))[0]
+        self._following.pop(name).cancel()
+        self._authority.remove(f"stream/{name}")
 
     async def _follow(self, case_id: UUID, demand_id: str) -> None:
         rows: list[dict[str, Any]] = []
         state: dict[str, Any] = {"kind": "stream", "case": str(case_id), "rows": rows, "count": 0, "ended": None}
         key = f"stream/{case_id}/{demand_id}"
-        self._authority.put(key, state)
-        with contextlib.suppress(ClientError, ConsoleError):
-            async with self._bench.client(self.seat_of(case_id)) as client:
-                async for event in client.follow(case_id, demand_id):
-                    if isinstance(event.record, StreamEnd):
-                        if event.record.reason is not EndReason.STOPPING:
-                            state["ended"] = {"at": self._clock.now(), "reason": event.record.reason.value}
-                    else:
-                        state["count"] += 1
-                        rows.append({"came": self._clock.now(), **event.record.model_dump(mode="json")})
-                        del rows[:-SHOWN]
-                    self._authority.put(key, state)
+        self._authority.put(key, state, lasting=True)
+        events = self._bench.follow(self.seat_of(case_id), case_id, demand_id)
+        async with contextlib.aclosing(events):
+            async for event in events:
+                if isinstance(event.record, StreamEnd):
+                    state["ended"] = {"at": self._clock.now(), "reason": event.record.reason.value}
+                else:
+                    state["count"] += 1
+                    rows.append({"came": self._clock.now(), **event.record.model_dump(mode="json")})
+                    del rows[:-SHOWN]
+                self._authority.put(key, state, lasting=True)
 
     async def close(self) -> None:
         """Hang up."""

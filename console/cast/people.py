@@ -16,9 +16,12 @@ from blindrelay.clients.sealed import Hygiene
 from blindrelay.console.cast.script import ALICE, BOB, CAROL, DAVE
 from blindrelay.protocol.certificates import fingerprint
 
-# The pauses that hide when somebody wrote are for people who have time. Read is what a person does: see `Stage`.
+# The pauses that hide when somebody wrote are for people who have time. Read is what a person does: see `Stage`. A machine that
+# has much else to do is slow, and no reason to give up.
 OPTIONS: Final = Options(
-    read_receipts=False, hygiene=Hygiene(opening=(0.0, 0.05), receipt=(0.0, 0.05), idle=(20.0, 30.0))
+    read_receipts=False,
+    timeout=120.0,
+    hygiene=Hygiene(opening=(0.0, 0.05), receipt=(0.0, 0.05), idle=(20.0, 30.0)),
 )
 #: Where the enterprises are at home: an authority of the United States has jurisdiction over both.
 HOME: Final = "us"

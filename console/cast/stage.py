@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -125,7 +125,8 @@ class Stage:
 
     async def perform(self) -> None:
         """Let everybody meet, and then talk, for ever."""
-        await self._introduce()
+        while not await self._done(self._introduce()):
+            pass
         people = tuple(Person(address=who, devices=names) for who, names in DEVICES.items())
         self._tell(Company(people=people, enrolled=self.people.enrolled))
         self._tell_directed()
@@ -133,15 +134,21 @@ class Stage:
         while True:
             await self._unpaused()
             self._catch_up()
-            try:
-                if self._rate and not self._ordered:
-                    await self._hurry()
-                else:
-                    await self._scene(self._ordered_line() if self._ordered else next(lines))
-                self._complain("")
-            except ClientError as error:
-                self._complain(str(error)[:300])
-                await asyncio.sleep(self._beat)
+            if self._rate and not self._ordered:
+                await self._done(self._hurry())
+            else:
+                await self._done(self._scene(self._ordered_line() if self._ordered else next(lines)))
+
+    async def _done(self, work: Awaitable[None]) -> bool:
+        """Whether it could be done; if not, it is said why."""
+        try:
+            await work
+        except ClientError as error:
+            self._complain(str(error)[:300])
+            await asyncio.sleep(self._beat)
+            return False
+        self._complain("")
+        return True
 
     def _complain(self, reason: str) -> None:
         if reason != self._trouble:
@@ -154,7 +161,7 @@ class Stage:
         for one, other in (sorted(pair) for pair in pairs):
             for sender, to in ((one, other), (other, one)):
                 receipt = await self.people.first(sender).device.send(to, "Hello.")
-                await receipt.delivered(_PATIENCE)
+                await receipt.delivered()
         self._read()
 
     def _ordered_line(self) -> Line:

@@ -10,22 +10,29 @@ export class Model {
   written = new Map(); // id of the letter -> what was written
   records = new Map(); // id of the envelope -> what the relay keeps
   yields = new Map(); // id of the envelope -> what the court got
-  facts = new Map(); // everything that there is once: the order, the pace, the totals
+  facts = { clients: new Map(), relay: new Map(), authority: new Map() }; // what there is once: the order, the pace, the totals
 
   /** One frame of a stream. */
   take(items, { whole }, stream) {
-    const map = { record: this.records, written: this.written, yielded: this.yields };
+    const own = { clients: this.written, relay: this.records, authority: this.yields }[stream];
+    const facts = this.facts[stream];
     if (whole) {
-      const own = { clients: this.written, relay: this.records, authority: this.yields }[stream];
       own.clear();
+      facts.clear();
     }
+    const kind = { clients: "written", relay: "record", authority: "yielded" }[stream];
     for (const item of items) {
-      if (item.gone) for (const one of Object.values(map)) one.delete(item.key);
-      else (map[item.kind] ?? this.facts).set(item.key, item);
+      if (item.gone) {
+        own.delete(item.key);
+        facts.delete(item.key);
+      } else (item.kind === kind ? own : facts).set(item.key, item);
     }
-    trim(this.written, KEPT_MESSAGES);
-    trim(this.records, KEPT_RECORDS);
-    trim(this.yields, KEPT_RECORDS);
+    trim(own, stream === "clients" ? KEPT_MESSAGES : KEPT_RECORDS);
+  }
+
+  /** What there is once, as a stream has told it; undefined when it has not. */
+  fact(stream, key) {
+    return this.facts[stream].get(key);
   }
 
   /** The rows, the newest first. Without people to look at, each record is a row. */

@@ -27,7 +27,7 @@ for (const stream of ["clients", "relay", "authority"]) {
 }
 
 function schedule() {
-  const rate = model.facts.get("directed")?.rate ?? 0;
+  const rate = model.fact("clients", "directed")?.rate ?? 0;
   timer ??= setTimeout(draw, rate > 0 ? BUSY : CALM);
 }
 
@@ -42,8 +42,8 @@ function draw() {
 
 function drawRows(rows) {
   const list = at("messages");
-  const order = model.facts.get("records") ?? null;
-  const refusal = model.facts.get("words") ?? null;
+  const order = model.fact("authority", "records") ?? null;
+  const refusal = model.fact("authority", "words") ?? null;
   const keys = new Set(rows.map((row) => row.key));
   for (const [key, row] of drawn) {
     if (keys.has(key)) continue;
@@ -87,12 +87,12 @@ async function showWhole(id, target) {
 }
 
 function drawAbout() {
-  const total = model.facts.get("total");
+  const total = model.fact("relay", "total");
   if (total) {
     put(at("about-relay"), `Everything that it keeps: ${count(total.records)} records, ${count(total.waiting)} envelopes that wait. ${total.rate} records a second.`);
   }
-  const order = model.facts.get("records");
-  const refusal = model.facts.get("words");
+  const order = model.fact("authority", "records");
+  const refusal = model.fact("authority", "words");
   if (!order) return;
   const about = at("about-court");
   if (about.dataset.case === order.case) return;
@@ -112,8 +112,8 @@ function drawAbout() {
 }
 
 function drawState(rows) {
-  const state = model.facts.get("state")?.state;
-  const trouble = model.facts.get("trouble")?.reason;
+  const state = model.fact("clients", "state")?.state;
+  const trouble = model.fact("clients", "trouble")?.reason || model.fact("authority", "trouble")?.reason;
   const now = at("now");
   const text =
     document.body.dataset.link === "gone"
@@ -139,7 +139,7 @@ function whyEmpty(state) {
 }
 
 function drawDirection() {
-  const directed = model.facts.get("directed");
+  const directed = model.fact("clients", "directed");
   if (!directed) return;
   const pause = at("pause");
   put(pause, directed.paused ? "Continue" : "Pause");
@@ -165,7 +165,7 @@ function offerDirection() {
       put(at("directed"), error.message);
     }
   };
-  at("pause").addEventListener("click", () => direct({ paused: !(model.facts.get("directed")?.paused ?? false) }));
+  at("pause").addEventListener("click", () => direct({ paused: !(model.fact("clients", "directed")?.paused ?? false) }));
   at("rate").addEventListener("click", ({ target }) => target.value && direct({ rate: Number(target.value) }));
   at("way").addEventListener("click", ({ target }) => target.value && direct({ way: target.value }));
   form.addEventListener("submit", (event) => {

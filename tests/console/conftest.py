@@ -8,7 +8,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
 from support import browsing
-from support.console_site import ConsoleSite, console_in, demonstration_in
+from support.console_site import CALM, SILENT, ConsoleSite, console_in, demonstration_in, direct
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
@@ -28,10 +28,21 @@ async def console(tmp_path: Path) -> AsyncIterator[ConsoleSite]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def demonstration(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ConsoleSite]:
-    """A console with people who talk and a court with an order. Tests share it: it takes seconds to begin."""
+async def _company(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ConsoleSite]:
+    """A console with people and a court whose order is in force. Tests share it: it takes seconds to begin."""
     async with demonstration_in(tmp_path_factory.mktemp("demonstration"), beat=0.15) as console:
+        assert console.desktop.demonstration is not None
+        await console.desktop.demonstration.in_force.wait()
         yield console
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def demonstration(_company: ConsoleSite) -> AsyncIterator[ConsoleSite]:
+    """The same, and the people talk, one message after another. Between tests they are silent: they would take a processor."""
+    await direct(_company, CALM)
+    yield _company
+    await _company.relay.ensure()
+    await direct(_company, SILENT)
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")

@@ -48,12 +48,36 @@ async def test_slow_listener_loses_the_oldest_and_is_told() -> None:
 
 
 async def test_what_lasts_is_kept() -> None:
+    """An order is in force however many records come after it: for who comes now, and for a browser that does not read."""
+    channel = Channel(kept=2)
+    frames = channel.frames()
+    await _next(frames)
+    channel.put("order", {}, lasting=True)
+    for number in range(5):
+        channel.put(f"record-{number}", {})
+    expected = ["order", "record-3", "record-4"]
+    assert _keys(await _next(channel.frames())) == expected
+    assert _keys(await _next(frames)) == expected
+
+
+async def test_what_has_lasted_can_be_over() -> None:
+    """Whoever has not read yet that it was so reads that it is over, and nothing else."""
+    channel = Channel()
+    frames = channel.frames()
+    await _next(frames)
+    channel.put("trouble", {}, lasting=True)
+    channel.remove("trouble")
+    assert (await _next(frames))["items"] == [{"key": "trouble", "gone": True}]
+    assert (await _next(channel.frames()))["items"] == []
+
+
+async def test_what_changes_is_younger() -> None:
     """A state that is said again and again is not pushed out by those that come once."""
     channel = Channel(kept=2)
     for number in range(5):
-        channel.put("total", {"n": number})
+        channel.put("again", {"n": number})
         channel.put(f"once-{number}", {})
-    assert _keys(await _next(channel.frames())) == ["total", "once-4"]
+    assert _keys(await _next(channel.frames())) == ["again", "once-4"]
 
 
 async def test_what_is_gone_is_said_once() -> None:

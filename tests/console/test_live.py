@@ -10,8 +10,8 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, Page, expect
 
-from blindrelay.console.cast.lines import Direction, Way
 from blindrelay.console.cast.script import SCRIPT
+from blindrelay.console.channels import KEPT
 from blindrelay.console.rights import Role
 from support.browsing import Visit, visit
 from support.console_site import ConsoleSite
@@ -24,14 +24,7 @@ async def window(browser: Browser, demonstration: ConsoleSite) -> AsyncIterator[
     """The live view, as the demonstrator has it; people talk."""
     async with visit(browser, demonstration, Role.DEMONSTRATOR) as window:
         await expect(window.page.locator(".message").first).to_be_visible()
-        await _direct(demonstration, Direction(paused=False, way=Way.STANDARD, rate=0))
         yield window
-        await _direct(demonstration, Direction(paused=False, way=Way.STANDARD, rate=0))
-
-
-async def _direct(console: ConsoleSite, direction: Direction) -> None:
-    assert console.desktop.demonstration is not None
-    await console.desktop.demonstration.cast.direct(direction)
 
 
 async def _paused(window: Visit) -> Page:
@@ -165,6 +158,18 @@ async def test_many_messages_are_few_rows(window: Visit) -> None:
     newest = await page.locator(".message").first.get_attribute("data-key")
     await expect(page.locator(f".message[data-key={newest}]")).to_have_count(0)
     assert await page.locator(".message").count() <= 24
+
+
+async def test_order_is_known_to_those_who_come_later(window: Visit, demonstration: ConsoleSite) -> None:
+    """More has happened since than is kept of what passes by: what lasts is told to a page that is opened only now."""
+    authority = demonstration.desktop.channels.authority
+    for number in range(2 * KEPT):
+        authority.put(f"passing-{number}", {"kind": "yielded"})
+    page = await window.go("live")
+    await expect(page.locator("#about-court")).to_contain_text("about bob@globex.example: granted")
+    await expect(page.get_by_role("button", name="Pause")).to_be_visible()
+    row = await _said(window, "Is anybody listening?")
+    await expect(row.locator(".court .line")).to_have_count(2)
 
 
 async def test_operator_sees_the_relay_alone(browser: Browser, demonstration: ConsoleSite) -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from blindrelay.console.cast.lines import Direction, Way
 from blindrelay.console.demonstration import Demonstration
 from blindrelay.console.desktop import Desktop
 from blindrelay.console.rights import Role
@@ -16,6 +17,10 @@ from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
 from blindrelay.relay.server import Relay
 
 from . import ports, site
+
+#: How a demonstration's people are directed: they write one message after another, or nothing.
+CALM = Direction(paused=False, way=Way.STANDARD, rate=0)
+SILENT = Direction(paused=True, way=Way.STANDARD, rate=0)
 
 
 class RelayBeside:
@@ -43,6 +48,11 @@ class RelayBeside:
         )
         await asyncio.to_thread(endpoint.write, file)
         return relay
+
+    async def ensure(self) -> None:
+        """It comes, unless it is there: a test that failed may have left it away."""
+        if not (self.folder / FILE_NAME).exists():
+            await self.start()
 
     async def stop(self) -> None:
         """It goes, if it is there."""
@@ -96,3 +106,9 @@ async def demonstration_in(folder: Path, beat: float) -> AsyncIterator[ConsoleSi
         async with serving(desktop, Place()) as found:
             yield ConsoleSite(found, relay)
         await relay.stop()
+
+
+async def direct(console: ConsoleSite, direction: Direction) -> None:
+    """Tell the people of a demonstration what is to be different."""
+    assert console.desktop.demonstration is not None
+    await console.desktop.demonstration.cast.direct(direction)
