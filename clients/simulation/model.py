@@ -9,9 +9,9 @@ log-normal: a few write most.
 
 **What they write.** A letter that somebody begins goes to one person (`TO_ONE`) or, as a mail, to a few people, a team or,
 rarely, a department. Whom it goes to: the own team, the line above and below, the rest of the tenant, another tenant
-(`PARTNERS`). Every recipient answers with probability `ANSWERS`, after a log-normal delay of minutes, and answers beget
-answers: that is where bursts come from. Now and then (`INCIDENTS` a day and tenant) something happens, and a team writes to
-one another for half an hour, everybody several times.
+(`PARTNERS`). Every recipient answers with probability `ANSWERS`, after a log-normal delay of minutes, which some people's pace
+makes shorter and others' longer, and answers beget answers: that is where bursts come from. Now and then (`INCIDENTS` a day and
+tenant) something happens, and a team writes to one another for half an hour, everybody several times.
 
 The numbers are ours, chosen to look like the published ones (few recipients mostly, heavy-tailed activity, answers within
 minutes); they are not measured on anyone.
@@ -52,6 +52,8 @@ TO_TEAM: Final = 0.07  # the rest, 1 in 100, goes to a department
 PARTNERS: Final = (0.55, 0.2, 0.15, 0.1)
 ANSWERS: Final = 0.35
 ANSWER_DELAY: Final = (math.log(240), 1.1)  # seconds: median of 4 minutes; 1 in 10 after more than 16
+#: How much people differ in how soon they answer: the delay is multiplied by e to this power, for one standard deviation.
+PACE_SIGMA: Final = 0.8
 ACTIVITY_SIGMA: Final = 0.9
 INCIDENTS: Final = 1.5
 INCIDENT_SECONDS: Final = 1_800.0
@@ -157,6 +159,7 @@ class _Day:
         for person in people:
             self._by_tenant.setdefault(person.tenant, []).append(person.place)
         self._activity = list(accumulate(chance.lognormvariate(0, ACTIVITY_SIGMA) for _ in people))
+        self._pace = [chance.lognormvariate(0, PACE_SIGMA) for _ in people]
         self._waiting: list[tuple[float, int, int, tuple[int, ...]]] = []
         self._pushed = 0
 
@@ -195,7 +198,7 @@ class _Day:
         for writer in event.recipients:
             # A letter to many is answered by few, and to its sender alone.
             if self._chance.random() < ANSWERS / math.sqrt(len(event.recipients)):
-                at = event.at + self._chance.lognormvariate(*ANSWER_DELAY)
+                at = event.at + self._pace[writer] * self._chance.lognormvariate(*ANSWER_DELAY)
                 if at < self._end:
                     self._push(at, writer, (event.sender,))
 

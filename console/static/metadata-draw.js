@@ -1,4 +1,4 @@
-// Pictures of conclusions: who writes to whom, who is the boss, when people are there, and how good the guess is.
+// Pictures of conclusions: who writes to whom, who is the boss, who works when, who answers soon, and how good each is.
 
 import { count, h, s } from "/static/dom.js";
 
@@ -42,53 +42,91 @@ export function drawGraph({ nodes, edges, others, groups }, title) {
   );
 }
 
-const short = (name) => (name.length > 14 ? `${name.slice(0, 13)}…` : name);
+const short = (name, length = 14) => (name.length > length ? `${name.slice(0, length - 1)}…` : name);
 
-/** Who is the boss, and who answers fast. */
-export function drawBosses({ bosses, answers }) {
+/** Who is the boss. */
+export function drawBosses({ bosses }) {
   return h(
     "div",
     { class: "card" },
-    h("h3", {}, "Who is the boss"),
-    h("ol", { class: "bars" }, bosses.map((one) => h("li", {}, h("span", {}, one.who), h("meter", { min: 0, max: 1, value: one.score, "aria-label": `${one.who}: ${one.score}` })))),
-    h("h3", {}, "Who answers fastest"),
+    h("h3", {}, "Who is probably the boss"),
+    h("ol", { class: "bars" }, bosses.map((one) => h("li", {}, h("span", {}, one.who), h("meter", { min: 0, max: 1, value: one.score, "aria-label": `${one.who}: ${one.score} of the first one's weight` })))),
+  );
+}
+
+/** Who answers soon. */
+export function drawAnswers({ answers }, isSealed) {
+  return h(
+    "div",
+    { class: "card" },
+    h("h3", {}, "Who answers soon"),
     answers.length > 0
-      ? table(["who", "answers within", "is answered within"], answers.map((one) => [one.who, minutes(one.own), one.answered === null ? "-" : minutes(one.answered)]))
-      : h("p", { class: "muted" }, "Without a sender nobody sees an answer."),
+      ? table(["who", "half of the time within"], answers.map((one) => [one.who, minutes(one.seconds)]))
+      : h("p", { class: "muted" }, isSealed ? "Without a sender nobody sees who has answered whom." : "So far nobody has answered often enough for anything to be said."),
   );
 }
 
 const minutes = (seconds) => (seconds < 60 ? `${Math.round(seconds)} s` : seconds < 5400 ? `${Math.round(seconds / 60)} min` : `${(seconds / 3600).toFixed(1)} h`);
 
-/** The hours of a week, the busier the darker. */
-export function drawHours(hours) {
-  const most = Math.max(1, ...hours.flat());
-  const [day, hour] = hours.flatMap((row, number) => row.map((value, at) => [value, number, at])).sort((one, other) => other[0] - one[0])[0].slice(1);
+const SQUARE = 18;
+const MARGIN = 112;
+
+/** A heat map: a row for each of `rows` ({ name, hours }), the busier the darker. `scale(row)`: what is darkest in it. */
+function heat(rows, words, scale) {
+  const height = rows.length * (SQUARE + 1) + 16;
+  return [
+    s(
+      "svg",
+      { class: "hours", viewBox: `0 0 ${MARGIN + 24 * (SQUARE + 2)} ${height}`, role: "img", "aria-label": words },
+      rows.flatMap((row, number) => row.hours.map((value, at) => s("rect", { x: MARGIN + at * (SQUARE + 2), y: number * (SQUARE + 1), width: SQUARE, height: SQUARE - 1, "fill-opacity": (0.05 + (0.95 * value) / scale(row)).toFixed(2) }))),
+      rows.map((row, number) => s("text", { x: MARGIN - 6, y: number * (SQUARE + 1) + 13, "text-anchor": "end" }, short(row.name, 17))),
+      [0, 6, 12, 18].map((at) => s("text", { x: MARGIN + at * (SQUARE + 2), y: height - 2 }, `${at}:00`)),
+    ),
+    h(
+      "details",
+      { class: "more small" },
+      h("summary", {}, "As a table"),
+      h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": words }, table(["", ...rows[0].hours.map((_, at) => String(at))], rows.map((row) => [row.name, ...row.hours.map(count)]))),
+    ),
+  ];
+}
+
+/** Who works when: a day for each of the busiest people. */
+export function drawDays({ days }, isSealed) {
+  const rows = days.map((one) => ({ name: one.who, hours: one.hours }));
+  const latest = (row) => row.hours.indexOf(Math.max(...row.hours));
+  const words = rows.length > 0 ? `The days of ${count(rows.length)} people; ${rows[0].name} is busiest at ${latest(rows[0])} o'clock UTC.` : "";
   return h(
     "figure",
     { class: "card" },
-    s(
-      "svg",
-      { class: "hours", viewBox: "0 0 520 160", role: "img", "aria-label": `Most is written on day ${day + 1} at ${hour} o'clock UTC: ${count(hours[day][hour])} records.` },
-      hours.flatMap((row, number) => row.map((value, at) => s("rect", { x: 40 + at * 20, y: 4 + number * 19, width: 18, height: 17, "fill-opacity": (0.05 + (0.95 * value) / most).toFixed(2) }))),
-      hours.map((_, number) => s("text", { x: 34, y: 17 + number * 19, "text-anchor": "end" }, `day ${number + 1}`)),
-      [0, 6, 12, 18].map((at) => s("text", { x: 40 + at * 20, y: 154 }, `${at}:00`)),
-    ),
-    h("details", { class: "more small" }, h("summary", {}, "As a table"), h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Records by day and hour" }, table(["", ...hours[0].map((_, at) => String(at))], hours.map((row, number) => [`day ${number + 1}`, ...row.map(count)])))),
+    h("figcaption", {}, h("h3", {}, "Who works when"), h("p", { class: "small muted" }, isSealed ? "When each of them receives something; who has sent it is not known." : "When each of them sends something, in hours UTC.")),
+    rows.length > 0 ? heat(rows, words, (row) => Math.max(1, ...row.hours)) : h("p", { class: "muted" }, "Nothing yet."),
   );
 }
 
-/** Each conclusion with how good it is. */
+/** The hours of a week. */
+export function drawWeek(week) {
+  const rows = week.map((one) => ({ name: one.day, hours: one.hours }));
+  const most = Math.max(1, ...rows.flatMap((row) => row.hours));
+  const busiest = rows.find((row) => row.hours.includes(most)) ?? rows[0];
+  const hour = busiest.hours.indexOf(Math.max(...busiest.hours));
+  return h("figure", { class: "card" }, heat(rows, `Most is written on ${busiest.name} at ${hour} o'clock UTC: ${count(busiest.hours[hour])} records.`, () => most));
+}
+
+/** Each conclusion with how good it is, and what that means. */
 export function drawMeasured(rows) {
-  const share = (value) => h("span", { class: "number" }, value.toFixed(2));
+  const bar = (value, kind) =>
+    value === null
+      ? h("span", { class: "muted" }, "held against")
+      : h("span", { class: `score ${kind}` }, h("span", { class: "number" }, value.toFixed(2)), h("meter", { min: 0, max: 1, value, "aria-hidden": "true" }));
   return h(
     "div",
     { class: "scroll", tabindex: 0, role: "region", "aria-label": "The measures" },
     h(
       "table",
       { class: "plain measured" },
-      h("thead", {}, h("tr", {}, ["conclusion", "standard", "sealed", "a mere guess", "measured as", "against"].map((word) => h("th", { scope: "col" }, word)))),
-      h("tbody", {}, rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.what), h("td", {}, share(row.standard)), h("td", {}, share(row.sealed)), h("td", {}, share(row.guess)), h("td", { class: "muted" }, row.measure), h("td", { class: "muted" }, row.against)))),
+      h("thead", {}, h("tr", {}, ["conclusion", "standard", "sealed", "a mere guess", "what the number is; 1 is everything"].map((word) => h("th", { scope: "col" }, word)))),
+      h("tbody", {}, rows.map((row) => h("tr", {}, h("th", { scope: "row" }, row.what), h("td", { "data-label": "standard" }, bar(row.standard, "metadata")), h("td", { "data-label": "sealed" }, bar(row.sealed, "content")), h("td", { "data-label": "a mere guess" }, bar(row.guess, "")), h("td", { class: "muted measure" }, row.measure)))),
     ),
   );
 }

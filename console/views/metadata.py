@@ -10,8 +10,8 @@ from starlette.exceptions import HTTPException
 
 from blindrelay.console.access import needs
 from blindrelay.console.desktop import Desktop
-from blindrelay.console.inference import records, report
-from blindrelay.console.inference.records import Population
+from blindrelay.console.inference import population, report
+from blindrelay.console.inference.population import Population
 from blindrelay.console.rights import Right
 from blindrelay.console.sessions import Session
 from blindrelay.console.view import View
@@ -42,6 +42,7 @@ def routes(desktop: Desktop) -> APIRouter:
     router = APIRouter()
     # One at a time: it takes a processor for some seconds.
     turn = asyncio.Lock()
+    company: dict[str, Any] = {}  # it is always the same, once it has been concluded
 
     @router.post("/conclusions")
     async def conclusions(wanted: Wanted, session: Watcher) -> dict[str, Any]:
@@ -49,22 +50,30 @@ def routes(desktop: Desktop) -> APIRouter:
         if wanted.source is Source.LIVE and not session.may(Right.SEE_RELAY):
             raise HTTPException(403, f"The role {session.role} may not {Right.SEE_RELAY}.")
         async with turn:
-            population = await asyncio.to_thread(_population, desktop, wanted)
-            if not report.usable(population.records):
-                return {"records": len(population.records), "people": 0}
-            return await asyncio.to_thread(report.make, population)
+            if wanted.source is not Source.COMPANY:
+                return await asyncio.to_thread(_concluded, desktop, wanted)
+            if not company:
+                company.update(await asyncio.to_thread(_concluded, desktop, wanted))
+            return company
 
     return router
+
+
+def _concluded(desktop: Desktop, wanted: Wanted) -> dict[str, Any]:
+    found = _population(desktop, wanted)
+    if not report.usable(found):
+        return {"records": len(found.standard), "people": 0}
+    return report.make(found)
 
 
 def _population(desktop: Desktop, wanted: Wanted) -> Population:
     match wanted.source:
         case Source.LIVE:
-            return records.of_relay(desktop.relay / "relay.db")
+            return population.of_relay(desktop.relay / "relay.db")
         case Source.TRACE:
-            return records.of_trace(wanted.trace)
+            return population.of_trace(wanted.trace)
         case Source.COMPANY:
-            return records.invented()
+            return population.invented()
 
 
 VIEW: Final = View(

@@ -8,6 +8,7 @@ import pytest
 from playwright.async_api import Browser, expect
 
 from blindrelay.console.rights import Role
+from blindrelay.proofs.traffic.population import invent
 from support.browsing import visit
 from support.console_site import ConsoleSite
 
@@ -19,31 +20,51 @@ async def test_invented_company_is_seen_through(browser: Browser, quiet: Console
     async with visit(browser, quiet, Role.AUDITOR) as window:
         page = await window.go("metadata")
         await expect(page.locator("#say")).to_contain_text("is probably the boss")
-        await expect(page.locator("#measured tbody tr")).to_have_count(3)
+        await expect(page.locator("#measured tbody th")).to_have_text(
+            ["Who writes to whom", "Who belongs together", "Who is the boss", "Who works when", "Who answers soon"]
+        )
+        await expect(page.locator("#measured .measure")).to_have_text([re.compile("share|how much", re.IGNORECASE)] * 5)
+        await expect(page.locator("#standard .hours rect")).to_have_count(12 * 24)
+        await expect(page.locator("#standard")).to_contain_text("half of the time within")
         await expect(page.locator("#standard .graph")).to_have_attribute("aria-label", re_contains("96 people"))
-        await expect(page.locator("#sealed")).to_contain_text("Without a sender nobody sees an answer")
-        await expect(page.get_by_role("button", name="This relay's")).to_be_hidden()
-        await page.locator("#standard figure summary").press("Enter")
-        await expect(page.locator("#standard figure table")).to_be_visible()
+        await expect(page.locator("#sealed")).to_contain_text("Without a sender nobody sees who has answered whom")
+        await expect(page.get_by_role("button", name="This relay's")).to_have_count(0)
+        await page.locator("#standard figure summary").first.press("Enter")
+        await expect(page.locator("#standard figure table").first).to_be_visible()
         await window.check_accessible("metadata")
 
 
 async def test_trace_of_ones_own(browser: Browser, quiet: ConsoleSite, tmp_path: Path) -> None:
-    """A file, read in the browser; one that is none is a sentence."""
+    """A file of what an institution has written, read in the browser; one that is no trace is a sentence."""
+    scenario = invent(people=60, days=5, seed=4)
+    lines = [f"{event.sender} {to} {event.at:.0f}" for event in scenario.events for to in event.recipients]
     good, bad = tmp_path / "trace.txt", tmp_path / "bad.txt"
-    good.write_text(
-        "".join(f"ann bob {number}\nbob ann {number}\ncid ann {number}\n" for number in range(0, 5_000, 100))
-    )
+    good.write_text("\n".join(lines))
     bad.write_text("<b>not</b> a trace\n")
     async with visit(browser, quiet, Role.AUDITOR) as window:
         page = await window.go("metadata")
         await expect(page.locator("#say")).to_contain_text("is probably the boss")
         await page.get_by_label("Or a trace of your own").set_input_files(good)
-        await expect(page.locator("#say")).to_contain_text("150 records of 3 people")
+        await expect(page.locator("#say")).to_contain_text(f"From {len(lines)} records of")
+        await expect(page.locator("#held")).to_contain_text("sealed is held against what standard shows")
+        await expect(page.locator("#measured tbody tr").first).to_contain_text("held against")
         await page.get_by_label("Or a trace of your own").set_input_files(bad)
         await expect(page.locator("#say")).to_contain_text("Line 1 of the trace")
         await expect(page.locator("#findings")).to_be_hidden()
         window.complaints.clear()  # Chromium writes every 409 on its console
+
+
+async def test_much_traffic_is_a_small_answer(quiet: ConsoleSite) -> None:
+    """The page is sent what it draws, whatever that was drawn from."""
+    scenario = invent(people=300, days=20, seed=4)
+    lines = [f"{event.sender} {to} {event.at:.0f}" for event in scenario.events for to in event.recipients]
+    async with httpx.AsyncClient(base_url=quiet.url, headers={"origin": quiet.url}) as http:
+        await http.post("/sign-in", json={"token": quiet.link(Role.AUDITOR).partition("#")[2]})
+        wanted = {"source": "trace", "trace": "\n".join(lines)}
+        answer = await http.post("/api/metadata/conclusions", json=wanted, timeout=None)
+    found = answer.json()
+    assert found["records"] == len(lines) > 3_000
+    assert len(answer.content) < 40_000 < len(wanted["trace"])
 
 
 async def test_this_relays_people(browser: Browser, demonstration: ConsoleSite) -> None:

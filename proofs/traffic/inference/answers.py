@@ -4,8 +4,12 @@ Who is answered at once, and who keeps others waiting, says who matters. Where s
 times: the observer sees that people receive, and not who has answered whom.
 """
 
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter
 from collections.abc import Iterable, Mapping
-from itertools import combinations
+from itertools import groupby
+from math import comb
+from operator import itemgetter
 from statistics import median
 from typing import Final
 
@@ -38,6 +42,8 @@ def _medians(sent: Iterable[tuple[float, str, str]]) -> dict[str, float]:
     waiting: dict[tuple[str, str], float] = {}
     times: dict[str, list[float]] = {}
     for at, sender, recipient in sent:
+        if sender == recipient:  # a copy for a device of their own: nobody has asked, and nobody is asked
+            continue
         since = waiting.get((recipient, sender))
         if since is not None and at - since >= RECEIPT:
             del waiting[recipient, sender]
@@ -49,12 +55,16 @@ def _medians(sent: Iterable[tuple[float, str, str]]) -> dict[str, float]:
 
 def accuracy(found: Mapping[str, float], truth: Mapping[str, float]) -> float:
     """Of all pairs of people, the share of which it is known who answers sooner. A guess has a half of them, and so has whoever
-    knows nothing; 0 when there are no pairs."""
-    pairs = list(combinations(sorted(truth), 2))
-    right = 0.0
-    for one, other in pairs:
-        if one not in found or other not in found or found[one] == found[other]:
-            right += 0.5
-        else:
-            right += (found[one] < found[other]) is (truth[one] < truth[other])
-    return right / len(pairs) if pairs else 0.0
+    knows nothing; 0 when there are no pairs. Of two who are equally quick there is nothing to know."""
+    possible = comb(len(truth), 2) - sum(comb(alike, 2) for alike in Counter(truth.values()).values())
+    right, decided, before = 0, 0, list[float]()
+    order = sorted((truth[person], found[person]) for person in truth if person in found)
+    for _, group in groupby(order, key=itemgetter(0)):
+        times = [seconds for _, seconds in group]
+        for seconds in times:
+            sooner = bisect_left(before, seconds)
+            right += sooner
+            decided += sooner + len(before) - bisect_right(before, seconds)
+        for seconds in times:
+            insort(before, seconds)
+    return (right + (possible - decided) / 2) / possible if possible else 0.0

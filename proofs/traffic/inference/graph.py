@@ -10,9 +10,9 @@ from blindrelay.proofs.traffic.records import Kind, Seen, Traffic, owner
 
 #: Two people, in the order of their names.
 Edge = tuple[str, str]
-#: People in a round are no more than that on average, so that a hundred thousand records stay cheap; and receipts wait for half
-#: an hour at most.
-_CROWD: Final = 40
+#: People in a round are no more than that on average: what a hundred thousand records cost depends on it. And receipts wait for
+#: half an hour at most.
+CROWD: Final = 40
 _LONGEST: Final = 1_800.0
 
 
@@ -21,12 +21,15 @@ def edge(one: str, other: str) -> Edge:
     return (one, other) if one < other else (other, one)
 
 
-def infer(seen: Sequence[Seen]) -> dict[Edge, float]:
+def infer(seen: Sequence[Seen], crowd: float = CROWD) -> dict[Edge, float]:
     """The graph, by how strong its edges are: envelopes, where senders are written down; otherwise, how much more often than
-    usual one receives soon after the other (Danezis, 2003), in standard deviations. Edges that are no evidence are left out."""
+    usual one receives soon after the other (Danezis, 2003), in standard deviations. Edges that are no evidence are left out.
+
+    `crowd`: how many people soon is, at most, on average; time and memory grow with it.
+    """
     if any(each.sender is not None for each in seen):
         return dict(named(seen))
-    return disclosed(seen)
+    return disclosed(seen, crowd)
 
 
 def named(seen: Iterable[Seen]) -> Counter[Edge]:
@@ -38,19 +41,16 @@ def named(seen: Iterable[Seen]) -> Counter[Edge]:
     )
 
 
-def disclosed(seen: Sequence[Seen]) -> dict[Edge, float]:
+def disclosed(seen: Sequence[Seen], crowd: float = CROWD) -> dict[Edge, float]:
     """See `infer`."""
     if not seen:
         return {}
-    together: dict[str, Counter[str]] = {}
-    for target, received in rounds(seen, _window(seen)):
-        together.setdefault(target, Counter()).update(received)
-    width = {target: received.total() for target, received in together.items()}
-    volume = Counter(owner(each.recipient) for each in seen)
     counts: Counter[Edge] = Counter()
-    for target, others in together.items():
-        for user, count in others.items():
-            counts[edge(target, user)] += count
+    width: Counter[str] = Counter()
+    for target, received in rounds(seen, _window(seen, crowd)):
+        counts.update((target, user) if target < user else (user, target) for user in received)
+        width[target] += len(received)
+    volume = Counter(owner(each.recipient) for each in seen)
     scores: dict[Edge, float] = {}
     for (one, other), count in counts.items():
         expected = (width[one] * volume[other] + width[other] * volume[one]) / len(seen)
@@ -59,11 +59,23 @@ def disclosed(seen: Sequence[Seen]) -> dict[Edge, float]:
     return scores
 
 
-def _window(seen: Sequence[Seen]) -> float:
-    """Half an hour; less, where so much happens at the busy times that the rounds would be larger than `_CROWD`."""
+def _window(seen: Sequence[Seen], most: float) -> float:
+    """Half an hour; less, where so much happens at the busy times that the rounds would be larger than `most`."""
     times = [each.at for each in seen]
     crowd = sum(bisect_right(times, at + _LONGEST) - place - 1 for place, at in enumerate(times)) / len(times)
-    return _LONGEST * min(1.0, _CROWD / max(1.0, crowd))
+    return _LONGEST * min(1.0, most / max(1.0, crowd))
+
+
+def strongest(graph: Mapping[Edge, float], count: int) -> dict[Edge, float]:
+    """So many edges, the strongest; of those that are alike, the first by name."""
+    if count >= len(graph):
+        return dict(graph)
+    if count < 1:
+        return {}
+    least = sorted(graph.values(), reverse=True)[count - 1]
+    found = {edge: weight for edge, weight in graph.items() if weight > least}
+    alike = sorted(edge for edge, weight in graph.items() if weight == least)
+    return found | dict.fromkeys(alike[: count - len(found)], least)
 
 
 def true(traffic: Traffic) -> set[Edge]:
@@ -75,8 +87,7 @@ def accuracy(graph: Mapping[Edge, float], truth: set[Edge]) -> float:
     """Of as many edges as there really are, the strongest first, the share that is real. 1 is all of them."""
     if not truth:
         return 0.0
-    strongest = sorted(graph, key=lambda each: (-graph[each], each))[: len(truth)]
-    return len(truth.intersection(strongest)) / len(truth)
+    return len(truth.intersection(strongest(graph, len(truth)))) / len(truth)
 
 
 def guess(truth: set[Edge]) -> float:

@@ -13,6 +13,8 @@ from blindrelay.proofs.traffic.inference.graph import Edge
 
 _DAMPING: Final = 0.85
 _ROUNDS: Final = 40
+#: When so little moves in a round, of all that there is, that no place will be another one.
+_SETTLED: Final = 1e-6
 
 
 def infer(graph: Mapping[Edge, float]) -> dict[str, float]:
@@ -23,11 +25,14 @@ def infer(graph: Mapping[Edge, float]) -> dict[str, float]:
     strength = {person: sum(near.values()) for person, near in links.items()}
     rank = dict.fromkeys(links, 1 / max(1, len(links)))
     for _ in range(_ROUNDS):
+        before = rank
         rank = {
             person: (1 - _DAMPING) / len(links)
-            + _DAMPING * sum(rank[other] * weight / strength[other] for other, weight in near.items())
+            + _DAMPING * sum(before[other] * weight / strength[other] for other, weight in near.items())
             for person, near in links.items()
         }
+        if sum(abs(rank[person] - before[person]) for person in links) < _SETTLED:
+            break
     return dict(sorted(rank.items(), key=lambda each: (-each[1], each[0])))
 
 
