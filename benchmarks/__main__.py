@@ -20,7 +20,7 @@ RESULTS = Path("benchmarks.json")
 # The table's columns, where nobody looks at it in a terminal.
 WIDTH = 160
 _DEFAULT = Scale()
-QUICK = Scale(seconds=2.0, warm_up=0.5, records=200_000, idle=500, contacts=10)
+QUICK = Scale(seconds=2.0, warm_up=0.5, records=200_000, idle=500, contacts=10, minutes=0.25)
 
 
 async def measure(names: tuple[str, ...], scale: Scale, report: Report, folder: Path) -> None:
@@ -63,6 +63,12 @@ def _hurry(context: click.Context, _: click.Parameter, quick: bool) -> None:
 )
 @click.option("--idle", type=click.IntRange(min=1), default=_DEFAULT.idle, help="Idle connections.")
 @click.option("--contacts", type=click.IntRange(min=1), default=_DEFAULT.contacts, help="New devices to be met.")
+@click.option(
+    "--minutes",
+    type=click.FloatRange(min=0.01),
+    default=_DEFAULT.minutes,
+    help="How long the console is looked at live.",
+)
 @click.option(
     "--folder",
     type=click.Path(path_type=Path, file_okay=False),

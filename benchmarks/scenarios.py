@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from statistics import median
 from typing import Final
 
-from benchmarks import deciding, engines, lawful, logs, mosquitto, nodes, sealing
+from benchmarks import deciding, engines, lawful, logs, mosquitto, nodes, sealing, showing
 from benchmarks.job import IdleJob, IdleResult
 from benchmarks.processes import Failed, start, stop
 from benchmarks.report import Measurement, Report, of_load
@@ -155,4 +155,5 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "postgresql": engines.engines,
     "postgresql-history": engines.long_history,
     "cluster": nodes.cluster,
+    "console": showing.console,
 }

@@ -32,6 +32,7 @@ class Scale:
     records: int = 5_000_000
     idle: int = 10_000
     contacts: int = 30
+    minutes: float = 1.0
 
 
 class World:

@@ -1,6 +1,8 @@
-"""How the relay does, over the last minutes: its operations endpoint, asked every other second while somebody looks on."""
+"""How the relay does, over the last minutes: its operations endpoint, asked every other second while somebody looks on, and now
+and then otherwise, so that whoever comes has something to see."""
 
 import asyncio
+import contextlib
 import json
 import sqlite3
 from collections import deque
@@ -15,10 +17,12 @@ from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
 from blindrelay.protocol.errors import Malformed
 
-#: Between two samples, and how many are kept: ten minutes. Seconds.
+#: Between two samples while somebody looks on, and otherwise. Seconds.
 EVERY: Final = 2.0
+IDLE: Final = 10.0
+#: Samples that are kept: ten minutes of somebody's who looks on.
 KEPT: Final = 300
-# Nobody has looked for so long: nothing is asked. Seconds.
+# Nobody has looked for so long: nobody looks on. Seconds.
 _FORGOTTEN: Final = 30.0
 _PATIENCE: Final = 5.0
 _MAX_ANSWER: Final = 1 << 20
@@ -30,6 +34,7 @@ class Operations:
     """See the module.
 
     Attributes:
+        every: between two samples while somebody looks on. Seconds.
         now: the last answer; None: there is none, and `reason` says why.
         samples: those before it, the oldest first.
     """
@@ -40,24 +45,27 @@ class Operations:
         self._clock = clock
         self._looked = float("-inf")
         self._wanted = asyncio.Event()
+        self.every = EVERY
         self.now: dict[str, Any] | None = None
         self.reason = ""
         self.samples: deque[dict[str, Any]] = deque(maxlen=KEPT)
 
     def look(self) -> dict[str, Any]:
-        """Somebody looks: from now on there are samples."""
+        """Somebody looks: from now on there are more samples."""
+        if self._clock.monotonic() - self._looked > _FORGOTTEN:
+            self._wanted.set()
         self._looked = self._clock.monotonic()
-        self._wanted.set()
         return {"now": self.now, "reason": self.reason, "samples": list(self.samples)}
 
     async def work(self) -> None:
-        """Ask for ever, while somebody looks on."""
+        """Ask for ever."""
         while True:
-            if self._clock.monotonic() - self._looked > _FORGOTTEN:
-                self._wanted.clear()
-            await self._wanted.wait()
             await self._sample()
-            await asyncio.sleep(EVERY)
+            self._wanted.clear()
+            looks = self._clock.monotonic() - self._looked <= _FORGOTTEN
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.every if looks else IDLE):
+                    await self._wanted.wait()
 
     async def _sample(self) -> None:
         if not self._is_up():

@@ -26,6 +26,7 @@ BEAT: Final = 1.8
 # Receipts that somebody may still wait for: those of the last messages.
 _FOLLOWED: Final = 400
 _PATIENCE: Final = 30.0
+_OVERDUE: Final = 0.2
 
 
 @dataclass(slots=True)
@@ -72,6 +73,7 @@ class Stage:
         self._paused = paused
         self._way = Way.STANDARD
         self._rate = 0.0
+        self._due = 0.0  #: when the next one of many is to be sent
         self._ordered: list[str] = []
         self._changed = asyncio.Event()
         self._numbers = itertools.count(1)
@@ -199,7 +201,10 @@ class Stage:
         posture = self._way.value if self._way is not Way.BOTH else ("standard", "sealed")[number // 2 % 2]
         await self._send(Line(sender, (to,), words), posture, number, number)
         self._changed.clear()
-        await _first(self._changed, 1 / self._rate if self._rate else 0)
+        if self._rate:
+            # By the clock and not after the last one, which takes time, too; what is long overdue is not made up for.
+            self._due = max(self._due, time.monotonic() - _OVERDUE) + 1 / self._rate
+            await _first(self._changed, max(0.0, self._due - time.monotonic()))
 
     async def _send(self, line: Line, posture: str, number: int, pair: int) -> _Sent:
         device = self.people.first(line.sender).device

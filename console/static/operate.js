@@ -43,23 +43,24 @@ function drawFacts(now) {
 }
 
 function drawCharts(samples) {
-  if (samples.length < 2) return;
-  const open = new Set([...at("charts").querySelectorAll("details[open]")].map((one) => one.closest("figure").querySelector("figcaption span").textContent));
-  const times = samples.slice(1).map((one) => one.at);
-  const rate = (key) => samples.slice(1).map((one, number) => Math.max(0, (one[key] - samples[number][key]) / Math.max(0.1, one.at - samples[number].at)));
-  const value = (key) => samples.slice(1).map((one) => one[key]);
+  const open = new Set([...at("charts").querySelectorAll("details[open]")].map((one) => one.closest("figure").dataset.title));
+  const later = samples.slice(1);
+  const times = later.map((one) => one.at);
+  const rate = (key) => later.map((one, number) => Math.max(0, (one[key] - samples[number][key]) / Math.max(0.1, one.at - samples[number].at)));
+  const value = (key) => later.map((one) => one[key]);
   const a_second = (number) => (number === null ? "-" : `${number.toFixed(number < 10 ? 1 : 0)}/s`);
   const milliseconds = (number) => (number === null ? "-" : `${(number * 1000).toFixed(number < 0.01 ? 1 : 0)} ms`);
+  const number = (one) => count(one ?? 0);
   put(
     at("charts"),
     chart({ title: "Messages taken", series: [{ name: "", values: rate("accepted"), kind: "metadata" }], times, show: a_second }),
     chart({ title: "Messages delivered", series: [{ name: "", values: rate("delivered"), kind: "content" }], times, show: a_second }),
-    chart({ title: "Time of a commit", series: [{ name: "half within", values: value("half"), kind: "content" }, { name: "99 % within", values: value("most"), kind: "metadata" }], times, show: milliseconds }),
-    chart({ title: "Connections", series: [{ name: "", values: value("connections") }], times, show: (number) => count(number ?? 0) }),
-    chart({ title: "Messages that wait", series: [{ name: "", values: value("waiting"), kind: "metadata" }], times, show: (number) => count(number ?? 0) }),
-    chart({ title: "Waiting for a commit", series: [{ name: "", values: value("queue") }], times, show: (number) => bytes(number ?? 0) }),
+    chart({ title: "Time until a message is safe", series: [{ name: "half within", values: value("half"), kind: "content" }, { name: "99 % within", values: value("most"), kind: "metadata" }], times, show: milliseconds }),
+    chart({ title: "Connections", series: [{ name: "", values: value("connections") }], times, show: number }),
+    chart({ title: "Messages that wait for their device", series: [{ name: "", values: value("waiting"), kind: "metadata" }], times, show: number }),
+    chart({ title: "Queue in front of the disk", series: [{ name: "", values: value("queue") }], times, show: (one) => bytes(one ?? 0) }),
   );
-  for (const figure of at("charts").children) if (open.has(figure.querySelector("figcaption span").textContent)) figure.querySelector("details").open = true;
+  for (const figure of at("charts").children) if (open.has(figure.dataset.title)) figure.querySelector("details").open = true;
 }
 
 function drawLogs(logs) {
@@ -98,16 +99,23 @@ async function lookAround() {
   else drawDesk(desk);
 }
 
-function drawDesk({ service, open, waiting }) {
+function drawDesk({ service, orders, open, waiting }) {
   put(
     at("desk"),
     h("p", {}, `${count(open)} open ${open === 1 ? "case" : "cases"}, ${count(waiting.length)} of them ${waiting.length === 1 ? "waits" : "wait"} for somebody. `, h("a", { href: "/demand" }, "To the desk")),
     waiting.length > 0 && h("ul", { class: "small" }, waiting.slice(0, 8).map((one) => h("li", {}, one.waits_for.join("; ")))),
+    h("h3", {}, "Orders in force"),
+    orders.length === 0
+      ? h("p", { class: "muted" }, "None: nobody gets anything as it happens, and nothing is kept longer than usual.")
+      : h("ul", { class: "plain-list" }, orders.map((one) => h("li", {}, h("strong", {}, one.instrument), ` of ${one.authority}: ${one.what}, until ${moment(one.until)}`))),
+    h("h3", {}, "Service"),
     service.length === 0
-      ? h("p", { class: "muted" }, "The service is in operation everywhere.")
+      ? h("p", { class: "muted" }, "In operation everywhere.")
       : h("ul", { class: "plain-list" }, service.map((one) => h("li", {}, h("strong", {}, country(one.jurisdiction)), `: ${plain(one.state)}`, one.overdue && h("span", { class: "refused" }, ", the date has passed and nobody has acted")))),
   );
 }
+
+const moment = (text) => `${day(Date.parse(text) / 1000)}, ${clock(Date.parse(text) / 1000)} UTC`;
 
 const UNITS = ["bytes", "kB", "MB", "GB", "TB"];
 

@@ -11,9 +11,11 @@ from benchmarks.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[2]
 TINY = ["--pairs=2", "--window=4", "--seconds=0.2", "--warm-up=0.1", "--records=1000", "--idle=6", "--contacts=2"]
+TINY += ["--minutes=0.02"]
+BY_NAME = [pytest.param(name, marks=pytest.mark.needs("chromium")) if name == "console" else name for name in SCENARIOS]
 
 
-@pytest.mark.parametrize("name", SCENARIOS)
+@pytest.mark.parametrize("name", BY_NAME)
 def test_a_scenario_runs_and_reports(name: str, tmp_path: Path) -> None:
     """Each scenario ends with exit code 0, says its measurements, and writes them with the machine beside them."""
     results = tmp_path / "results.json"

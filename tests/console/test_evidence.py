@@ -61,6 +61,8 @@ async def test_log_is_checked_in_the_browser(window: Visit) -> None:
     head = window.page.locator("#head")
     await expect(head).to_contain_text("signed with the log's key")
     await expect(head).to_contain_text("the tree leads to this number")
+    await expect(head).to_contain_text("cosigned by the witness ")
+    await expect(head).to_contain_text("as many witnesses as the policy wants")
     await expect(head.locator(".fails")).to_have_count(0)
     await expect(window.page.locator("#alarms")).to_contain_text("no ghosts")
     await expect(window.page.locator("#entries")).to_contain_text("of globex.example, bob/phone")

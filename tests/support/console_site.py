@@ -8,13 +8,17 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from blindrelay.cli.own_witness import OwnWitness
 from blindrelay.console.cast.lines import Direction, Way
 from blindrelay.console.demonstration import Demonstration
 from blindrelay.console.desktop import Desktop
 from blindrelay.console.rights import Role
 from blindrelay.console.server import Place, Serving, serving
 from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
+from blindrelay.protocol.transparency import directory
+from blindrelay.relay.config import Settings
 from blindrelay.relay.server import Relay
+from blindrelay.relay.transparency.assembly import FOLDER as LOGS
 
 from . import ports, site
 
@@ -45,6 +49,7 @@ class RelayBeside:
             desk_port=relay.desk_port,
             logs_port=relay.logs_port,
             operations=f"http://127.0.0.1:{relay.operations_port}",
+            directory_policy=f"{LOGS}/{directory.NAME}.policy",
         )
         await asyncio.to_thread(endpoint.write, file)
         return relay
@@ -94,18 +99,26 @@ async def console_in(folder: Path, **settings: object) -> AsyncIterator[ConsoleS
 
 @asynccontextmanager
 async def demonstration_in(folder: Path, beat: float) -> AsyncIterator[ConsoleSite]:
-    """A console with people, a court and a desk. `beat`: how long one looks at a thing, in seconds."""
-    with ports.held_port() as door:
-        relay = RelayBeside(folder / "relay", door, {"desk": {"enabled": True, "https_port": 0}})
-        await relay.start()
-        desktop = Desktop(
-            relay.folder,
-            roles=tuple(Role),
-            stage=lambda desktop: Demonstration(folder / "authorities", desktop, ["--beat", str(beat)]),
-        )
-        async with serving(desktop, Place()) as found:
-            yield ConsoleSite(found, relay)
-        await relay.stop()
+    """A console with people, a court, a desk and a witness, as `blindrelay demo --open` has them.
+
+    Args:
+        beat: how long one looks at a thing. Seconds.
+    """
+    home = folder / "relay"
+    home.mkdir(mode=0o700)
+    settings = Settings.model_validate({"data_dir": home, "desk": {"enabled": True, "https_port": 0}})
+    async with OwnWitness(folder / "witness").attend(settings) as witnessed:
+        with ports.held_port() as door:
+            relay = RelayBeside(home, door, {"desk": witnessed.desk, "logs": witnessed.logs})
+            await relay.start()
+            desktop = Desktop(
+                relay.folder,
+                roles=tuple(Role),
+                stage=lambda desktop: Demonstration(folder / "authorities", desktop, ["--beat", str(beat)]),
+            )
+            async with serving(desktop, Place()) as found:
+                yield ConsoleSite(found, relay)
+            await relay.stop()
 
 
 async def direct(console: ConsoleSite, direction: Direction) -> None:

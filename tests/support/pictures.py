@@ -4,6 +4,7 @@ A demonstration is started, each view is brought into a telling state, and photo
 """
 
 import asyncio
+import re
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
@@ -12,46 +13,52 @@ from typing import Final
 
 from playwright.async_api import Page, async_playwright, expect
 
+from blindrelay.console.cast.lines import Direction, Way
 from blindrelay.console.rights import Role
 
 from . import browsing
-from .console_site import demonstration_in
+from .console_site import ConsoleSite, demonstration_in, direct
 
 SIZE: Final = {"width": 1280, "height": 800}
 
 
-async def _live(page: Page) -> None:
+async def _live(page: Page, _: ConsoleSite) -> None:
     await page.get_by_role("button", name="Side by side").click()
     await expect(page.locator(".message").first.locator(".relay.pair .record")).to_have_count(2)
     await page.get_by_role("button", name="Pause").click()
 
 
-async def _demand(page: Page) -> None:
+async def _demand(page: Page, _: ConsoleSite) -> None:
     await page.get_by_role("button", name="Sign it and hand it in").click()
     await expect(page.locator(".letter-card")).to_be_visible()
 
 
-async def _scenarios(page: Page) -> None:
+async def _scenarios(page: Page, _: ConsoleSite) -> None:
     await page.get_by_role("button", name="Play", exact=True).first.click()
     await expect(page.locator("#progress")).to_contain_text("all met")
     await page.locator("#place").fill("14")
 
 
-async def _metadata(page: Page) -> None:
+async def _metadata(page: Page, _: ConsoleSite) -> None:
     await expect(page.locator("#say")).to_contain_text("is probably the boss")
 
 
-async def _evidence(page: Page) -> None:
+async def _evidence(page: Page, _: ConsoleSite) -> None:
     await page.locator("#entries button").nth(2).click()
     await page.get_by_role("button", name="All steps").click()
     await page.locator("#log-title").scroll_into_view_if_needed()
 
 
-async def _operate(page: Page) -> None:
-    await expect(page.locator("#charts figure")).not_to_have_count(0)
+async def _operate(page: Page, console: ConsoleSite) -> None:
+    """With a minute of traffic in its charts, which is looked at more often, and so takes less."""
+    console.desktop.operations.every = 0.2
+    line = page.locator(".chart polyline").first
+    for number, rate in enumerate((5, 20, 50, 10), 1):
+        await direct(console, Direction(paused=False, way=Way.STANDARD, rate=rate))
+        await expect(line).to_have_attribute("points", re.compile(rf"^\S+( \S+){{{20 * number},}}$"))
 
 
-VIEWS: Final[dict[str, Callable[[Page], Awaitable[None]]]] = {
+VIEWS: Final[dict[str, Callable[[Page, ConsoleSite], Awaitable[None]]]] = {
     "live": _live,
     "demand": _demand,
     "scenarios": _scenarios,
@@ -73,7 +80,7 @@ async def make(folder: Path) -> None:
             await expect(page.locator(".message")).not_to_have_count(0)
             for view, bring in VIEWS.items():
                 await page.goto(f"{console.url}/{view}")
-                await bring(page)
+                await bring(page, console)
                 for scheme in ("light", "dark") if view == "live" else ("light",):
                     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
                     await page.screenshot(path=folder / f"console-{view}-{scheme}.png")
