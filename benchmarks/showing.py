@@ -52,7 +52,7 @@ class Shown:
 
 @dataclass(slots=True)
 class Memory:
-    """What was held at each look, in bytes, by whom. `messages`: when it was looked at, and the number of the newest message."""
+    """What was held at each look, in bytes, by whom. `messages`: when it was looked at, and its newest message."""
 
     held: dict[str, list[int]] = field(default_factory=dict)
     messages: list[tuple[float, int]] = field(default_factory=list)

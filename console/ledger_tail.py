@@ -155,6 +155,7 @@ class LedgerTail:
             for message_id in self._shown:
                 self._channel.remove(message_id.hex())
             self._shown.clear()
+            self._lately.clear()
             self._total = 0
 
     async def work(self) -> None:

@@ -1,6 +1,6 @@
 """All that can be concluded, for both postures side by side, with how good each conclusion is. Of bounded size."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -120,48 +120,47 @@ def _measured(standard: Conclusions, sealed: Conclusions, known: Known | None) -
     """Each conclusion with how good it is: of standard, of sealed, and of somebody who guesses. Where nobody knows the truth,
     it is what standard shows, and standard itself is held against nothing."""
     truth = known or _taken_for_true(standard)
-    departments = {person: str(group) for person, group in truth.departments.items()}
-    rows = [
-        (
-            "Who writes to whom",
-            "Of as many pairs as there are, the likeliest first: the share that is real.",
-            graph.guess(truth.pairs),
-            *(graph.accuracy(each.pairs, truth.pairs) for each in (standard, sealed)),
-        ),
-        (
-            "Who belongs together",
-            "How much of people's departments the groups tell (mutual information, of all that there is to know).",
-            communities.guess(standard.departments, departments),
-            *(communities.accuracy(each.departments, departments) for each in (standard, sealed)),
-        ),
-        (
-            "Who is the boss",
-            "Of all pairs of a boss and somebody below: the share in the right order.",
-            0.5,
-            *(hierarchy.accuracy(each.ranks, truth.above) for each in (standard, sealed)),
-        ),
-        (
-            "Who works when",
-            "How much of each person's day is right, hour by hour.",
-            hours.guess(truth.days),
-            *(hours.accuracy(each.days, truth.days) for each in (standard, sealed)),
-        ),
-        (
-            "Who answers soon",
-            "Of all pairs of people: the share of which it is known who answers sooner.",
-            0.5,
-            *(answers.accuracy(each.answers, truth.answers) for each in (standard, sealed)),
-        ),
-    ]
-    return [
-        {
+
+    def row(what: str, measure: str, guess: float, score: Callable[[Conclusions], float]) -> dict[str, Any]:
+        return {
             "what": what,
             "measure": measure,
             "guess": round(guess, 3),
-            "standard": None if known is None else round(of_standard, 3),
-            "sealed": round(of_sealed, 3),
+            "standard": None if known is None else round(score(standard), 3),
+            "sealed": round(score(sealed), 3),
         }
-        for what, measure, guess, of_standard, of_sealed in rows
+
+    return [
+        row(
+            "Who writes to whom",
+            "Of as many pairs as there are, the likeliest first: the share that is real.",
+            graph.guess(truth.pairs),
+            lambda found: graph.accuracy(found.pairs, truth.pairs),
+        ),
+        row(
+            "Who belongs together",
+            "How much of people's departments the groups tell (mutual information, of all that there is to know).",
+            communities.guess(standard.departments, truth.departments),
+            lambda found: communities.accuracy(found.departments, truth.departments),
+        ),
+        row(
+            "Who is the boss",
+            "Of all pairs of a boss and somebody below: the share in the right order.",
+            0.5,
+            lambda found: hierarchy.accuracy(found.ranks, truth.above),
+        ),
+        row(
+            "Who works when",
+            "How much of each person's day is right, hour by hour.",
+            hours.guess(truth.days),
+            lambda found: hours.accuracy(found.days, truth.days),
+        ),
+        row(
+            "Who answers soon",
+            "Of all pairs of people: the share of which it is known who answers sooner.",
+            0.5,
+            lambda found: answers.accuracy(found.answers, truth.answers),
+        ),
     ]
 
 
