@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,39 @@ _RETRY: Final = 1.0
 # A connection on which nothing comes is asked for a sign of life; two that are missed are its end. Seconds.
 _PING: Final = 2
 
+# How long the client is given to notice that it is cancelled. Seconds.
+_CANCELLED: Final = 0.1
+
 _log = structlog.get_logger()
+
+
+class NotEncrypted(nats.errors.Error):
+    """A server does not ask for TLS, where its clients do."""
+
+    def __str__(self) -> str:
+        return "the server does not speak TLS"
+
+
+# What is said of a failure, for whoever has to do something about it: the first that fits.
+_REASONS: Final[Sequence[tuple[Callable[[Exception], bool], str]]] = (
+    (
+        lambda error: isinstance(error, NotEncrypted),
+        "a server does not speak TLS, and tls:// or --cluster-ca asks for it: it was told nothing. Let it, or write nats://",
+    ),
+    (
+        lambda error: isinstance(error, ssl.SSLCertVerificationError),
+        "a server's certificate is not signed by --cluster-ca (without it: by whom this system trusts), or is for another name",
+    ),
+    (
+        lambda error: isinstance(error, ssl.SSLError),
+        "TLS with a server fails: it may want a certificate, or speak an old version",
+    ),
+    (
+        lambda error: "authori" in str(error).lower() or "authentication" in str(error).lower(),
+        "a server does not accept what it is shown: see --cluster-creds and --cluster-token-file",
+    ),
+    (lambda error: True, "no server answers, or it hangs up: see --cluster, and the log of the server"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +72,11 @@ class NatsAccess:
     credentials: Path | None = None
     token: Path | None = None
 
+    @property
+    def needs_tls(self) -> bool:
+        """Whether a server that speaks no TLS is none of ours. One `tls://` is enough: servers name others among themselves."""
+        return self.ca is not None or any(url.startswith("tls://") for url in self.servers)
+
     def options(self) -> dict[str, Any]:
         """The same for `Client.connect`. Raises `OSError`, `ssl.SSLError`, `UnicodeDecodeError`: a file cannot be used."""
         options: dict[str, Any] = {"servers": list(self.servers)}
@@ -53,11 +90,28 @@ class NatsAccess:
         return options
 
 
+class _Client(Client):
+    """The client of `nats-py`, which speaks TLS if the server asks for it, and else goes on without: so whoever is in between
+    had only to say that there is none, to be shown the token."""
+
+    def __init__(self, *, needs_tls: bool) -> None:
+        super().__init__()
+        self._needs_tls = needs_tls
+
+    def _connect_command(self) -> bytes:
+        # Made of the credentials, before anything is said to the server; with `tls_required` the handshake is over by now.
+        if self._needs_tls and not self._server_info.get("tls_required"):
+            raise NotEncrypted
+        return super()._connect_command()
+
+
 class NatsWakes:
     """`Wakes` over NATS."""
 
     def __init__(self, access: NatsAccess, name: str) -> None:
         self._options = access.options()
+        self._needs_tls = access.needs_tls
+        self._complained: set[str] = set()  # since the connection was lost
         self._name = name
         self._listeners: list[tuple[str, Woken]] = []
         self._client: Client | None = None
@@ -65,6 +119,7 @@ class NatsWakes:
         self._has_news = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_lost = False
+        self._is_stopping = False
 
     @property
     def is_connected(self) -> bool:
@@ -87,14 +142,18 @@ class NatsWakes:
 
     async def stop(self) -> None:
         """See `Wakes`."""
-        self._is_lost = True  # which is no news
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._is_stopping = True  # to be lost is no news from now on
+        pending = set(self._tasks)
+        while pending:
+            for task in pending:
+                task.cancel()
+            # More than once: a client that is just closing the connection to a server which refuses it keeps the cancellation
+            # to itself, and tries the next server, for ever.
+            _, pending = await asyncio.wait(pending, timeout=_CANCELLED)
 
     async def _stay_connected(self) -> None:
         while True:
-            client = Client()
+            client = _Client(needs_tls=self._needs_tls)
             closed = asyncio.Event()
             try:
                 # Tries its servers in turn, for as long as it takes.
@@ -125,15 +184,22 @@ class NatsWakes:
             await asyncio.sleep(_RETRY)
 
     async def _failed(self, error: Exception) -> None:
-        if not self._is_lost and not self.is_connected:
-            self._is_lost = True
-            _log.warning("nats cannot be reached: nodes look for news by themselves", error=type(error).__name__)
+        if self._is_stopping or self.is_connected:
+            return
+        self._is_lost = True
+        reason = next(sentence for fits, sentence in _REASONS if fits(error))
+        if reason not in self._complained:  # each once: there are several servers, and they are tried for ever
+            self._complained.add(reason)
+            _log.warning(
+                "nats cannot be used: nodes look for news by themselves", reason=reason, error=type(error).__name__
+            )
 
     async def _lost(self) -> None:
         await self._failed(ConnectionError())
 
     async def _found(self) -> None:
         self._is_lost = False
+        self._complained.clear()
         _log.info("nats is connected")
 
     async def _send(self) -> None:

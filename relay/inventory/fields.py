@@ -332,7 +332,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     _log("log", "which public log could not be published"),
     _log("witness", "which witness does not cosign"),
     _log("directory", "the relay's own data directory"),
-    _log("reason", "why the relay stops or refuses to start", "a fixed sentence"),
+    _log("reason", "why the relay stops, refuses to start, or cannot use NATS", "a fixed sentence"),
     _log("seconds", "how long something took"),
     _log("state", "where the service in a jurisdiction stands now", "a fixed word"),
     _log("count", "how many", "number"),
