@@ -32,7 +32,7 @@ DAY = 86_400.0
 class Plan:
     """What a run is. `rate` is messages per second and device; a schedule of None is drawn from the seed.
 
-    `patience` bounds the quiet period, in seconds.
+    `patience` is for how many seconds of the quiet period nothing may come, before it is given up.
     """
 
     seed: int
