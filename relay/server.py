@@ -71,6 +71,7 @@ from blindrelay.relay.watchdog import Watchdog
 if TYPE_CHECKING:
     from starlette.routing import Route
 
+    from blindrelay.relay.cluster.connections import SharedConnections
     from blindrelay.relay.cluster.duties import LeaderDuties
     from blindrelay.relay.cluster.node import Node
     from blindrelay.relay.desk.desk import Desk
@@ -466,7 +467,7 @@ class Relay:
                 ledger,
                 self._clock,
                 self.settings.retention,
-                sees_all=self.node is None,
+                connections=self._connections(),
             )
         )
         around = Surroundings(
@@ -483,6 +484,13 @@ class Relay:
             tenants=self.tenants,
         )
         self.desk, self.desk_port = await stack.enter_async_context(open_desk(around, self.settings, self._clock))
+
+    def _connections(self) -> "SharedConnections | None":
+        if self.node is None:
+            return None
+        from blindrelay.relay.cluster.connections import SharedConnections  # noqa: PLC0415 - see `_join`
+
+        return SharedConnections(self.committer)
 
     def _public_report(self, desk: "Desk") -> "Route":
         from blindrelay.relay.desk.public import PublicReport  # noqa: PLC0415 - as the desk

@@ -23,6 +23,7 @@ from blindrelay.relay.cluster.presence import DESK, LIVE, Duties, Place, Presenc
 from blindrelay.relay.cluster.sessions import SharedSessions
 from blindrelay.relay.cluster.subjects import Subjects
 from blindrelay.relay.cluster.wakes import NoWakes, Wakes
+from blindrelay.relay.cluster.watches import forget_watches
 from blindrelay.relay.config import Cluster as ClusterSettings
 from blindrelay.relay.errors import BadConfiguration, OfficeTaken, StartupError, StoreError
 from blindrelay.relay.mailbox import Mailbox
@@ -305,7 +306,9 @@ class Node:
 
     async def keep_house(self) -> None:
         """Forget what nobody needs any more: changes that all have followed, starts of nodes that are over."""
-        await self._store.run(forget_old(int(self._clock.now()) - KEPT))
+        now = int(self._clock.now())
+        await self._store.run(forget_old(now - KEPT))
+        await self._store.run(forget_watches(now, now - KEPT))
         await self._store.run(_forget_nodes)
 
 

@@ -25,7 +25,14 @@ from blindrelay.relay.store import tables
 Row: TypeAlias = tuple[Any, ...]
 
 #: Nothing of them is in a relay's SQLite database.
-NODES_OWN: Final = (tables.presence, tables.node, tables.change, tables.charge)
+NODES_OWN: Final = (
+    tables.presence,
+    tables.node,
+    tables.change,
+    tables.charge,
+    tables.connection_watch,
+    tables.connection_event,
+)
 #: Of a relay on SQLite they are files: see `logs`.
 PUBLISHED: Final = (tables.log_tile, tables.log_head)
 

@@ -24,7 +24,7 @@ from blindrelay.relay.desk.package import PackageMaker
 from blindrelay.relay.desk.ports import Preservation, Streams
 from blindrelay.relay.desk.rules import PolicyRules
 from blindrelay.relay.desk.service import ServiceStates
-from blindrelay.relay.desk.stream import Exchange, Ledger, RealTimeOrders
+from blindrelay.relay.desk.stream import Connections, Exchange, Ledger, RealTimeOrders
 from blindrelay.relay.desk.work import Ports
 from blindrelay.relay.errors import BadConfiguration, Unreadable
 from blindrelay.relay.store.metadata import OpenMetadata
@@ -109,16 +109,16 @@ async def open_streams(  # noqa: PLR0913 - what they stand between
     clock: Clock,
     retention: Retention,
     *,
-    sees_all: bool = True,
+    connections: Connections | None = None,
 ) -> AsyncIterator[RealTimeOrders]:
-    """Real-time orders on the message path; stopped on leaving. `sees_all`: every connection is to this process."""
+    """Real-time orders on the message path; stopped on leaving. `connections`: those to all nodes, if there are several."""
     orders = RealTimeOrders(
         metadata,
         exchange=exchange,
         ledger=ledger,
         now=clock.now,
         traffic_days=retention.traffic_days,
-        sees_all=sees_all,
+        connections=connections,
     )
     await orders.start()
     try:

@@ -7,13 +7,13 @@ and only while somebody reads; and looks are spaced so that they take a small sh
 to tell: a busy relay delivers later, not less.
 
 Connections are kept to the hour, which is not exact enough for an order that begins at ten past. So the ledger tells of them as
-they happen, and they are told while the relay watches: see `GapReason.NOT_WATCHED`.
+they happen, or of several nodes the database does, and they are told while the relay watches: see `GapReason.NOT_WATCHED`.
 """
 
 import asyncio
 import contextlib
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
@@ -71,6 +71,16 @@ class Ledger(Protocol):
     watch: Watch | None
 
 
+class Connections(Protocol):
+    """Those to all nodes, where there are several: `blindrelay.relay.cluster.connections`. All raise what the store raises."""
+
+    async def watch(self, orders: Collection[tuple[str, Watched]]) -> None:
+        """Tell of these orders' connections from now on, each with its key, and of no others. On return nothing is missed."""
+
+    async def happened(self) -> list[Happened]:
+        """What has begun or ended since this was asked last."""
+
+
 class RealTimeOrders:
     """The desk's `Streams`. Use `start`, and `stop` before the store is closed.
 
@@ -80,7 +90,7 @@ class RealTimeOrders:
         now: the clock by which messages are dated, epoch seconds.
         traffic_days: for how long retention leaves traffic.
         pace: how often one looks.
-        sees_all: whether every connection is told of by `ledger`. Those to other nodes are not: each reader is told so.
+        connections: tells of those to all nodes, where there are several. Without it `ledger` tells of all that there are.
     """
 
     def __init__(  # noqa: PLR0913 - what it stands between
@@ -92,7 +102,7 @@ class RealTimeOrders:
         now: Callable[[], float],
         traffic_days: int,
         pace: Pace | None = None,
-        sees_all: bool = True,
+        connections: Connections | None = None,
     ) -> None:
         self._tail = Tail(metadata)
         self._exchange = exchange
@@ -100,7 +110,7 @@ class RealTimeOrders:
         self._now = now
         self._kept = traffic_days * DAY
         self._pace = pace or Pace()
-        self._sees_all = sees_all
+        self._connections = connections
         self._watch = secrets.randbits(60)
         self._orders: dict[str, Watched] = {}
         self._head = 0  # live followers have had everything up to this number
@@ -114,6 +124,7 @@ class RealTimeOrders:
     async def start(self) -> None:
         """Begin to look at what is committed."""
         await self._tail.open()
+        await self._watch_nodes()
         self._work = asyncio.create_task(self._look_on())
 
     async def stop(self) -> None:
@@ -123,6 +134,9 @@ class RealTimeOrders:
             self._work.cancel()
             with contextlib.suppress(asyncio.CancelledError):
                 await self._work
+        if self._connections is not None:
+            with contextlib.suppress(StoreError):  # then it is forgotten when it is over
+                await self._connections.watch(())
         for order in self._orders.values():
             if order.follower is not None:
                 order.follower.finish(EndReason.STOPPING)
@@ -148,6 +162,10 @@ class RealTimeOrders:
             )
         elif (known.until, known.targets) != (span.until, order.targets):
             known.targets, known.until, known.accounts, known.is_over = order.targets, span.until, accounts, False
+        if self._connections is not None:
+            await self._watch_nodes()
+            if known is None:
+                self._orders[order.key].begun_at = self._now()
         self._listen()
 
     async def end(self, key: str) -> None:
@@ -155,6 +173,7 @@ class RealTimeOrders:
         order = self._orders.pop(key, None)
         if order is not None and order.follower is not None:
             order.follower.finish(EndReason.ENDED_EARLY)
+        await self._watch_nodes()
         self._listen()
 
     def follow(self, key: str, after: str | None = None) -> AsyncIterator[StreamEvent]:
@@ -195,7 +214,7 @@ class RealTimeOrders:
             cursor if is_known else replace(cursor, watch=self._watch, connection=0), is_live=not order.has_traffic
         )
         has_missed = order.since < order.begun_at if after is None else not is_known
-        if order.has_connections and (has_missed or not self._sees_all):
+        if order.has_connections and has_missed:
             follower.gap(Gap(data_class=DataClass.ACCESS, reason=GapReason.NOT_WATCHED))
         order.follower = follower
         self._listen()
@@ -256,11 +275,19 @@ class RealTimeOrders:
     def _listen(self) -> None:
         """Be told of what somebody wants to know, and of nothing else."""
         self._exchange.on_commit = self._woken.set if self._reading_traffic() else None
-        now = self._now()
-        is_watching = any(order.has_connections and now < order.until for order in self._orders.values())
-        self._ledger.watch = self if is_watching else None
+        is_watching = bool(self._watching())
+        self._ledger.watch = self if is_watching and self._connections is None else None
         if not is_watching:
             self._connected.clear()
+
+    def _watching(self) -> list[tuple[str, Watched]]:
+        now = self._now()
+        return [(key, order) for key, order in self._orders.items() if order.has_connections and now < order.until]
+
+    async def _watch_nodes(self) -> None:
+        """Let the nodes tell of the connections that an order is about."""
+        if self._connections is not None:
+            await self._connections.watch(self._watching())
 
     def _reading_traffic(self) -> list[tuple[Watched, Follower]]:
         orders = self._orders.values()
@@ -290,12 +317,16 @@ class RealTimeOrders:
     async def round(self) -> None:
         """Look once at what has happened, and give it to whoever follows. Raises what reading the store raises."""
         async with self._rounds:
-            if not self._happened and not any(order.follower for order in self._orders.values()):
+            is_told = self._connections is not None and any(order.has_connections for order in self._orders.values())
+            if not is_told and not self._happened and not any(order.follower for order in self._orders.values()):
                 return
             now = self._now()
             ending = [order for order in self._orders.values() if order.follower and now >= order.until]
             if not all(order.is_over for order in ending):
                 await self._exchange.drain()
+            if self._connections is not None and is_told:
+                # Before it is looked for new devices: whose connection is told of was enrolled by then.
+                self._happened += await self._connections.happened()
             newest = await self._tail.newest()
             orders = list(self._orders.values())
             if newest.device != self._newest_device:
@@ -310,6 +341,7 @@ class RealTimeOrders:
                 order.is_over = True
                 if order.follower is not None and order.follower.is_live and has_all:
                     order.follower.finish(EndReason.ORDER_ENDED)
+            await self._watch_nodes()
             self._listen()
 
     async def _resolve(self, orders: list[Watched]) -> None:

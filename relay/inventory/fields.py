@@ -88,6 +88,13 @@ def _cluster(where: str, name: str, purpose: str, lifetime: Lifetime, granularit
     )  # fmt: skip
 
 
+def _watch(where: str, name: str, purpose: str, granularity: str = "exact") -> Field:
+    return Field(
+        "Watch", name, Place.DATABASE, where, DataClass.ACCESS, f"{purpose}; there is none without a real-time order",
+        granularity, Lifetime.UNTIL_TOLD, _KEPT, _ABSENT,
+    )  # fmt: skip
+
+
 def _notice(where: str, name: str, purpose: str, granularity: str = "exact") -> Field:
     record = "NoticeSeen" if where.startswith("notice_seen.") else "Notice"
     return Field(
@@ -259,6 +266,21 @@ FIELDS: Final[tuple[Field, ...]] = (
     _cluster("charge.tenant", "tenant that sends a lot", "its limit over all nodes", Lifetime.HOUR),
     _cluster("charge.node", "node that it sends through", "its limit over all nodes", Lifetime.HOUR),
     _cluster("charge.count", "messages through that node since it started", "its limit over all nodes", Lifetime.HOUR),
+    _watch("connection_watch.key", "case and demand of a real-time order", "end it"),
+    _watch("connection_watch.tenant", "tenant of who is watched", "tell of connections to whichever node"),
+    _watch("connection_watch.user", "user who is watched", "tell of connections to whichever node"),
+    _watch("connection_watch.device", "device that is watched", "tell of connections to whichever node"),
+    _watch("connection_watch.since", "start of the order", "tell of nothing that came before", "second"),
+    _watch("connection_watch.until", "end of the order", "tell of nothing that comes after", "second"),
+    _watch("connection_event.number", "number of an event", "order"),
+    _watch("connection_event.access_id", "connection of who is watched", "tell of it"),
+    _watch(
+        "connection_event.at",
+        "start or end of a connection under a real-time order",
+        "tell of what is in the order, and not before or after",
+        "second",
+    ),
+    _watch("connection_event.is_end", "whether it ended", "tell of it", "yes or no"),
     _cluster("log_tile.log", "public log of a tile", "show it", Lifetime.PERMANENT),
     _cluster("log_tile.level", "level of the tile", "show it", Lifetime.PERMANENT),
     _cluster("log_tile.number", "place of the tile", "show it", Lifetime.PERMANENT),

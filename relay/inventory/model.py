@@ -52,6 +52,7 @@ class Lifetime(StrEnum):
     UNTIL_REPLACED = "until the device replaces it or it is handed out"
     UNTIL_SESSION_ENDS = "until the session expires"
     UNTIL_ORDER_ENDS = "until the preservation order ends"
+    UNTIL_TOLD = "until the desk has told of it, or the order ends; an hour when there is no desk any more"
     HOUR = "an hour or two after it is of no use any more"
     DAY = "a day"
     PERMANENT = "permanent"

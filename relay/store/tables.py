@@ -274,6 +274,30 @@ charge = Table(
     sqlite_with_rowid=False,
 )
 
+# Whose connections a real-time order is about, while it lasts, and those that have begun or ended since the desk looked last,
+# at whichever node: see `blindrelay.relay.cluster.connections`.
+connection_watch = Table(
+    "connection_watch",
+    metadata,
+    Column("key", Text, primary_key=True),  # case and demand
+    Column("tenant", Text, primary_key=True),
+    Column("user", Text, primary_key=True),
+    Column("device", Text, primary_key=True),  # empty: each of the user's
+    Column("since", Number, nullable=False),
+    Column("until", Number, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+connection_event = Table(
+    "connection_event",
+    metadata,
+    Column("number", Number, primary_key=True),
+    Column("access_id", Number, nullable=False),
+    Column("at", Number, nullable=False),
+    Column("is_end", Number, nullable=False),  # 0 or 1
+    sqlite_strict=True,
+)
+
 # The public logs as they are published by several nodes: see `blindrelay.relay.transparency.stored_shelf`.
 log_tile = Table(
     "log_tile",
