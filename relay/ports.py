@@ -151,8 +151,8 @@ class Sessions(Protocol):
     def needs_saving(self, record: "SessionRecord") -> bool:
         """Whether memory and store differ in something that a restart must not lose."""
 
-    async def save(self, record: "SessionRecord") -> None:
-        """Make durable what memory says of this session."""
+    async def save(self, record: "SessionRecord") -> bool:
+        """Make durable what memory says of this session. False: another connection has it by now, and nothing was written."""
 
     async def purge(self) -> None:
         """Forget the sessions whose interval has passed."""

@@ -191,7 +191,10 @@ class Reception:
 
     async def _save_and(self, peer: Peer, record: SessionRecord, answer: Callable[[], None]) -> None:
         try:
-            await self._exchange.sessions.save(record)
+            if not await self._exchange.sessions.save(record):
+                # Whoever has the session now does not know of this: a client that is told that it is so would rely on it there.
+                self._exchange.end(peer, DisconnectReasonCode.SESSION_TAKEN_OVER)
+                return
         except StoreFull:
             # The subscription holds while the relay runs; a restart forgets it, and the client subscribes again when it
             # finds nothing. Refusing would keep a device from emptying its mailbox while the disk is full.

@@ -110,7 +110,7 @@ class Sessions:
         """Whether memory and store differ in something that a restart must not lose."""
         return record.is_stored or record.expiry > 0
 
-    async def save(self, record: SessionRecord) -> None:
+    async def save(self, record: SessionRecord) -> bool:
         """Make durable what memory says of this session when the commit is made. Raises what the store raises."""
         key = record.account_id, record.client_id
         record.is_stored = True
@@ -129,6 +129,7 @@ class Sessions:
             insert_or_update(connection, tables.session, mine | values, values)
 
         await self._store.run(write)
+        return True
 
     async def purge(self) -> None:
         """Forget the sessions whose interval has passed [4.1.0-2]."""

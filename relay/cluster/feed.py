@@ -40,6 +40,7 @@ _NEXT: Final = text(
 )
 _LAST: Final = text("SELECT coalesce(max(number), 0) FROM change")
 _BEHIND: Final = text(f"SELECT count(*) FROM node JOIN ({LIVE}) AS live USING (id) WHERE followed < :number")  # noqa: S608
+_FORGET: Final = text("DELETE FROM change WHERE noted_at < extract(epoch FROM clock_timestamp())::bigint - :kept")
 _FOLLOWED: Final = text("UPDATE node SET followed = :number WHERE id = :node AND followed < :number")
 
 
@@ -153,11 +154,10 @@ def _say(node: int, number: int, connection: Connection) -> None:
     connection.execute(_FOLLOWED, {"number": number, "node": node})
 
 
-def forget_old(before: int) -> Callable[[Connection], None]:
-    """Delete the changes of before `before` (epoch seconds)."""
-    statement = text("DELETE FROM change WHERE noted_at < :before")
+def forget_old(connection: Connection) -> None:
+    """Delete the changes that have been kept for long enough.
 
-    def write(connection: Connection) -> None:
-        connection.execute(statement, {"before": before})
-
-    return write
+    By the clock that noted them, which is the database's: a node whose clock is an hour fast would delete what others have not
+    followed yet, and they would never hear of it.
+    """
+    connection.execute(_FORGET, {"kept": KEPT})

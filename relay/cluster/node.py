@@ -87,7 +87,6 @@ class Node:
 
     sessions: SharedSessions
     _feed: Feed
-    _exchange: Exchange
 
     def __init__(self, presence: Presence, wakes: Wakes, mail: Mail, store: Store, clock: Clock) -> None:
         self._presence = presence
@@ -95,6 +94,7 @@ class Node:
         self._mail = mail
         self._store = store
         self._clock = clock
+        self._exchange: Exchange | None = None  # until `start`: nobody is connected here
         self._new: set[int] = set()
         self._sharing: asyncio.Task[None] | None = None
 
@@ -286,9 +286,12 @@ class Node:
         await self._hooks.announce([int(key) for key in keys])
 
     async def _sessions(self, keys: Sequence[str]) -> None:
-        self._exchange.taken_over(await self.sessions.epochs([int(key) for key in keys]))
+        if self._exchange is not None:
+            self._exchange.taken_over(await self.sessions.epochs([int(key) for key in keys]))
 
     async def _readers(self, keys: Sequence[str]) -> None:
+        if self._exchange is None:
+            return
         readers = await self._mail.readers([int(key) for key in keys])
         lost = [account_id for account_id, node in readers.items() if node not in {0, self.number}]
         self._exchange.lost_inboxes([found for one in lost if (found := self._hooks.accounts.mailbox(one)) is not None])
@@ -307,7 +310,7 @@ class Node:
     async def keep_house(self) -> None:
         """Forget what nobody needs any more: changes that all have followed, starts of nodes that are over."""
         now = int(self._clock.now())
-        await self._store.run(forget_old(now - KEPT))
+        await self._store.run(forget_old)
         await self._store.run(forget_watches(now, now - KEPT))
         await self._store.run(_forget_nodes)
 

@@ -20,7 +20,7 @@ from blindrelay.relay.ports import Store
 from blindrelay.relay.sessions import SessionRecord
 from blindrelay.relay.store import tables
 
-_presence, _session = tables.presence.c, tables.session.c
+_presence, _session, _envelope = tables.presence.c, tables.session.c, tables.envelope.c
 
 # A session whose node is dead has ended, if nobody has noticed, at this sweep.
 _ORPHANED: Final = text(
@@ -65,7 +65,7 @@ class SharedSessions:
 
         Raises what the store raises; then nothing has been claimed.
         """
-        now, node = self._now(), self._node
+        now, node = self._now, self._node
         try:
             claim = await self._store.run(
                 lambda connection: _claim(connection, record, node, now, clean_start=clean_start)
@@ -86,9 +86,9 @@ class SharedSessions:
         """Whether it was claimed: then the others have to hear of its end."""
         return record.epoch > 0
 
-    async def save(self, record: SessionRecord) -> None:
+    async def save(self, record: SessionRecord) -> bool:
         """Make durable what memory says of this session, unless it is another connection's by now."""
-        await self._store.run(lambda connection: _save(connection, record))
+        return await self._store.run(lambda connection: _save(connection, record))
 
     async def purge(self) -> None:
         """Forget the sessions whose interval has passed, and notice that those have ended whose node is dead."""
@@ -116,16 +116,20 @@ class SharedSessions:
         await self._store.run(lambda connection: connection.execute(delete) and None)
 
 
-def _claim(connection: Connection, record: SessionRecord, node: int, now: int, *, clean_start: bool) -> _Claim:
+def _claim(
+    connection: Connection, record: SessionRecord, node: int, clock: Callable[[], int], *, clean_start: bool
+) -> _Claim:
     mine = {"account_id": record.account_id, "client_id": record.client_id}
     # The row is there, and locked: of two nodes that claim at once, one comes after the other.
     first = insert(tables.presence).values(account_id=record.account_id).on_conflict_do_nothing()
-    has_been_here = connection.execute(first).rowcount == 0
+    has_been_here = connection.execute(first.returning(_presence.account_id)).first() is None
     before = connection.execute(
         select(_presence.session_node, _presence.epoch, _presence.sent_up_to)
         .where(_presence.account_id == record.account_id)
         .with_for_update()
     ).one()
+    # Not before the row is ours: whoever had it until now may have sent what was accepted while we waited for the database.
+    now = clock()
     epoch = before.epoch + 1
     connection.execute(
         sqlalchemy.update(tables.presence)
@@ -153,21 +157,36 @@ def _claim(connection: Connection, record: SessionRecord, node: int, now: int, *
     return claim
 
 
-def _save(connection: Connection, record: SessionRecord) -> None:
+def _save(connection: Connection, record: SessionRecord) -> bool:
     mine = {"account_id": record.account_id, "client_id": record.client_id}
     has_ended = record.ended_at is not None
     is_ours = (_presence.account_id == record.account_id) & (_presence.epoch == record.epoch)
     # A row that is locked is being claimed by somebody else: who ends waits for nobody. Else two nodes, of which one loses many
-    # connections that the other gets, would wait for one another.
-    if connection.execute(select(_presence.epoch).where(is_ours).with_for_update(skip_locked=True)).first() is None:
-        return
+    # connections that the other gets, would wait for one another. What is promised to somebody who stays is another matter.
+    ours = select(_presence.epoch).where(is_ours).with_for_update(skip_locked=has_ended)
+    if connection.execute(ours).first() is None:
+        return False
     if has_ended:
-        end = {"session_node": 0, "sent_up_to": record.sent_up_to}
+        end = {"session_node": 0, "sent_up_to": _may_have_been_sent(record)}
         connection.execute(sqlalchemy.update(tables.presence).where(is_ours).values(end))
     if has_ended and record.expiry == 0:
         connection.execute(sqlalchemy.delete(tables.session).where(*_of(mine)))
     else:
         _write(connection, mine, record.expiry, record.ended_at, record.subscriptions)
+    return True
+
+
+def _may_have_been_sent(record: SessionRecord) -> sqlalchemy.ColumnElement[int] | int:
+    """The highest sequence that has been sent in this session, here or at the node that had it before and could not say.
+
+    What that one may have sent and we have not sent again is still there: the client has not acknowledged it to anybody.
+    """
+    if record.unknown_until < 0:
+        return record.sent_up_to
+    unsaid = select(sqlalchemy.func.max(_envelope.sequence)).where(
+        _envelope.mailbox_id == record.account_id, _envelope.accepted_at <= record.unknown_until
+    )
+    return sqlalchemy.func.greatest(record.sent_up_to, sqlalchemy.func.coalesce(unsaid.scalar_subquery(), 0))
 
 
 def _write(

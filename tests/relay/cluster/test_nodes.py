@@ -6,18 +6,26 @@ Each of these holds with NATS and without.
 import asyncio
 import contextlib
 import os
+from collections.abc import Callable
+from typing import TypeVar
 
 import mqtt5
 import pytest
 from mqtt5 import ConnAckReasonCode, DisconnectReasonCode
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from blindrelay.protocol import rpc, topics
+from blindrelay.relay.cluster.sessions import SharedSessions, _save
 from blindrelay.relay.errors import NodeNameTaken, OfficeTaken
+from blindrelay.relay.sessions import SessionRecord
 from blindrelay.relay.store import tables
-from support.cluster import Cluster
+from support.cluster import Cluster, Store
 from support.wire import Client
 
 pytestmark = pytest.mark.needs("initdb", "nats-server")
+
+T = TypeVar("T")
 
 # A second or so: what is not woken is looked for once a second, on a machine that may be busy.
 SOON = 8.0
@@ -164,6 +172,79 @@ class TestSessions:
             assert (await new.receive()).correlation_data == b"\3" * 16
         async with Client(nodes["n3"], bob) as third:
             assert (await third.connect(clean_start=False, session_expiry_interval=600)).session_present
+
+    async def test_no_subscription_is_granted_of_a_session_that_is_elsewhere(
+        self, nodes: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Who has it does not know of that; a client that was told otherwise would wait for its mail for ever."""
+        bob = (await nodes.register()).device("bob", "phone")
+        monkeypatch.setattr(nodes["n1"].exchange, "taken_over", lambda epochs: None)  # it does not know yet
+        async with nodes.connected("n1", bob, session_expiry_interval=600) as old, Client(nodes["n2"], bob) as new:
+            await new.connect(clean_start=False, session_expiry_interval=600)
+            wanted = mqtt5.TopicFilter(topics.inbox(bob.device), max_qos=mqtt5.QoS.AT_LEAST_ONCE)
+            old.send(mqtt5.SubscribePacket(1, [wanted]))
+            assert await disconnected(old) is DisconnectReasonCode.SESSION_TAKEN_OVER
+
+    async def test_a_subscription_waits_for_whoever_has_the_row(self, nodes: Cluster) -> None:
+        """It is durable when it is granted; what ends waits for nobody, and is not written then."""
+        bob = (await nodes.register()).device("bob", "phone")
+        async with nodes.connected("n1", bob, session_expiry_interval=600), Store.open(nodes.database) as store:
+            (record,) = [peer.record for peer in nodes["n1"].exchange.peers]
+            assert record is not None
+
+            def save(connection: Connection) -> bool:
+                connection.exec_driver_sql("SET LOCAL lock_timeout = '100ms'")
+                return _save(connection, record)
+
+            with store.engine.begin() as claiming:
+                claiming.exec_driver_sql(
+                    "SELECT * FROM presence WHERE account_id = %s FOR UPDATE", (record.account_id,)
+                )
+                with pytest.raises(OperationalError, match="lock timeout"):
+                    await store.run(save)
+                record.ended_at = 1
+                assert not await store.run(save)
+                record.ended_at = None
+            assert await store.run(save)
+
+    async def test_what_one_node_has_sent_is_a_repetition_at_the_third(self, nodes: Cluster) -> None:
+        """Though the second, which was not told, has sent little of it again, and has ended in good order [3.3.1-1]."""
+        bob = (await nodes.register()).device("bob", "phone")
+        session = {"clean_start": False, "session_expiry_interval": 600}
+        async with nodes.connected("n1", bob, session_expiry_interval=600) as first, Client(nodes["n2"], bob) as second:
+            await first.open_inbox()
+            alice, sent = await alice_of(nodes), [bytes([number]) * 16 for number in range(5)]
+            for number in sent:
+                assert (await sender_then(nodes, alice, bob.device, number)).reason_code == 0
+            assert [(await first.expect(mqtt5.PublishPacket)).correlation_data for _ in sent] == sent
+            await second.connect(**session, receive_max=1)
+            assert (await second.expect(mqtt5.PublishPacket)).duplicate
+        for node in nodes.nodes.values():
+            async with asyncio.timeout(SOON):
+                while node.exchange.peers:  # noqa: ASYNC110 - it is the network that is waited for
+                    await asyncio.sleep(0.01)
+            await node.exchange.at_rest()
+        async with nodes.connected("n3", bob, **session) as third:
+            assert [(await third.receive()).duplicate for _ in sent] == [True] * len(sent)
+
+    async def test_what_was_sent_while_a_node_waited_for_the_session_is_a_repetition(self, nodes: Cluster) -> None:
+        """It has the session from the moment on at which the database says so, and not from that at which it asked."""
+        bob, now = (await nodes.register()).device("bob", "phone"), 1_000
+        async with nodes.connected("n1", bob, session_expiry_interval=600) as first:
+            await first.open_inbox()
+            (record,) = [peer.record for peer in nodes["n1"].exchange.peers]
+            assert record is not None
+            async with Store.open(nodes.database) as store:
+
+                async def late(write: Callable[[Connection], T]) -> T:
+                    nonlocal now
+                    now += 5
+                    return await Store.run(store, write)
+
+                store.run = late  # type: ignore[method-assign]
+                claimed = SessionRecord(record.account_id, record.client_id, 600)
+                assert await SharedSessions(store, lambda: now, 99).claim(claimed, clean_start=False, present=False)
+        assert claimed.unknown_until == 1_005
 
     async def test_one_that_was_taken_and_ended_before_anybody_looked_is_taken(self, nodes: Cluster) -> None:
         """The node that had it is told late: by then nobody has it, and it is not that node's any more either."""
