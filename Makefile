@@ -4,11 +4,13 @@
 #   make test TESTS=tests/cli          a part of the suite
 #   make bench BENCH="--quick"         with options of the benchmark
 #   make prove RUNS=20                 so many whole proofs in a row
+#   make chaos RUNS=10                 the fault matrix, each fault so many times; CHAOS="node-killed --engine sqlite" for a part
 
 PYTHON ?= python3
 VENV ?= .venv
 TESTS ?=
 BENCH ?=
+CHAOS ?=
 RUNS ?= 1
 
 RUN := $(VENV)/bin/python
@@ -16,7 +18,7 @@ PIP := $(RUN) -m pip --disable-pip-version-check --quiet install
 SHELL := /bin/bash
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench locks prove wheel clean
+.PHONY: help demo test check format bench locks prove chaos wheel clean
 
 help: ## what there is
 	@echo "Blindrelay. One word for each thing:"
@@ -49,6 +51,10 @@ prove: $(VENV)/.installed-test ## every saboteur, the pages that show them, and 
 	@$(RUN) -m blindrelay sabotage matrix --out docs/reference/kill-matrix.json
 	@$(RUN) -m blindrelay.proofs.saboteurs.pages docs/reference/kill-matrix.json
 	@for run in $$(seq $(RUNS)); do echo "== proof $$run of $(RUNS)"; $(RUN) -m blindrelay prove || exit 1; done
+
+chaos: $(VENV)/.installed-test ## the fault matrix: everything that can be done to several nodes and to one; for a schedule
+	@$(RUN) -m blindrelay chaos run $(CHAOS) --runs $(RUNS)
+	@$(if $(CHAOS),,$(RUN) -m blindrelay chaos run --engine sqlite --runs $(RUNS))
 
 pictures: $(VENV)/.installed-test ## the pictures of the console in docs/pictures, made anew; needs chromium
 	@PYTHONPATH=tests:. $(RUN) -m support.pictures docs/pictures

@@ -55,6 +55,7 @@ COMMANDS = {
     "scenario": Entry(f"{_CLI}.scenario", "scenario", "Test policies with scenarios.", "Lawful access"),
     "prove": Entry(f"{_CLI}.prove", "prove", "Prove that content does not come out.", "Proofs"),
     "sabotage": Entry(f"{_CLI}.sabotage", "sabotage", "See that every check of the proof can fail.", "Proofs"),
+    "chaos": Entry(f"{_CLI}.chaos", "chaos", "Break a deployment: nothing acknowledged is lost.", "Proofs"),
     "completion": Entry(f"{_CLI}.completion", "completion", "Complete commands in your shell.", "This program"),
 }
 

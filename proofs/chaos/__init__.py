@@ -8,6 +8,7 @@ while clients that are not the product's write down what they saw; an oracle tha
 | `wire`       | a bare MQTT 5 connection over TLS on the codec: no retries, no manners, everything visible |
 | `workload`   | devices that write numbered messages to each other and acknowledge late, early or never    |
 | `proxy`      | the network between them: resets, cuts, half-open and slow connections                     |
+| `delays`     | late bytes, and later ones where a segment was lost                                        |
 | `nemesis`    | which fault when, drawn from a seed before the run                                         |
 | `world`      | the relay's process and data folder                                                        |
 | `evidence`   | what the relay's database holds afterwards                                                 |
@@ -15,4 +16,5 @@ while clients that are not the product's write down what they saw; an oracle tha
 | `boundaries` | a scripted run, ended at every single sync call; failing syncs; a full disk                |
 | `powercut`   | disk images of every moment at which the power could have failed                           |
 | `saboteurs`  | deliberate faults in the relay, each of which the oracle has to report                     |
+| `matrix`     | the fault matrix: several nodes, PostgreSQL and NATS, or one relay; `blindrelay chaos`     |
 """

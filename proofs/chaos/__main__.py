@@ -12,6 +12,9 @@ from pathlib import Path
 import click
 
 from blindrelay.proofs.chaos import boundaries, saboteurs
+from blindrelay.proofs.chaos.matrix import plan as matrix
+from blindrelay.proofs.chaos.matrix.faults import FAULTS
+from blindrelay.proofs.chaos.matrix.matrix import carry_out, prepared
 from blindrelay.proofs.chaos.nemesis import Strike
 from blindrelay.proofs.chaos.oracle import Finding
 from blindrelay.proofs.chaos.run import Plan, Report, Run
@@ -162,6 +165,19 @@ async def missed(saboteur: Saboteur, folder: Path) -> list[str]:
     return [f"the oracle did not report {invariant.name}: {invariant.value}" for invariant in saboteur.breaks - found]
 
 
+def matrix_plan(saboteur: Saboteur) -> matrix.Plan:
+    """A run of the fault matrix in which the saboteur shows."""
+    return matrix.Plan(
+        FAULTS[saboteur.fault],
+        saboteur.seed,
+        seconds=3.0,
+        devices=8,
+        saboteur=saboteur.name,
+        mood=saboteur.mood,
+        patience=saboteurs.PATIENCE,
+    )
+
+
 async def _sabotaged(saboteur: Saboteur, folder: Path) -> list[Finding]:
     if saboteur.weather is Weather.FAULTS:
         plan = Plan(
@@ -175,6 +191,10 @@ async def _sabotaged(saboteur: Saboteur, folder: Path) -> list[Finding]:
         return (await Run(plan, folder).carry_out()).findings
     (folder / "template").mkdir()
     (folder / "run").mkdir()
+    if saboteur.weather is Weather.NODES:
+        nodes = matrix_plan(saboteur)
+        with prepared(nodes.engine) as database:
+            return list((await carry_out(nodes, folder / "run", database)).findings)
     template = await boundaries.prepare(folder / "template")
     if saboteur.weather is Weather.POWER_CUT:
         return (await boundaries.cut_power(template, folder / "run", saboteur=saboteur.name)).findings

@@ -25,7 +25,7 @@ from blindrelay.proofs.chaos.journal import Entry
 from blindrelay.proofs.chaos.oracle import Finding, Invariant, examine
 from blindrelay.proofs.chaos.people import People, addresses, enrol, register
 from blindrelay.proofs.chaos.proxy import Proxy
-from blindrelay.proofs.chaos.workload import Workload
+from blindrelay.proofs.chaos.workload import Place, Workload
 from blindrelay.proofs.chaos.world import RelayLeft, World
 from blindrelay.protocol.clock import SystemClock
 
@@ -66,7 +66,7 @@ async def prepare(folder: Path) -> Template:
         world = await stack.enter_async_context(World(folder))
         people = enrol(addresses(4), world.data / "relay.crt", folder)
         await register(people, world.port, (world.data / "registration-code").read_text(encoding="ascii").strip())
-        workload = await stack.enter_async_context(Workload(people, world.port, folder, SystemClock(), seed=0))
+        workload = await stack.enter_async_context(Workload(people, [Place(world.port)], folder, SystemClock(), seed=0))
         workload.calm_down()
         await workload.connect(CONNECT_PATIENCE)
         await workload.close()
@@ -115,7 +115,7 @@ class Script:
             proxy = await stack.enter_async_context(Proxy(self._world.port))
             supervisor = asyncio.create_task(self._supervise(proxy))
             workload = await stack.enter_async_context(
-                Workload(self._people, proxy.port, self._folder, self._clock, seed=0)
+                Workload(self._people, [Place(proxy.port)], self._folder, self._clock, seed=0)
             )
             workload.calm_down()
             await workload.connect(CONNECT_PATIENCE)

@@ -8,7 +8,7 @@ import contextlib
 import enum
 import random
 from collections import deque
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final
@@ -38,6 +38,7 @@ class Mood(enum.Enum):
     NEVER = "acknowledges nothing, and leaves"
     DEAF = "stops reading now and then"
     RESTLESS = "leaves soon, often without a word"
+    STEADY = "acknowledges at once, and stays"  # never drawn: for those runs alone that ask for it
     DOUBLE = "opens a second connection while the first still stands, and acknowledges on the first when it is too late"
 
 
@@ -49,7 +50,10 @@ _MOODS: Final = {
     Mood.DEAF: (2, (1.0, 3.0)),
     Mood.RESTLESS: (3, (0.1, 0.8)),
     Mood.DOUBLE: (2, (0.3, 1.2)),
+    Mood.STEADY: (0, (3_600.0, 3_600.0)),
 }
+# Those that change nothing when everybody is to behave.
+_CALM: Final = (Mood.PROMPT, Mood.STEADY)
 
 
 @dataclass(slots=True)
@@ -86,13 +90,14 @@ class Visit:
 class Device:
     """One identity, one connection at a time (two, while one takes the other over).
 
-    `mood` is that of every connection until `calm_down`; without one it is drawn for each.
+    `endpoints` are where it may connect to: one is drawn for each connection. `mood` is that of every connection until
+    `calm_down`; without one it is drawn for each.
     """
 
     def __init__(
         self,
         address: DeviceAddress,
-        endpoint: Endpoint,
+        endpoints: Sequence[Endpoint],
         journal: Journal,
         chance: random.Random,
         mood: Mood | None = None,
@@ -100,11 +105,12 @@ class Device:
         self.address = address
         self.journal = journal
         self.connected = asyncio.Event()
-        self._endpoint = endpoint
+        self._endpoints = endpoints
         self._chance = chance
         self._mood = mood
         self._calm = False
         self._hurry = False
+        self._is_mute = False
         self._is_subscribed = False
         self._wants_clean_start = False
         self._visits = 0
@@ -135,7 +141,7 @@ class Device:
     def calm_down(self) -> None:
         """Be prompt from now on, and resolve what is open."""
         self._calm = True
-        if (visit := self._visit) is not None and visit.mood is not Mood.PROMPT:
+        if (visit := self._visit) is not None and visit.mood not in _CALM:
             self._leave(visit, abort=False)
 
     def hurry(self) -> None:
@@ -143,6 +149,12 @@ class Device:
         self._hurry = True
         if (visit := self._visit) is not None:
             self._leave(visit, abort=True)
+
+    def read(self, *, does: bool) -> None:
+        """Read nothing from now on, on any connection; or read again."""
+        self._is_mute = not does
+        if (visit := self._visit) is not None and visit.wire is not None:
+            visit.wire.resume() if does else visit.wire.pause()
 
     async def stop(self) -> None:
         """Say goodbye and be over."""
@@ -192,13 +204,14 @@ class Device:
         patience = 5.0 if self._calm else self._chance.uniform(1.0, 4.0)
         async with asyncio.timeout(patience):
             visit.wire = await Wire.open(
-                self._endpoint, lambda packet: self._received(visit, packet), lambda code: self._ended(visit, code)
+                self._somewhere(), lambda packet: self._received(visit, packet), lambda code: self._ended(visit, code)
             )
         # A clean start may take effect without our ever seeing its CONNACK. So it is asked for until it has been granted:
         # the journal is not to have a session that is present and has forgotten what was sent in it.
         clean_start = self._wants_clean_start or (not self._calm and self._chance.random() < 0.15)
         self._wants_clean_start = clean_start
         self._is_subscribed = self._is_subscribed and not clean_start
+        self.journal.write(Kind.KNOCKED, visit.number)
         visit.wire.send(
             mqtt5.ConnectPacket(
                 str(self.address),
@@ -220,9 +233,12 @@ class Device:
         self._wants_clean_start = False
         return visit
 
+    def _somewhere(self) -> Endpoint:
+        return self._endpoints[0] if len(self._endpoints) == 1 else self._chance.choice(self._endpoints)
+
     async def _stay(self, visit: Visit) -> None:
         """Until the connection is over, however that comes."""
-        if self._calm and visit.mood is not Mood.PROMPT:  # everybody was told while it was connecting
+        if self._calm and visit.mood not in _CALM:  # everybody was told while it was connecting
             self._leave(visit, abort=False)
         self._spawn(self._watch(visit))
         if visit.mood is Mood.DEAF:
@@ -271,7 +287,10 @@ class Device:
             if visit.wire is None or visit.overtaken:
                 return
             visit.wire.send(mqtt5.PingReqPacket())
-            if visit.mood is not Mood.DEAF and loop.time() - visit.heard_at > patience + PING_EVERY:
+            if self._is_mute:
+                visit.wire.pause()  # also one that has just been admitted
+                visit.heard_at = loop.time()
+            elif visit.mood is not Mood.DEAF and loop.time() - visit.heard_at > patience + PING_EVERY:
                 self._leave(visit, abort=True)
                 return
 

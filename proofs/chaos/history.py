@@ -45,7 +45,7 @@ class History:
 
     entries: tuple[Entry, ...]
     disturbances: tuple[Disturbance, ...]
-    store: StoreView
+    store: StoreView | None  # None: nobody may look into it
     produced_until: float
     end: float
     before: Level | None = None  # of the last process, with nobody connected; None: not measured

@@ -17,6 +17,7 @@ from blindrelay.protocol.clock import Clock
 class Kind(StrEnum):
     """What happened."""
 
+    KNOCKED = "knocked"  # a CONNECT is about to leave
     CONNECTED = "connected"  # CONNACK 0x00 arrived
     CLOSED = "closed"  # the connection is over; `own` says whether the client wanted that
     INTENT = "intent"  # a PUBLISH is about to leave; again for each retry

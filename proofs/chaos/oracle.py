@@ -216,7 +216,8 @@ def _overtaken(client: str, state: _Wire, history: History) -> Iterator[str]:
 
 def store_is_consistent(history: History, known: Known) -> Iterator[str]:
     """I8."""
-    store = history.store
+    if (store := history.store) is None:
+        return
     for message_id in sorted(store.envelopes):
         if (message := known.get(message_id)) is None or not message.intents:
             yield f"the store has an envelope {message_id} that nobody sent"
@@ -238,7 +239,8 @@ def store_is_consistent(history: History, known: Known) -> Iterator[str]:
 
 def store_is_whole(history: History, _known: Known) -> Iterator[str]:
     """I9."""
-    yield from history.store.damage
+    if history.store is not None:
+        yield from history.store.damage
 
 
 def resources_return(history: History, _known: Known) -> Iterator[str]:
@@ -289,6 +291,8 @@ def _repeats(client: str, entries: list[Entry], history: History) -> Iterator[st
 
 def _severed(client: str, entries: list[Entry], history: History) -> Iterator[str]:
     began = {entry.connection: entry.at for entry in entries if entry.kind is Kind.CONNECTED}
+    # A connection is taken over by one that is asked for, whether or not its CONNACK is waited for.
+    knocked = {entry.connection: entry.at for entry in entries if entry.kind is Kind.KNOCKED}
     for entry in entries:
         if entry.kind is not Kind.CLOSED or entry.own or entry.connection not in began:
             continue
@@ -296,7 +300,9 @@ def _severed(client: str, entries: list[Entry], history: History) -> Iterator[st
             each.severs and each.client in {"", client} and each.start <= entry.at <= each.end + REACTION
             for each in history.disturbances
         )
-        replaced = any(began[entry.connection] < at <= entry.at + REACTION for at in began.values())
+        replaced = any(began[entry.connection] < at <= entry.at + REACTION for at in began.values()) or any(
+            number > entry.connection and at <= entry.at for number, at in knocked.items()
+        )
         if not caused and not (entry.code == SESSION_TAKEN_OVER and replaced):
             yield f"{client}: connection {entry.connection} ended ({entry.code:#x}) and nothing had been done to it"
 

@@ -30,21 +30,22 @@ class _BackdatedClock(SystemClock):
 
 @dataclass(frozen=True, slots=True)
 class People:
-    """A tenant's root (DER) and the TLS contexts of its devices; `anonymous` has no certificate."""
+    """A tenant, its root (DER), and the TLS contexts of its devices; `anonymous` has no certificate."""
 
     root: bytes
     contexts: dict[DeviceAddress, ssl.SSLContext]
     anonymous: ssl.SSLContext
+    tenant: str = TENANT
 
 
-def addresses(count: int) -> list[DeviceAddress]:
+def addresses(count: int, tenant: str = TENANT, person: str = "user") -> list[DeviceAddress]:
     """The first `count` devices of the tenant."""
-    return [DeviceAddress(TENANT, f"user{n}", "device") for n in range(count)]
+    return [DeviceAddress(tenant, f"{person}{n}", "device") for n in range(count)]
 
 
-def enrol(devices: Iterable[DeviceAddress], relay_certificate: Path, folder: Path) -> People:
+def enrol(devices: Iterable[DeviceAddress], relay_certificate: Path, folder: Path, tenant: str = TENANT) -> People:
     """Make a tenant and certificates for `devices`; keys go to `folder`, for OpenSSL reads them from files alone."""
-    authority = Authority.create(TENANT, _BackdatedClock())
+    authority = Authority.create(tenant, _BackdatedClock())
     contexts: dict[DeviceAddress, ssl.SSLContext] = {}
     for device in devices:
         key = ec.generate_private_key(ec.SECP256R1())
@@ -57,7 +58,7 @@ def enrol(devices: Iterable[DeviceAddress], relay_certificate: Path, folder: Pat
         )
         contexts[device] = _context(relay_certificate)
         contexts[device].load_cert_chain(pem)
-    return People(authority.root.public_bytes(Encoding.DER), contexts, _context(relay_certificate))
+    return People(authority.root.public_bytes(Encoding.DER), contexts, _context(relay_certificate), tenant)
 
 
 def _context(relay_certificate: Path) -> ssl.SSLContext:
@@ -66,26 +67,26 @@ def _context(relay_certificate: Path) -> ssl.SSLContext:
     return context
 
 
-async def register(people: People, port: int, registration_code: str) -> None:
+async def register(people: People, port: int, registration_code: str, host: str = "127.0.0.1") -> None:
     """Introduce the tenant to the relay. Raises NotAdmitted, OSError or TimeoutError."""
     packets: asyncio.Queue[Packet | None] = asyncio.Queue()
-    endpoint = Endpoint("127.0.0.1", port, people.anonymous)
+    endpoint = Endpoint(host, port, people.anonymous, host)
     wire = await Wire.open(endpoint, packets.put_nowait, lambda _: packets.put_nowait(None))
     try:
         async with asyncio.timeout(CONNECT_PATIENCE):
-            await _register(wire, packets, people.root, registration_code)
+            await _register(wire, packets, people, registration_code)
     finally:
         wire.abort()
 
 
-async def _register(wire: Wire, packets: "asyncio.Queue[Packet | None]", root: bytes, code: str) -> None:
+async def _register(wire: Wire, packets: "asyncio.Queue[Packet | None]", people: People, code: str) -> None:
     wire.send(mqtt5.ConnectPacket("", clean_start=True, username=REGISTRAR, password=code.encode()))
     admitted = await packets.get()
     if not isinstance(admitted, mqtt5.ConnAckPacket) or int(admitted.reason_code):
         raise NotAdmitted(f"the registrar was not admitted: {admitted}", getattr(admitted, "reason_code", 0))
     reply = topics.reply(admitted.assigned_client_id or "")
     wire.send(mqtt5.SubscribePacket(1, [mqtt5.TopicFilter(reply, max_qos=mqtt5.QoS.AT_LEAST_ONCE)]))
-    request = rpc.RegisterTenant(tenant=TENANT, root=root)
+    request = rpc.RegisterTenant(tenant=people.tenant, root=people.root)
     wire.send(
         mqtt5.PublishPacket(
             topics.rpc(rpc.REGISTER_TENANT.name),

@@ -1,10 +1,11 @@
 """The relay of a run: the real one, on a clock that the harness can step, perhaps with a saboteur in it.
 
-`python -m blindrelay.proofs.chaos.relay FOLDER --clock FILE [--saboteur NAME]` writes `ready PORT` to standard output once it
-listens, its log to standard error, and leaves on SIGTERM or when its standard input is closed.
+`python -m blindrelay.proofs.chaos.relay FOLDER --clock FILE [--saboteur NAME] [--settings JSON]` writes `ready PORT` to
+standard output once it listens, its log to standard error, and leaves on SIGTERM or when its standard input is closed.
 """
 
 import argparse
+import json
 import mmap
 import os
 import signal
@@ -17,7 +18,7 @@ from blindrelay.proofs.chaos.saboteurs import SABOTEURS
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.protocol.errors import BlindrelayError
 from blindrelay.relay import logs
-from blindrelay.relay.config import Desk, Settings
+from blindrelay.relay.config import Settings
 from blindrelay.relay.server import Relay, run
 
 
@@ -48,15 +49,15 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--clock", type=Path, required=True)
     parser.add_argument("--saboteur", default="")
+    parser.add_argument("--settings", type=json.loads, default={})
     arguments = parser.parse_args()
     if arguments.saboteur:
         SABOTEURS[arguments.saboteur].apply()
     logs.configure(level="debug")
     threading.Thread(target=_leave_with_the_harness, daemon=True).start()
     try:
-        run(
-            Settings(data_dir=arguments.folder, port=0, desk=Desk(enabled=False)), _ready, SteppedClock(arguments.clock)
-        )
+        ours = {"data_dir": arguments.folder, "port": 0, "desk": {"enabled": False}}
+        run(Settings.model_validate(ours | arguments.settings), _ready, SteppedClock(arguments.clock))
     except BlindrelayError as error:
         sys.exit(str(error))
 

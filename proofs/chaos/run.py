@@ -17,7 +17,7 @@ from blindrelay.proofs.chaos.nemesis import Fault, Strike
 from blindrelay.proofs.chaos.oracle import Finding, Invariant, examine
 from blindrelay.proofs.chaos.people import addresses, enrol, register
 from blindrelay.proofs.chaos.proxy import Flow, Proxy
-from blindrelay.proofs.chaos.workload import Workload
+from blindrelay.proofs.chaos.workload import Place, Workload
 from blindrelay.proofs.chaos.world import RelayLeft, World
 from blindrelay.protocol.clock import SystemClock
 
@@ -108,7 +108,14 @@ class Run:
             people = enrol(addresses(self.plan.devices), data / "relay.crt", self.folder)
             await register(people, self._world.port, (data / "registration-code").read_text(encoding="ascii").strip())
             self._workload = await stack.enter_async_context(
-                Workload(people, self._proxy.port, self.folder, self._clock, seed=self.plan.seed, mood=self.plan.mood)
+                Workload(
+                    people,
+                    [Place(self._proxy.port)],
+                    self.folder,
+                    self._clock,
+                    seed=self.plan.seed,
+                    mood=self.plan.mood,
+                )
             )
             await self._workload.connect(CONNECT_PATIENCE)
             produced_until = await self._trouble()

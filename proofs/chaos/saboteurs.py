@@ -1,7 +1,7 @@
 """Deliberate faults in the relay, one at a time, by name. Each must be reported by the oracle, or the oracle is broken.
 
-A saboteur replaces one method of the relay before the relay is started, in the process of a run alone. "Wake-up lost without
-polling", which belongs in this list, is about the cluster: the embedded relay has nobody to wake up.
+A saboteur replaces one method of the relay before the relay is started, in the process of a run alone. Those of several nodes
+show in a run of the fault matrix (`matrix`).
 """
 
 import contextlib
@@ -36,6 +36,7 @@ class Weather(Enum):
     FAULTS = "a run with the nemesis' faults"
     POWER_CUT = "images of the disk as a power cut leaves it"
     SYNC_FAILS = "a sync call that fails"
+    NODES = "a run of the fault matrix, with several nodes"
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,8 @@ class Saboteur:
     weather: Weather
     breaks: frozenset[Invariant]
     mood: Mood | None = None  # of the devices, when it does not show under most of them
+    fault: str = ""  # of the matrix, under which it shows
+    seed: int = 1  # of a run of that in which it does
 
 
 def _puback_before_commit() -> None:
@@ -193,6 +196,24 @@ def _error_from_fsync_swallowed() -> None:
     SqliteStore.checkpoint, SqliteStore.tidy = swallowing(checkpoint), swallowing(tidy)  # type: ignore[method-assign,assignment]
 
 
+def _no_polling() -> None:
+    from blindrelay.relay.cluster.mail import Mail  # noqa: PLC0415 - an extra of the relay's
+
+    async def blind(_: Mail, __: object) -> None:
+        pass
+
+    Mail._look = blind  # type: ignore[method-assign, assignment]
+
+
+def _no_fencing_across_nodes() -> None:
+    from blindrelay.relay.cluster.node import Node  # noqa: PLC0415
+
+    async def deaf(self: Node, keys: Sequence[str]) -> None:
+        pass
+
+    Node._sessions = Node._readers = deaf  # type: ignore[method-assign]
+
+
 #: Four seconds in which every one of them shows: answers are lost, connections cut, the clock is stepped.
 SCHEDULE: Final = (
     Strike(0.5, Fault.CLOCK_FORWARD, 1.0),
@@ -205,7 +226,7 @@ SCHEDULE: Final = (
 )
 SCHEDULE_SECONDS: Final = 4.0
 #: What is lost is not waited for as long as elsewhere: here it is expected.
-PATIENCE: Final = 6.0
+PATIENCE: Final = 5.0
 
 _I = Invariant
 
@@ -225,6 +246,23 @@ SABOTEURS: Final = {
         Saboteur("new-ids-on-resend", _new_ids_on_resend, Weather.FAULTS, frozenset({_I.I7})),
         Saboteur("receive-maximum-ignored", _receive_maximum_ignored, Weather.FAULTS, frozenset({_I.I7})),
         Saboteur("no-fencing-on-takeover", _no_fencing_on_takeover, Weather.FAULTS, frozenset({_I.I7}), Mood.DOUBLE),
+        Saboteur("no-polling", _no_polling, Weather.NODES, frozenset({_I.I1}), fault="wake-ups-lost"),
+        Saboteur(
+            "puback-before-commit-at-nodes",
+            _puback_before_commit,
+            Weather.NODES,
+            frozenset({_I.I1}),
+            fault="database-killed",
+            seed=10,
+        ),
+        Saboteur(
+            "no-fencing-across-nodes",
+            _no_fencing_across_nodes,
+            Weather.NODES,
+            frozenset({_I.I7}),
+            Mood.DOUBLE,
+            fault="nats-killed",
+        ),
         Saboteur("expiry-on-the-wall-clock", _expiry_on_the_wall_clock, Weather.FAULTS, frozenset({_I.I6})),
     )
 }

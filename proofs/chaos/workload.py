@@ -2,11 +2,12 @@
 
 import asyncio
 import random
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import NamedTuple, Self
 
 from blindrelay.proofs.chaos.device import Device, Mood
 from blindrelay.proofs.chaos.history import Disturbance, messages
@@ -25,11 +26,29 @@ _BURST = 4
 _POLL = 0.2
 
 
+class Place(NamedTuple):
+    """Where devices may connect to: a port of a host, whose certificate has a name in it."""
+
+    port: int
+    host: str = "127.0.0.1"
+    name: str = "localhost"
+
+
 class Workload:
-    """Devices in a ring: each writes to the next two. An async context manager; `close` says goodbye on all connections."""
+    """Devices in a ring: each writes to the next two, from wherever of `places` it is.
+
+    An async context manager; `close` says goodbye on all connections.
+    """
 
     def __init__(  # noqa: PLR0913 - who, where to, where it is written down, and how
-        self, people: People, port: int, folder: Path, clock: Clock, *, seed: int, mood: Mood | None = None
+        self,
+        people: People,
+        places: Sequence[Place],
+        folder: Path,
+        clock: Clock,
+        *,
+        seed: int,
+        mood: Mood | None = None,
     ) -> None:
         self._stack = ExitStack()
         self._clock = clock
@@ -40,7 +59,8 @@ class Workload:
         for number, (address, context) in enumerate(people.contexts.items()):
             journal = self._stack.enter_context(Journal(folder / f"device{number}.jsonl", str(address), clock))
             chance = random.Random(f"device {seed} {number}")  # noqa: S311
-            self.devices[address] = Device(address, Endpoint("127.0.0.1", port, context), journal, chance, mood)
+            endpoints = [Endpoint(place.host, place.port, context, place.name) for place in places]
+            self.devices[address] = Device(address, endpoints, journal, chance, mood)
 
     async def __aenter__(self) -> Self:
         return self
@@ -61,10 +81,21 @@ class Workload:
 
     def produce(self, rate: float) -> None:
         """Let each device send `rate` messages a second, in bursts, until `calm_down`."""
-        addresses = list(self.devices)
-        for number, device in enumerate(self.devices.values()):
-            recipients = [addresses[(number + step) % len(addresses)] for step in (1, 2)]
+        for device, recipients in self._ring():
             self._producers.append(asyncio.create_task(self._send(device, recipients, rate)))
+
+    def probe(self) -> None:
+        """Everybody sends one message to each of those to whom they write, now."""
+        for device, recipients in self._ring():
+            for recipient in recipients:
+                device.send(recipient)
+
+    def _ring(self) -> list[tuple[Device, list[DeviceAddress]]]:
+        addresses = list(self.devices)
+        return [
+            (device, [addresses[(number + step) % len(addresses)] for step in (1, 2)])
+            for number, device in enumerate(self.devices.values())
+        ]
 
     async def _send(self, device: Device, recipients: list[DeviceAddress], rate: float) -> None:
         mean_burst = (1 + _BURST) / 2
@@ -131,6 +162,14 @@ class Workload:
     def entries(self) -> tuple[Entry, ...]:
         """All journals, by time."""
         return in_order(device.journal.entries for device in self.devices.values())
+
+    def entries_since(self, moment: float) -> list[Entry]:
+        """Those from `moment` on, device by device."""
+        found: list[Entry] = []
+        for device in self.devices.values():
+            entries = device.journal.entries
+            found += entries[bisect_left(entries, moment, key=lambda entry: entry.at) :]
+        return found
 
     def deafness(self) -> Iterable[Disturbance]:
         """When which device did not read."""

@@ -32,10 +32,17 @@ class World:
         saboteur: a deliberate fault of the relay's, by name; empty for none.
         wrapper: a command to run the relay under, such as strace with its options.
         data: another data folder than `folder / "data"`.
+        settings: the relay's, besides; as `config.Settings` has them, in JSON.
     """
 
     def __init__(
-        self, folder: Path, *, saboteur: str = "", wrapper: Sequence[str] = (), data: Path | None = None
+        self,
+        folder: Path,
+        *,
+        saboteur: str = "",
+        wrapper: Sequence[str] = (),
+        data: Path | None = None,
+        settings: str = "",
     ) -> None:
         self.data = data or folder / "data"
         self.log = folder / "relay.log"
@@ -44,6 +51,7 @@ class World:
         self.starts = 0
         self.idle: Level | None = None
         self._saboteur = saboteur
+        self._settings = settings
         self._clock = folder / "clock"
         self._clock.write_bytes(struct.pack("<d", 0.0))
         self._process: asyncio.subprocess.Process | None = None
@@ -83,6 +91,8 @@ class World:
             str(self._clock),
             "--saboteur",
             self._saboteur,
+            "--settings",
+            self._settings or "{}",
         ]
         with self.log.open("ab") as log:
             self._process = await asyncio.create_subprocess_exec(

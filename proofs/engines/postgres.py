@@ -71,7 +71,10 @@ class Server:
         words = [word for name, value in self.settings.items() for word in ("-c", f"{name}={value}")]
         command = [str(self.programs / "postgres"), "-D", str(self.folder / "data"), "-k", str(self.folder), *words]
         with (self.folder / "log").open("ab") as log:
-            self.process = process = subprocess.Popen(command, stdout=log, stderr=log, cwd=self.folder, **self.user)
+            # A Ctrl-C is for whoever started this: it is stopped when that is done.
+            self.process = process = subprocess.Popen(
+                command, stdout=log, stderr=log, cwd=self.folder, start_new_session=True, **self.user
+            )
         deadline = time.monotonic() + 60
         while True:
             with contextlib.suppress(psycopg.OperationalError), self.connect("postgres"):
@@ -87,16 +90,30 @@ class Server:
             self.process.wait()
             self.process = None
 
+    def kill(self) -> None:
+        """End all of it at once, as a machine that stops would. Does nothing when it does not run."""
+        if self.process is None:
+            return
+        doomed = [self.process.pid, *(self.children() if self.process.poll() is None else ())]
+        for pid in doomed:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        self.process = None
+        while any(map(_lives, doomed)):  # they have shared memory that the next one wants
+            time.sleep(0.005)
+
     def cpu(self) -> float:
         """Seconds of processor time that it has spent so far, for whomever."""
         ticks = 0
-        for process in (self.process.pid, *self._children()) if self.process is not None else ():
+        for process in (self.process.pid, *self.children()) if self.process is not None else ():
             with contextlib.suppress(OSError):  # one that has ended meanwhile
                 fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
                 ticks += sum(map(int, fields[11:15]))  # its own, and of its children that have ended
         return ticks / os.sysconf("SC_CLK_TCK")
 
-    def _children(self) -> list[int]:
+    def children(self) -> list[int]:
+        """The processes that work for it: one for each connection, and some for all."""
         pid = self.process.pid if self.process is not None else 0
         return [int(each) for each in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
@@ -122,21 +139,41 @@ class Server:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
-@contextlib.contextmanager
-def server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
-    """A server, with a database `migrated` that has the schema. `settings` besides PostgreSQL's own."""
+def _lives(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def prepare(folder: Path, settings: Mapping[str, str] | None = None) -> Server:
+    """A server in `folder`, which must exist, with a database `migrated` that has the schema; it runs.
+
+    Raises `FileNotFoundError`: PostgreSQL is not installed.
+    """
     found = programs()
     if found is None:
         raise FileNotFoundError("PostgreSQL's programs are not installed: the package `postgresql` has them")
+    folder.chmod(0o755)
+    running = Server(folder, found, {**_SETTINGS, **(settings or {})})
+    running.create()
+    running.start()
+    try:
+        with running.connect("postgres") as connection:
+            connection.execute(f"CREATE DATABASE {TEMPLATE}")
+        migrate(Address.parse(running.url(TEMPLATE)))
+    except BaseException:
+        running.stop()
+        raise
+    return running
+
+
+@contextlib.contextmanager
+def server(settings: Mapping[str, str] | None = None) -> Iterator[Server]:
+    """A server, with a database `migrated` that has the schema. `settings` besides PostgreSQL's own."""
     with tempfile.TemporaryDirectory(prefix="pg") as folder:
-        Path(folder).chmod(0o755)
-        running = Server(Path(folder), found, {**_SETTINGS, **(settings or {})})
-        running.create()
-        running.start()
+        running = prepare(Path(folder), settings)
         try:
-            with running.connect("postgres") as connection:
-                connection.execute(f"CREATE DATABASE {TEMPLATE}")
-            migrate(Address.parse(running.url(TEMPLATE)))
             yield running
         finally:
             running.stop()
