@@ -64,7 +64,7 @@ def examine(
             name: "nobody has asked for it" for name in catalogue.NAMES if name not in names and name not in left_out
         }
         (folder / _FILE).write_text(deployment.model_dump_json(), encoding="utf-8")
-        verdicts = asyncio.run(_carry_out(folder / _FILE, names, say))
+        verdicts = asyncio.run(_carry_out(folder / _FILE, names, deployment.work, say))
         facts = _facts(subject, deployment)
     at = datetime.fromtimestamp(int(deployment.now), UTC)
     return Proof(
@@ -73,13 +73,13 @@ def examine(
     )  # fmt: skip
 
 
-async def _carry_out(file: Path, names: Sequence[str], say: Say) -> list[Verdict]:
+async def _carry_out(file: Path, names: Sequence[str], temporary: Path, say: Say) -> list[Verdict]:
     turn = asyncio.Semaphore(AT_ONCE)
 
     async def one(name: str) -> Verdict:
         async with turn:
             say(catalogue.find(name).title)
-            return await verdict(name, _MODULE, [str(file), name])
+            return await verdict(name, _MODULE, [str(file), name], temporary)
 
     return list(await asyncio.gather(*map(one, names)))
 

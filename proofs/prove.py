@@ -17,7 +17,7 @@ from blindrelay.proofs.checks.deployed import catalogue as deployed
 from blindrelay.proofs.checks.model import Lock, Verdict
 from blindrelay.proofs.evidence.manifest import FILE, Manifest, Trouble
 from blindrelay.proofs.evidence.scope import WHOLE, Scope
-from blindrelay.proofs.processes import AT_ONCE, COMPLAINT, everything, started, verdict
+from blindrelay.proofs.processes import AT_ONCE, COMPLAINT, everything, room, started, verdict
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.protocol.errors import BlindrelayError
 
@@ -87,7 +87,7 @@ async def prove(
     at = datetime.fromtimestamp(int(SystemClock().now()), UTC)
     with contextlib.ExitStack() as stack:
         folder = keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blindrelay-proof-")))
-        run = _Run(folder, scope)
+        run = _Run(folder, scope, stack.enter_context(room()))
         names = list(dict.fromkeys(checks)) or catalogue.NAMES
         verdicts = await _carry_out(run, names, say)
         manifest = Manifest.model_validate_json((folder / FILE).read_bytes()) if (folder / FILE).exists() else None
@@ -120,8 +120,11 @@ def _facts(manifest: Manifest) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Run:
+    """`temporary`: for what is none of the evidence."""
+
     folder: Path
     scope: Scope
+    temporary: Path
 
 
 async def _carry_out(run: _Run, names: Sequence[str], say: Say) -> list[Verdict]:
@@ -136,7 +139,7 @@ async def _carry_out(run: _Run, names: Sequence[str], say: Say) -> list[Verdict]
         async with turn:
             say(check.title)
             arguments = [str(run.folder), catalogue.reference(name), *run.scope.options]
-            return await verdict(name, "blindrelay.proofs.checks", arguments)
+            return await verdict(name, "blindrelay.proofs.checks", arguments, run.temporary)
 
     try:
         async with asyncio.TaskGroup() as group:
@@ -150,7 +153,8 @@ async def _carry_out(run: _Run, names: Sequence[str], say: Say) -> list[Verdict]
 
 
 async def _record(run: _Run, say: Say) -> None:
-    async with started("blindrelay.proofs.evidence.record", [str(run.folder), *run.scope.options]) as process:
+    arguments = [str(run.folder), *run.scope.options]
+    async with started("blindrelay.proofs.evidence.record", arguments, run.temporary) as process:
         complaining = asyncio.create_task(everything(process.stderr))
         assert process.stdout is not None  # noqa: S101 - it is a pipe
         async for line in process.stdout:

@@ -273,7 +273,8 @@ def _streams(case: Case, rows: Rows, report: Report) -> None:
 
 
 def _notices(evidence: Evidence, asked: dict[str, Case], report: Report) -> None:
-    """Whoever's records left has been told by the end of the run, and nobody else."""
+    """Whoever's records left has been told by the end of the run, and nobody else. With an empty package none has left."""
+    holds = {name: any(True for _ in _records(plain)) for name, plain in evidence.packages.items()}
     told = {
         (notice["id"].rsplit("/", 1)[0], device)
         for device, notices in evidence.manifest.notices.items()
@@ -284,6 +285,7 @@ def _notices(evidence: Evidence, asked: dict[str, Case], report: Report) -> None
         (f"{case_id}/{demand}", device)
         for case_id, case in asked.items()
         for demand in case.packages
+        if holds.get(f"{case_id}/{demand}", True)
         for device in _devices_of(case, demand, evidence)
     }
     for name, device in sorted(expected):

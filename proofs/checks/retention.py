@@ -2,14 +2,16 @@
 exactly that."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.checks.rows import read
 from blindrelay.proofs.evidence.folder import Evidence
+from blindrelay.proofs.evidence.manifest import Case
 from blindrelay.proofs.evidence.mqtt import acknowledgements, publishes
 from blindrelay.proofs.evidence.scope import Stage
 from blindrelay.proofs.evidence.sweep import Needles
@@ -49,7 +51,8 @@ def examine(evidence: Evidence, report: Report) -> None:
     for path in evidence.scraped():
         _ran(path.read_text("utf-8"), at[path.stem], path.stem, report)
     if "aged" in at:
-        _preserved(evidence, evidence.disk("aged") / "relay.db", report)
+        now = datetime.fromtimestamp(at["aged"], UTC)
+        _preserved(in_force(evidence.manifest.cases, now), evidence.disk("aged") / "relay.db", report)
 
 
 def _envelopes(evidence: Evidence) -> list[_Envelope]:
@@ -172,13 +175,18 @@ def _days(now: float, then: float) -> int:
     return int((now - then) // _DAY)
 
 
-def _preserved(evidence: Evidence, database: Path, report: Report) -> None:
-    """What is kept is kept for the targets of orders that were granted, and for nobody else."""
-    ordered: set[str] = set()
-    for case in evidence.manifest.cases:
+def in_force(cases: Iterable[Case], now: datetime) -> set[str]:
+    """The users of whom records are to be kept at a moment: orders that were granted have a term, and are nothing after it."""
+    found: set[str] = set()
+    for case in cases:
         for demand in case.answers[-1]["demands"] if case.answers else ():
-            if demand["outcome"] == "preserved":
-                ordered |= {target["value"] for each in demand["classes"] for target in each["targets"]}
+            if demand["outcome"] == "preserved" and datetime.fromisoformat(demand["preserved_until"]) > now:
+                found |= {target["value"] for each in demand["classes"] for target in each["targets"]}
+    return found
+
+
+def _preserved(ordered: set[str], database: Path, report: Report) -> None:
+    """What is kept is kept for the targets of orders that are in force, and for nobody else."""
     owners = {row[0]: f"{row[2]}@{row[1]}" for row in read(database, "SELECT account_id, tenant, user FROM device")}
     kept = {owners.get(row[0], "nobody") for row in read(database, "SELECT account_id FROM preserved_account")}
     report.examined("users whose records an order keeps", len(kept))

@@ -239,6 +239,13 @@ class Bench:
                     async for event in client.stream(UUID(case.case_id), demand):
                         into.setdefault(demand, []).append(event.record.model_dump(mode="json"))
 
+    async def ask_again(self) -> None:
+        """Ask how orders to keep records stand by now: they end with their term, or when nobody confirms them."""
+        for case in self.cases:
+            if case.answers and any(each["outcome"] == "preserved" for each in case.answers[-1]["demands"]):
+                async with DeskClient(self._identities[case.authority], self.address, self._clock) as client:
+                    self._told(case, await client.status(UUID(case.case_id)))
+
     @contextlib.asynccontextmanager
     async def _client(self, use: Use) -> Any:
         async with DeskClient(self._identities[use.authority], self.address, self._clock) as client:

@@ -130,6 +130,7 @@ async def age(run: Recording) -> None:
         for address, device in run.cast.devices.items():
             await device.fetch_notices()
             run.manifest.notices[address] = [kept.notice.model_dump_json() for kept in device.kept_notices()]
+    await run.bench.ask_again()
     await run.audit("aged")
     await run.look("aged")
 

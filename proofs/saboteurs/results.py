@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from blindrelay import __version__
 from blindrelay.proofs.checks import catalogue as checks
 from blindrelay.proofs.checks.model import Verdict
+from blindrelay.proofs.processes import MEMORY
 from blindrelay.proofs.prove import Proof
 from blindrelay.proofs.saboteurs import catalogue
 from blindrelay.proofs.saboteurs.matrix import Plan, Row
@@ -101,6 +102,7 @@ def without_places(text: str) -> str:
     """Words of a check without where things are on the machine that ran it: that says nothing to anybody elsewhere."""
     places = {
         tempfile.gettempdir(),
+        str(MEMORY),
         sys.prefix,
         sys.base_prefix,
         str(Path(__file__).absolute().parents[2]),

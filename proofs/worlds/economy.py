@@ -1,14 +1,9 @@
 """What worlds do without, so that hundreds of them are played in minutes. Nothing of it is compared, or used in them."""
 
 import functools
-import shutil
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from blindrelay.relay.desk import assembly
-
-#: Two worlds and what they begin as are a few megabytes.
-_ROOM: Final = 1 << 28
 
 
 def economise() -> None:
@@ -21,12 +16,6 @@ def economise() -> None:
     patched["load_policies"] = lambda own: load(tuple(own))
     patched["operator_router"] = lambda *_: None
     patched["open_doors"] = _no_doors
-
-
-def quick_folder() -> str | None:
-    """Where files need no disk, if there is such a place with room: worlds sync theirs as the product does."""
-    place = Path("/dev/shm")  # noqa: S108 - what is made in it is a folder of our own
-    return str(place) if place.is_dir() and shutil.disk_usage(place).free > _ROOM else None
 
 
 async def _no_doors(*_: object) -> tuple["_NoServer", int]:

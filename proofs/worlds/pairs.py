@@ -20,7 +20,7 @@ from blindrelay.proofs.evidence import keylog
 from blindrelay.proofs.evidence.parent import leave_with_the_parent
 from blindrelay.proofs.worlds import seen, template
 from blindrelay.proofs.worlds.chance import same
-from blindrelay.proofs.worlds.economy import economise, quick_folder
+from blindrelay.proofs.worlds.economy import economise
 from blindrelay.proofs.worlds.play import World
 from blindrelay.proofs.worlds.script import Script, draw
 from blindrelay.proofs.worlds.seen import Seen
@@ -134,7 +134,7 @@ def _around(one: str, other: str) -> tuple[str, str]:
 async def run(first: int, count: int, say: Callable[[dict[str, Any]], None]) -> None:
     """Play `count` pairs, from the seed `first` on."""
     economise()
-    with tempfile.TemporaryDirectory(prefix="blindrelay-worlds-", dir=quick_folder()) as name:
+    with tempfile.TemporaryDirectory(prefix="blindrelay-worlds-") as name:
         folder = Path(name)
         keylog.keep(folder / "keylog")
         (folder / "template").mkdir()

@@ -6,13 +6,16 @@ is drawn as well, so that a difference can be traced to the way that causes it.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache
 from random import Random
 from typing import Final
 
-from blindrelay.clients.envelope import MIN_BUCKET
-from blindrelay.protocol.sizes import padme
+from blindrelay.clients.content import Chat, Group, Letter, Mail
+from blindrelay.clients.mail import Attachment, MailMessage, build
+from blindrelay.proofs.worlds import sizes
+from blindrelay.proofs.worlds.template import PEOPLE, user_of
+from blindrelay.protocol.address import DeviceAddress
 
 
 class Way(StrEnum):
@@ -91,6 +94,37 @@ class Action:
         if one.members != other.members:
             yield Way.WHO
 
+    @property
+    def from_device(self) -> DeviceAddress:
+        """The sender's device."""
+        user = user_of(self.sender)
+        return DeviceAddress(user.tenant, self.sender, PEOPLE[user.tenant][self.sender])
+
+    @property
+    def letters(self) -> tuple[Letter, Letter]:
+        """Both versions, as `play` has a device write them."""
+        one, other = self.versions
+        return self._letter(one), self._letter(other)
+
+    @property
+    def is_alike(self) -> bool:
+        """Whether the envelopes of both versions have the same size, for sure."""
+        one, other = (sizes.possible(each, self.from_device) for each in self.letters)
+        return one == other
+
+    def _letter(self, version: Version) -> Letter:
+        if self.kind is Kind.MAIL:
+            enclosed = (Attachment(version.name, version.data, "text/plain"),)
+            who = user_of(self.sender), (user_of(self.recipient),)
+            mail = MailMessage(*who, version.subject, version.text, _AT_ANY_TIME, attachments=enclosed)
+            return Letter(Mail(id=_ID, sent_at=_SENT_AT), build(mail, _ID), seen=bytes(sizes.SEEN))
+        group = None
+        if version.members and not version.one_by_one:
+            group = Group(id=_ID, name=version.name, members=[user_of(name) for name in version.members])
+        answered = _ID if version.answers else None
+        chat = Chat(id=_ID, sent_at=_SENT_AT, text=version.text, group=group, urgent=version.urgent, reply_to=answered)
+        return Letter(chat, seen=bytes(sizes.SEEN))
+
 
 @dataclass(frozen=True, slots=True)
 class Script:
@@ -109,8 +143,13 @@ class Script:
 #: How long texts are, from and to, in bytes of UTF-8.
 SHORT: Final = (1, 250)
 LONG: Final = (3_000, 3_600)
-# Between a letter's length and its envelope's: seal, frame, sender's name, ratchet and its padding. In bytes, roughly.
-_AROUND: Final = range(1_180, 1_420, 4)
+#: Another length is that much longer or shorter at most: further away is no envelope of the same size. In bytes.
+_NEAR: Final = 250
+#: Versions are drawn so often until their envelopes are sure to have the same size; the second half of them are short.
+_TRIES: Final = 200
+_ID: Final = bytes(16)
+_AT_ANY_TIME: Final = datetime(2026, 11, 27, 12, tzinfo=UTC)
+_SENT_AT: Final = int(_AT_ANY_TIME.timestamp() * 1_000)
 _LATIN: Final = "abcdefghijklmnopqrstuvwxyz"
 _CHARACTERS: Final = "日本語中文字漢語話説読書見聞行来"
 _LINK: Final = "https://example.org/a "
@@ -150,19 +189,29 @@ def _actions(skeleton: Random, words: Random, ways: list[Way]) -> Iterator[Actio
 def _action(kind: Kind, skeleton: Random, words: Random, ways: list[Way], way: Way | None) -> Action:
     sender, recipient = skeleton.choice([("alice", "bob"), ("bob", "alice")])
     sealed = skeleton.random() < 0.4
-    # A reaction is short; and of what is long, how long it is in the end depends on more than is known here.
-    is_short = skeleton.random() < 0.5 or kind not in {Kind.CHAT, Kind.MAIL} or way is Way.REACTION
-    one, other = _versions(words, ways, way, SHORT if is_short else LONG, is_mail=kind is Kind.MAIL)
+    is_short = skeleton.random() < 0.5 or kind not in {Kind.CHAT, Kind.MAIL} or way is Way.REACTION  # that is short
+    if kind in {Kind.GROUP, Kind.WAIT}:
+        sender, recipient = "alice", "bob"
+    for number in range(_TRIES):
+        length = SHORT if is_short or number > _TRIES // 2 else LONG
+        versions = _both(kind, words, ways, way, length)
+        differs = None if kind is Kind.MARK else way
+        action = Action(kind, sender, recipient, sealed and kind is not Kind.WAIT, versions, differs)
+        if action.is_alike:
+            return action
+    raise AssertionError(f"no two versions of the same size of a {kind} with {ways}")
+
+
+def _both(
+    kind: Kind, words: Random, ways: list[Way], way: Way | None, length: tuple[int, int]
+) -> tuple[Version, Version]:
+    one, other = _versions(words, ways, way, length, is_mail=kind is Kind.MAIL)
     match kind:
         case Kind.GROUP:
-            one, other = _group(one, other, ways)
-            return Action(kind, "alice", "bob", sealed, (one, other), way)
+            return _group(one, other, ways)
         case Kind.MARK:
-            versions = (Version(one.text), Version(one.text, marks=1))
-            return Action(kind, sender, recipient, sealed, versions)
-        case Kind.WAIT:
-            return Action(kind, "alice", "bob", False, (one, other), way)
-    return Action(kind, sender, recipient, sealed, (one, other), way)
+            return Version(one.text), Version(one.text, marks=1)
+    return one, other
 
 
 def _group(one: Version, other: Version, ways: list[Way]) -> tuple[Version, Version]:
@@ -210,7 +259,7 @@ def _other_text(words: Random, text: str, way: Way | None, longest: int, *, is_m
         case Way.WORDS:
             return _latin(words, size)
         case Way.LENGTH:
-            return _latin(words, _in_the_same_bucket(words, size, longest, is_mail=is_mail))
+            return _latin(words, words.randint(max(1, size - _NEAR), min(longest, size + _NEAR)))
         case Way.LANGUAGE:
             return "".join(words.choice(_CHARACTERS) for _ in range(size // 3))
         case Way.REPETITION:
@@ -218,25 +267,6 @@ def _other_text(words: Random, text: str, way: Way | None, longest: int, *, is_m
         case Way.REACTION if not is_mail:
             return _THUMB
     return text
-
-
-def _in_the_same_bucket(words: Random, size: int, longest: int, *, is_mail: bool) -> int:
-    """Another length of a text of `size`, for which the envelope is as long, whatever is around it."""
-    rest = 2_200 if is_mail else 300  # a mail's head, subject and attachment; a chat's head
-    for _ in range(50):
-        other = words.randint(1, longest)
-        spans = [range(each + rest - 300, each + rest + 300, 20) for each in (size, other)]
-        pairs = zip(spans[0], spans[1], strict=True)
-        if other != size and all(
-            _bucket(one + around) == _bucket(two + around) for one, two in pairs for around in _AROUND
-        ):
-            return other
-    return size
-
-
-@cache
-def _bucket(length: int) -> int:
-    return padme(max(length, MIN_BUCKET))
 
 
 def _latin(words: Random, size: int) -> str:

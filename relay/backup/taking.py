@@ -23,6 +23,7 @@ from blindrelay.relay import files
 from blindrelay.relay.backup import manifest as parts
 from blindrelay.relay.backup.manifest import Head, Manifest
 from blindrelay.relay.backup.snapshot import Told, check, copy, frozen
+from blindrelay.relay.datadir import MOVED
 from blindrelay.relay.errors import TargetNotEmpty, Unreadable
 from blindrelay.relay.transparency.shelf import Shelf
 
@@ -45,12 +46,17 @@ def take(
     Nothing is left when it fails or is interrupted.
 
     Raises:
-        Unreadable: there is no relay's data in `data`, or it is damaged.
+        Unreadable: there is no relay's data in `data`, it is damaged, or has been moved to another store.
         TargetNotEmpty: there is something at `target`.
         OSError: the disk is full, or may not be written.
     """
     if not (data / parts.DATABASE).is_file():
         raise Unreadable(f"{data} holds no relay's data: expected {parts.DATABASE} in it")
+    if (moved := data / MOVED).exists():
+        raise Unreadable(
+            f"the state of {data} has been moved to {moved.read_text().strip()}, and what is here is older: back that up, with "
+            "PostgreSQL's own tools"
+        )
     check_free(target)
     partial = target.with_name(f".{target.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)

@@ -1,11 +1,9 @@
 """What nodes call things when they wake each other up: keyed hashes, so that whoever runs NATS learns no address.
 
-    blindrelay.<cluster>.changes               something has changed that every node knows: see `feed`
-    blindrelay.<cluster>.logs                  a public log has been published
     blindrelay.<cluster>.mail.<node>.<hash>    a mailbox whose device is connected to that node has news
 
-Nothing has a body. The key is the nodes' alone (`identity`); without it a hash says neither whose mailbox it is nor whether two
-clusters have the same people.
+It has no body; of everything else the database tells the nodes. The key is the nodes' alone (`identity`); without it a hash
+says neither whose mailbox it is nor whether two clusters have the same people.
 """
 
 from hashlib import blake2b
@@ -23,8 +21,6 @@ class Subjects:
         self._mailboxes = blake2b(key=key, digest_size=_HASH_BYTES, person=b"mailbox")
         cluster = blake2b(key=key, digest_size=_HASH_BYTES, person=b"cluster").hexdigest()
         self.root = f"{_PREFIX}.{cluster}"
-        self.changes = f"{self.root}.changes"
-        self.logs = f"{self.root}.logs"
 
     def mail(self, node: int, mailbox_id: int) -> str:
         """That a mailbox has news, for the node where its device is."""

@@ -6,6 +6,7 @@ from typing import Final
 
 from blindrelay.protocol.errors import BlindrelayError
 from blindrelay.relay.backup.taking import LAST
+from blindrelay.relay.datadir import MOVED
 from blindrelay.relay.doctor.machine import DAY
 from blindrelay.relay.doctor.model import Finding, Grade, Patient
 from blindrelay.relay.store import tables
@@ -25,6 +26,10 @@ def store(patient: Patient) -> Iterator[Finding]:
     if patient.settings.store is not None:
         advice = "ask PostgreSQL's own tools; blindrelay migrate says whether the schema is this release's"
         yield Finding(Grade.UNKNOWN, "it is in PostgreSQL", advice)
+        return
+    if (moved := patient.data / MOVED).exists():
+        advice = f"start the relay with --store and that; to go back to what was before, delete {moved}"
+        yield Finding(Grade.WRONG, f"it has been moved to {moved.read_text().strip()}, and is older here", advice)
         return
     if not patient.database.exists():
         yield Finding(Grade.WATCH, "there is none yet", "it is made when the relay starts for the first time")

@@ -73,16 +73,18 @@ def test_evidence_is_kept_where_it_was_asked_for(proved: OneProof) -> None:
     assert processes_below(folder) == []
 
 
-def test_ctrl_c_leaves_no_process_and_no_file(tmp_path: Path) -> None:
-    """While a relay runs and everybody writes."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_no_process_and_no_file(number: signal.Signals, tmp_path: Path) -> None:
+    """While a relay runs and everybody writes. A service manager's word does what Ctrl-C does."""
     folder = tmp_path / "tmp"
-    with start(folder, "--html", tmp_path / "proof.html") as process:
+    arguments = ("--html", tmp_path / "proof.html")
+    with start(folder, *arguments, in_background=number is signal.SIGTERM) as process:
         assert process.stderr is not None
         for line in process.stderr:
             if "people write" in line:
                 break
         started = processes_below(folder)
-        process.send_signal(signal.SIGINT)
+        process.send_signal(number)
         _, err = process.communicate()
 
     assert len(started) >= 3, "the proof, whoever makes the evidence, and the relay"

@@ -42,12 +42,16 @@ class OneProof:
         return dict(json.loads((self.folder / "evidence" / "manifest.json").read_bytes()))
 
 
-def start(folder: Path, *arguments: object, quick: bool = True) -> "subprocess.Popen[str]":
-    """A proof as a process of its own, a quick one with one check; whatever it leaves behind is in `folder`."""
+def start(folder: Path, *arguments: object, quick: bool = True, in_background: bool = False) -> "subprocess.Popen[str]":
+    """A proof as a process of its own, a quick one with one check; whatever it leaves behind is in `folder`.
+
+    `in_background`: as a shell's job that does not hear Ctrl-C.
+    """
     folder.mkdir(parents=True)
     scope = ["--quick", "--check", "forms"] if quick else []
+    shell = ["sh", "-c", 'trap "" INT; exec "$@"', "sh"] if in_background else []
     return subprocess.Popen(
-        [sys.executable, "-m", "blindrelay", "prove", *scope, *map(str, arguments)],
+        [*shell, sys.executable, "-m", "blindrelay", "prove", *scope, *map(str, arguments)],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import sqlite3
+from datetime import UTC, datetime
 from pathlib import Path
 
 import mqtt5
@@ -149,12 +150,6 @@ def test_what_an_order_keeps_may_be_older(tmp_path: Path) -> None:
     assert reasons(report) == []
 
 
-def preserving(user: str) -> Case:
-    """A case in which the records of a user are kept."""
-    answer = {"demands": [{"outcome": "preserved", "classes": [{"targets": [{"format": "user", "value": user}]}]}]}
-    return Case(authority="us-judge", instrument="us/d-order", request={}, answers=[answer])
-
-
 @pytest.mark.parametrize(
     ("statements", "found"),
     [
@@ -167,10 +162,9 @@ def preserving(user: str) -> Case:
 )
 def test_an_order_keeps_its_targets_and_nobody_else(statements: list[str], found: list[str], tmp_path: Path) -> None:
     """All of them, their records, and those of no bystander."""
-    run = evidence(tmp_path, cases=[preserving("alice@acme.example")])
     report = report_for("retention")
 
-    retention._preserved(run, relay(tmp_path, *statements), report)
+    retention._preserved({"alice@acme.example"}, relay(tmp_path, *statements), report)
 
     assert reasons(report) == found
 
@@ -190,3 +184,23 @@ def test_the_purge_job_has_run(scraped: str, found: list[str], tmp_path: Path) -
     retention._ran(scraped, NOW, "aged", report)
 
     assert reasons(report) == found
+
+
+def test_an_order_counts_until_it_ends_as_its_authority_was_told() -> None:
+    """It ends with its term, or before: nobody has confirmed it, or it was found to be no order."""
+
+    def told(until: str, outcome: str = "preserved") -> dict[str, object]:
+        classes = [{"targets": [{"format": "user", "value": "alice@acme.example"}]}]
+        return {"demands": [{"outcome": outcome, "preserved_until": until, "classes": classes}]}
+
+    def order(*answers: dict[str, object]) -> Case:
+        return Case(authority="us-police", instrument="us/preservation-letter", request={}, answers=list(answers))
+
+    now = datetime(2027, 1, 1, tzinfo=UTC)
+    kept = {"alice@acme.example"}
+
+    assert retention.in_force([order(told("2027-02-01T00:00:00Z"))], now) == kept
+    assert retention.in_force([order(told("2026-12-01T00:00:00Z"))], now) == set()
+    assert (
+        retention.in_force([order(told("2027-02-01T00:00:00Z"), told("2027-02-01T00:00:00Z", "refused"))], now) == set()
+    )

@@ -1,16 +1,18 @@
 """What happens in a pair of worlds is drawn from a seed, and every way of differing comes up."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from blindrelay.proofs.checks.non_interference import CHECK
+from blindrelay.proofs.worlds import sizes
 from blindrelay.proofs.worlds.script import TEXTS, Kind, Way, draw
 
 SEEDS = st.integers(1, 10_000)
 
 
 @given(SEEDS)
+@settings(max_examples=30)
 def test_six_seeds_have_every_way_among_them(first: int) -> None:
     """So the quick run has, too."""
     assert set(Way) == {way for seed in range(first, first + 6) for way in draw(seed).ways}
@@ -30,6 +32,14 @@ def test_both_versions_are_the_same_action(seed: int) -> None:
         assert len(one.members) == len(other.members)
         assert action.kind is not Kind.MAIL or len(one.data) == len(other.data)
         assert len(one.subject) == len(other.subject)
+
+
+@given(SEEDS)
+@settings(max_examples=30)
+def test_both_versions_make_envelopes_of_the_same_size(seed: int) -> None:
+    """To the byte: an answer has thirty bytes more than a letter that is none, and a bucket ends somewhere."""
+    for action in draw(seed).actions:
+        assert len({sizes.possible(each, action.from_device) for each in action.letters}) == 1
 
 
 @given(SEEDS, st.sampled_from(Way))

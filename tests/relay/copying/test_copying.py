@@ -30,6 +30,7 @@ from blindrelay.relay.errors import (
 from blindrelay.relay.mailbox import Quota
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.postgres.address import Address
+from blindrelay.relay.store.postgres.migrate import migrate
 from blindrelay.relay.store.postgres.store import COPYING, PostgresStore
 
 pytestmark = pytest.mark.needs("initdb")
@@ -243,6 +244,23 @@ class TestCopied:
         assert rows(empty) == report.rows
         assert copying.verify(old, Address.parse(empty)) == report
         assert len({table.sha256 for table in report.tables}) == len(report.tables)
+
+    def test_the_language_of_the_new_database_does_not_matter(
+        self, old: Path, postgres_server: postgres.Server
+    ) -> None:
+        """German puts Å before z, and bytes put it after: rows are compared by their bytes."""
+        with postgres_server.connect("postgres") as connection:
+            connection.execute(
+                "CREATE DATABASE german TEMPLATE template0 ENCODING 'UTF8' LOCALE_PROVIDER icu ICU_LOCALE 'de-DE'"
+            )
+        url = postgres_server.url("german")
+        migrate(Address.parse(url))
+        with psycopg.connect(url) as connection:
+            assert connection.execute("SELECT 'Å' < 'z'").fetchone() == (True,)
+        try:
+            assert rows(url) < copy(old, url).rows
+        finally:
+            postgres_server.drop(url)
 
     def test_leaves_the_old_database_as_it_was(self, old: Path, empty: str) -> None:
         """Byte by byte; beside it there is where it has gone."""

@@ -18,11 +18,12 @@ from blindrelay.protocol import rpc
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.protocol.transparency.checkpoint import Checkpoint
 from blindrelay.protocol.transparency.note import Note
+from blindrelay.relay import backup as backups
 from blindrelay.relay import copying
 from blindrelay.relay.cluster import identity
 from blindrelay.relay.copying.beside import make_identity
 from blindrelay.relay.datadir import MOVED
-from blindrelay.relay.errors import BadConfiguration
+from blindrelay.relay.errors import BadConfiguration, Unreadable
 from blindrelay.relay.ledger import Window
 from blindrelay.relay.server import Relay
 from blindrelay.relay.store import tables
@@ -178,6 +179,8 @@ async def test_no_relay_starts_on_what_is_older(before: Stage, empty: str) -> No
     await asyncio.to_thread(copying.copy, before.data, Address.parse(empty), SystemClock())
     with pytest.raises(BadConfiguration, match=r"has been moved to postgresql://.*: start the relay with --store and"):
         await site.relay_in(before.data).start()
+    with pytest.raises(Unreadable, match=r"has been moved to postgresql://.*, and what is here is older: back that up"):
+        backups.take(before.data, before.data.parent / "backup", SystemClock())
     (before.data / MOVED).unlink()
     async with site.relay_in(before.data):
         pass

@@ -134,6 +134,15 @@ def test_a_store_of_another_release_is_noticed(data: Path, look: Look) -> None:
         assert grade in grades(look("store"))
 
 
+def test_a_store_that_has_been_moved_is_wrong_here(data: Path, look: Look) -> None:
+    """Whoever starts the relay without --store is told; with it all is well."""
+    (data / "moved-to").write_text("postgresql://db.example/blindrelay\n")
+    (finding,) = look("store")
+    assert finding.grade is Grade.WRONG
+    assert "has been moved to postgresql://db.example/blindrelay" in finding.found
+    assert Grade.WRONG not in grades(look("store", store="postgresql://db.example/blindrelay"))
+
+
 def test_a_wal_that_is_not_emptied_is_noticed(data: Path, look: Look) -> None:
     """Somebody who reads for long keeps what is deleted from being erased."""
     with (data / "relay.db-wal").open("wb") as wal:

@@ -219,6 +219,20 @@ class TestRoles:
         assert not _may(url, roles.RELAY, statement)
         assert _may(url, roles.RELAY, "DELETE FROM envelope")
 
+    @pytest.mark.parametrize(
+        "statement",
+        [
+            "SELECT * FROM connection_events(0)",
+            "INSERT INTO access (account_id, opened_hour, address) VALUES (1, 1, '')",
+            "INSERT INTO connection_watch VALUES ('k', 't', 'u', '', 1, 2)",
+        ],
+    )
+    def test_the_relay_watches_for_its_desk(self, url: str, statement: str) -> None:
+        """What is noted of connections is noted as the relay, and nobody else sees whom an order is about."""
+        assert _may(url, roles.RELAY, statement)
+        assert not _may(url, roles.DESK, statement)
+        assert not _may(url, roles.LOGS, statement)
+
     def test_the_reader_of_logs_reads_the_log(self, url: str) -> None:
         legible = {table for table in tables.metadata.tables if _may(url, roles.LOGS, f"SELECT count(*) FROM {table}")}
         assert legible == {"directory_entry", "log_tile", "log_head"}
