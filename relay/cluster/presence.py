@@ -13,7 +13,7 @@ is done. Another node may have the lead by then: what would do harm twice is com
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final, Protocol, Self
 
@@ -110,13 +110,13 @@ class Presence:
             StoreUnreachable: the database does not answer.
         """
         try:
-            connection = await self._connect()
-            await self._take_name(connection)
-            row = await connection.execute(
-                "INSERT INTO node (name, started_at) VALUES (%s, %s) RETURNING id", (self._place.name, now)
-            )
-            self.number = int((await row.fetchone() or (0,))[0])
-            await self._enter(connection)
+            async with self._connecting() as connection:
+                await self._take_name(connection)
+                row = await connection.execute(
+                    "INSERT INTO node (name, started_at) VALUES (%s, %s) RETURNING id", (self._place.name, now)
+                )
+                self.number = int((await row.fetchone() or (0,))[0])
+                await self._enter(connection)
         except psycopg.Error as error:
             raise StoreUnreachable(f"the database cannot be reached: {type(error).__name__}") from None
         return self
@@ -153,12 +153,18 @@ class Presence:
         await self.rest()
         await self._disconnect()
 
-    async def _connect(self) -> "psycopg.AsyncConnection[Any]":
+    @contextlib.asynccontextmanager
+    async def _connecting(self) -> AsyncIterator["psycopg.AsyncConnection[Any]"]:
+        """A new connection, which stays open unless what is done with it here fails or is cancelled."""
         options: dict[str, Any] = {**_CLIENT, "application_name": f"blindrelay {self._place.name}"}
         async with asyncio.timeout(2 * _PATIENCE):
             connection = await psycopg.AsyncConnection.connect(self._place.database, autocommit=True, **options)
-        await connection.execute(_SERVER)
-        return connection
+        try:
+            await connection.execute(_SERVER)
+            yield connection
+        except BaseException:
+            await connection.close()
+            raise
 
     async def _take_name(self, connection: "psycopg.AsyncConnection[Any]") -> None:
         try:
@@ -167,7 +173,6 @@ class Presence:
                 while not await _try_lock(connection, f"{_NAMES}, hashtext(%s)", self._place.name):  # noqa: ASYNC110
                     await asyncio.sleep(INTERVAL)
         except TimeoutError:
-            await connection.close()
             raise NodeNameTaken(
                 f"a node called {self._place.name} is running on this database: stop that one, or give this one another name "
                 "(--node)"
@@ -206,17 +211,16 @@ class Presence:
 
     async def _return(self) -> None:
         """Come back under the same number. What the database has kept of the connection that is lost is in our own way."""
-        connection = await self._connect()
-        await connection.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND application_name = %s",
-            (self._backend, f"blindrelay {self._place.name}"),
-        )
-        await self._take_name(connection)
-        for what in self._held:
-            if not await _try_lock(connection, f"{_OTHERS}, %s", what):
-                await connection.close()
-                raise OfficeTaken("another node does by now what this one did for all: stop one of them")
-        await self._enter(connection)
+        async with self._connecting() as connection:
+            await connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid = %s AND application_name = %s",
+                (self._backend, f"blindrelay {self._place.name}"),
+            )
+            await self._take_name(connection)
+            for what in self._held:
+                if not await _try_lock(connection, f"{_OTHERS}, %s", what):
+                    raise OfficeTaken("another node does by now what this one did for all: stop one of them")
+            await self._enter(connection)
         _log.info("the node is back in the database")
 
     async def _be_here(self) -> None:

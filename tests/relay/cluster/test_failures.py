@@ -6,6 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import psycopg
 import pytest
 import sqlalchemy
 
@@ -138,6 +139,30 @@ class TestLostConnections:
             await administrator.call(rpc.REVOKE_DEVICE, rpc.RevokeDevice(revocation=acme.revocation(bob)))
             async with asyncio.timeout(SOON):
                 await reader.wait_closed()
+
+    async def test_a_return_that_fails_leaves_no_connection(
+        self, pair: Cluster, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """One that stayed open would hold locks that the node itself waits for the next time."""
+
+        async def fail(connection: object) -> None:
+            raise psycopg.OperationalError
+
+        presence = pair["n2"].node._presence
+        await presence.rest()
+        monkeypatch.setattr(presence, "_take_name", fail)
+        opened = []
+        connect = psycopg.AsyncConnection.connect
+
+        async def remember(*place: object, **options: object) -> object:
+            opened.append(await connect(*place, **options))
+            return opened[-1]
+
+        monkeypatch.setattr(psycopg.AsyncConnection, "connect", remember)
+        presence._backend = 0  # its own is not to be ended here
+        with pytest.raises(psycopg.OperationalError):
+            await presence._return()
+        assert [connection.closed for connection in opened] == [True]
 
 
 class TestLateWrites:
