@@ -11,6 +11,7 @@ from rich.table import Table
 
 from blindrelay.proofs.chaos.matrix.faults import Fault
 from blindrelay.proofs.chaos.matrix.plan import Verdict, slowest
+from blindrelay.proofs.chaos.matrix.service import STARVED
 from blindrelay.proofs.chaos.matrix.watch import Watched
 from blindrelay.proofs.chaos.oracle import Invariant
 
@@ -74,6 +75,12 @@ def show_verdicts(output: Console, verdicts: Sequence[Verdict], folder: Path | N
     output.print(
         f"{held} of {len(verdicts)} runs held" + (f", {skipped} could not be done here" if skipped else "") + "."
     )
+    starved = sum(verdict.waited >= STARVED for verdict in verdicts)
+    if starved:
+        output.print(
+            f"[yellow]In {starved} of them nodes waited for a processor for more than {STARVED:g} times as long as they had "
+            "one: their times say more about this machine than about the relay, and are not judged.[/]"
+        )
     for verdict in failed:
         plan = verdict.plan
         output.print(

@@ -291,8 +291,9 @@ def _repeats(client: str, entries: list[Entry], history: History) -> Iterator[st
 
 def _severed(client: str, entries: list[Entry], history: History) -> Iterator[str]:
     began = {entry.connection: entry.at for entry in entries if entry.kind is Kind.CONNECTED}
-    # A connection is taken over by one that is asked for, whether or not its CONNACK is waited for.
-    knocked = {entry.connection: entry.at for entry in entries if entry.kind is Kind.KNOCKED}
+    # A connection is taken over by one that is asked for, whether or not its CONNACK is waited for: it may be an older one that
+    # the client has given up, and that the relay hears of only now.
+    unheard = {entry.connection: entry.at for entry in entries if entry.kind is Kind.KNOCKED}
     for entry in entries:
         if entry.kind is not Kind.CLOSED or entry.own or entry.connection not in began:
             continue
@@ -301,7 +302,7 @@ def _severed(client: str, entries: list[Entry], history: History) -> Iterator[st
             for each in history.disturbances
         )
         replaced = any(began[entry.connection] < at <= entry.at + REACTION for at in began.values()) or any(
-            number > entry.connection and at <= entry.at for number, at in knocked.items()
+            number not in began and at <= entry.at for number, at in unheard.items()
         )
         if not caused and not (entry.code == SESSION_TAKEN_OVER and replaced):
             yield f"{client}: connection {entry.connection} ended ({entry.code:#x}) and nothing had been done to it"

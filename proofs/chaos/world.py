@@ -155,6 +155,15 @@ class World:
             threads=int(status["Threads"]),
         )
 
+    def processor(self) -> tuple[float, float]:
+        """Seconds for which it had a processor, and for which it wanted one and had to wait, so far."""
+        ran, waited = 0, 0
+        for file in Path(f"/proc/{self._process.pid}/task").glob("*/schedstat") if self._process is not None else ():
+            with contextlib.suppress(OSError):  # a thread that has just ended
+                numbers = file.read_text(encoding="ascii").split()
+                ran, waited = ran + int(numbers[0]), waited + int(numbers[1])
+        return ran / 1e9, waited / 1e9
+
     def log_end(self) -> str:
         """The last lines of what it wrote to standard error."""
         return "\n".join(self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-20:])

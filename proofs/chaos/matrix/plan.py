@@ -81,6 +81,8 @@ class Verdict:
         peak: the most memory that a relay process took, in bytes.
         notes: what was done, as the timeline has it.
         skipped: why there was no run; empty when there was.
+        waited: for how long nodes waited for a processor, in terms of how long they had one. Above `service.STARVED` it is the
+            machine that was slow: times are told then, and not judged.
     """
 
     plan: Plan
@@ -90,6 +92,7 @@ class Verdict:
     peak: int = 0
     notes: tuple[str, ...] = ()
     skipped: str = ""
+    waited: float = 0.0
 
     @property
     def passed(self) -> bool:
@@ -123,6 +126,7 @@ class Verdict:
                 {"acknowledged": each.acknowledged, "delivered": each.delivered} for each in self.recoveries
             ],
             "peak_memory": self.peak,
+            "waited_for_processors": round(self.waited, 2),
             "done": list(self.notes),
             "findings": [str(finding) for finding in self.findings],
         }

@@ -20,7 +20,7 @@ from blindrelay.clients.relay_address import RelayAddress
 from blindrelay.clients.vault import CHEAP
 from blindrelay.proofs.chaos.matrix.notes import HABITS, PASSPHRASE, Notes, judge
 from blindrelay.proofs.chaos.matrix.plan import Plan, Verdict
-from blindrelay.proofs.chaos.matrix.service import Recovery, too_late
+from blindrelay.proofs.chaos.matrix.service import STARVED, Recovery, too_late
 from blindrelay.proofs.chaos.matrix.site import Shape, Site
 from blindrelay.proofs.chaos.matrix.timeline import Timeline
 from blindrelay.proofs.chaos.oracle import Finding, Invariant
@@ -119,6 +119,7 @@ class RatchetRun:
         self._findings: list[Finding] = []
         self._recoveries: list[Recovery] = []
         self._kills: Counter[str] = Counter()
+        self._waited = 0.0
         self._timeline: Timeline
 
     async def carry_out(self) -> Verdict:
@@ -140,6 +141,7 @@ class RatchetRun:
                 stack.push_async_callback(person.kill)
             await self._trouble(site, people)
             await self._calm(people)
+            self._waited = site.waited
             letters = [(a, b, b.stored(relay)) for a, b in (people, people[::-1])]
         for sender, recipient, stored in letters:
             pair = f"{sender.name} -> {recipient.name}"
@@ -208,8 +210,8 @@ class RatchetRun:
         sent = sum(len(person.notes.numbers("sent")) for person in people)
         counts = Counter({"messages": intents, "acked": sent})
         kills = f"{sum(self._kills.values())} kills, {self._kills['in']} of them in a commit of the key store"
-        findings = (*self._findings, *too_late(self._recoveries))
-        return Verdict(self._plan, findings, counts, tuple(self._recoveries), notes=(kills,))
+        findings = (*self._findings, *(too_late(self._recoveries) if self._waited < STARVED else ()))
+        return Verdict(self._plan, findings, counts, tuple(self._recoveries), notes=(kills,), waited=self._waited)
 
 
 def _all_there(sender: _Person, recipient: _Person) -> bool:

@@ -13,7 +13,16 @@ from blindrelay.proofs.chaos.history import Disturbance, History, StoreView
 from blindrelay.proofs.chaos.matrix.crowd import Crowd
 from blindrelay.proofs.chaos.matrix.database import small_disk
 from blindrelay.proofs.chaos.matrix.plan import Blow, Plan, Verdict
-from blindrelay.proofs.chaos.matrix.service import BACK_WITHIN, Recovery, Sample, peaks, recovery, too_late, unbounded
+from blindrelay.proofs.chaos.matrix.service import (
+    BACK_WITHIN,
+    STARVED,
+    Recovery,
+    Sample,
+    peaks,
+    recovery,
+    too_late,
+    unbounded,
+)
 from blindrelay.proofs.chaos.matrix.site import Shape, Site
 from blindrelay.proofs.chaos.matrix.stage import Stage
 from blindrelay.proofs.chaos.matrix.timeline import Timeline
@@ -29,6 +38,9 @@ CONNECT_PATIENCE: Final = 60.0
 _LENIENCE: Final = 5.0
 _SAMPLE: Final = 0.2
 _POLL: Final = 0.05
+
+# What a relay logs that stops before its disk has answered.
+_TOO_LATE: Final = "the store does not answer, and the relay leaves"
 
 Say = Callable[[str], None]
 
@@ -64,6 +76,7 @@ class MatrixRun:
         self._stage: Stage
         self._timeline: Timeline
         self._idle: dict[str, int] = {}
+        self._waited = 0.0
 
     async def carry_out(self) -> Verdict:
         """Do it, and judge it. Raises `NotPossibleHere`; `RelayLeft`: a node does not even start."""
@@ -236,13 +249,16 @@ class MatrixRun:
     async def _end(self) -> StoreView:
         """Part from the relays, and look into the store."""
         site = self._stage.site
+        self._waited = site.waited
         await self._stage.workload.close()
         statuses = await site.terminate()
         for node, status in zip(site.nodes, statuses, strict=True):
             name = node.log.parent.name
-            if status != 0:
-                self._found(f"SIGTERM: {name} left with {status}, expected 0 in time\n{node.log_end()}")
-            if errors := node.errors():
+            if status is None:
+                self._late(f"SIGTERM: {name} did not leave in time")
+            elif status:
+                self._found(f"SIGTERM: {name} left with {status}, expected 0\n{node.log_end()}")
+            if errors := [line for line in node.errors() if self._waited < STARVED or _TOO_LATE not in line]:
                 self._found(f"{name} went on after an error of its own: " + "\n".join(errors[:5]))
         for line in site.left:
             self._found(f"a node ended by itself: {line}")
@@ -250,6 +266,10 @@ class MatrixRun:
             await site.database.start()
             return await asyncio.to_thread(site.database.examine)
         return examine_store(site.nodes[0].database)
+
+    def _late(self, what: str) -> None:
+        if self._waited < STARVED:
+            self._found(what)
 
     def _found(self, what: str) -> None:
         self._seen.findings.append(Finding(Invariant.I10, what))
@@ -267,9 +287,17 @@ class MatrixRun:
         connections = self._plan.devices + (self._plan.crowd if self._plan.fault.crowd else 0)
         findings = (
             *examine(history),
-            *too_late(seen.recoveries),
+            *(too_late(seen.recoveries) if self._waited < STARVED else ()),
             *unbounded(seen.samples, self._idle, connections),
             *seen.findings,
         )
         peak = max(peaks(seen.samples).values(), default=0)
-        return Verdict(self._plan, findings, count(entries), tuple(seen.recoveries), peak, tuple(seen.notes))
+        return Verdict(
+            self._plan,
+            findings,
+            count(entries),
+            tuple(seen.recoveries),
+            peak,
+            tuple(seen.notes),
+            waited=self._waited,
+        )

@@ -13,6 +13,8 @@ BACK_WITHIN: Final = 10.0
 # of the largest envelopes is on its way in and out.
 _GROWTH: Final = 96 * 1024 * 1024
 _PER_CONNECTION: Final = 64 * 1024
+#: Nodes that have to wait for a processor for longer than this many times what they run are no measure of a relay.
+STARVED: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -105,6 +105,12 @@ class Site:
         """Whoever has it may register tenants."""
         return (self.identity / "registration-code").read_text(encoding="ascii").strip()
 
+    @property
+    def waited(self) -> float:
+        """For how long nodes have waited for a processor, in terms of how long they had one: see `plan.Verdict`."""
+        ran, waited = (sum(times) for times in zip(*(node.processor() for node in self.nodes), strict=True))
+        return waited / ran if ran else 0.0
+
     # What can be done to it.
 
     async def kill(self, *nodes: World) -> None:
