@@ -301,3 +301,19 @@ def test_loss_and_doubling_are_counted_exactly(handed: list[int], acked: set[int
     assert sum(finding.invariant is Invariant.I2 for finding in findings) == sum(
         count > 1 for count in Counter(handed).values()
     )
+
+
+def test_a_connection_may_be_taken_over_by_an_attempt_that_its_client_gave_up() -> None:
+    """The relay hears of it later than of the next one; without one, nobody has taken it over."""
+    taken = closed(5, BOB, 2, own=False, code=0x8E)
+    good = history(
+        *UP, closed(1, BOB), Entry(2, Kind.KNOCKED, BOB, 3), Entry(4, Kind.KNOCKED, BOB, 2), connected(4, BOB, 2), taken
+    )
+    assert examine(good) == []
+    (finding,) = examine(history(*UP, closed(1, BOB), Entry(4, Kind.KNOCKED, BOB, 2), connected(4, BOB, 2), taken))
+    assert finding.invariant is Invariant.I11
+
+
+def test_what_nobody_may_look_into_is_not_judged() -> None:
+    """The store of somebody else's deployment."""
+    assert examine(history(*UP, *delivered(1, 1), store=None)) == []
