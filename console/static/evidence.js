@@ -23,6 +23,7 @@ async function read(path) {
 
 async function look() {
   if (busy || document.hidden) return;
+  at("stale").hidden = log === null || document.body.dataset.link !== "gone";
   if (document.body.dataset.link !== "up") {
     if (log === null && document.body.dataset.link === "gone") put(at("head"), h("p", { class: "refused" }, "There is no relay whose log could be read. Start one: blindrelay up"));
     return;

@@ -104,15 +104,20 @@ async def test_form_that_makes_no_request_is_said(window: Visit) -> None:
     window.complaints.clear()  # Chromium writes every 409 on its console
 
 
-async def test_real_time_order_stops_by_itself(window: Visit, demonstration: ConsoleSite) -> None:
-    """What arises is in the table as it comes; at the second of its end it stops, and nothing later is in it."""
-    page = window.page
+async def _order(page: Page, length: str) -> None:
+    """A real-time order, approved."""
     await page.get_by_label("Under which instrument").select_option("us/pen-trap")
     await page.get_by_label("How", exact=True).select_option("stream")
-    await page.get_by_label("For how long").select_option("15")
+    await page.get_by_label("For how long").select_option(length)
     await page.get_by_label("Words").uncheck()
     await _hand_in(page)
     await _approve(page)
+
+
+async def test_real_time_order_stops_by_itself(window: Visit, demonstration: ConsoleSite) -> None:
+    """What arises is in the table as it comes; at the second of its end it stops, and nothing later is in it."""
+    page = window.page
+    await _order(page, "15")
     await expect(page.locator(".package")).to_contain_text("It stopped at")
     await expect(page.locator(".package table tbody tr")).not_to_have_count(0)
     number = (await page.locator("[data-stream]").get_attribute("data-stream") or "").partition("/")[0]
@@ -121,6 +126,21 @@ async def test_real_time_order_stops_by_itself(window: Visit, demonstration: Con
     assert state is not None
     assert state["ended"]["reason"] == "order-ended"
     assert all(datetime.fromisoformat(row["accepted"]).timestamp() < until for row in state["rows"])
+
+
+async def test_real_time_order_outlives_the_relay(window: Visit, demonstration: ConsoleSite) -> None:
+    """While the relay is away it is said at the desk; when it is back, what arises goes on coming into the same table."""
+    page = window.page
+    await _order(page, "600")
+    rows = page.locator(".package table tbody tr")
+    await expect(rows).not_to_have_count(0)
+    await demonstration.relay.stop()
+    await expect(page.locator("#desk")).to_contain_text("is the relay running?")
+    before = await rows.count()
+    await demonstration.relay.start()
+    await expect(page.locator("#cases li")).not_to_have_count(0)
+    await expect(rows.nth(before)).to_be_visible()
+    window.complaints.clear()  # Chromium writes every 409 on its console
 
 
 async def test_accessible(window: Visit) -> None:

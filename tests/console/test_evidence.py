@@ -138,6 +138,20 @@ async def test_ghost_is_an_alarm(window: Visit) -> None:
     await expect(window.page.locator("#entries .alarm")).to_contain_text("globex.example has enrolled no such device")
 
 
+async def test_relay_goes_away_and_comes_back(window: Visit, demonstration: ConsoleSite) -> None:
+    """What was checked stays, and is said to be of before; an entry can still be climbed from. Then it goes on."""
+    page = window.page
+    await page.locator("#entries button").first.click()
+    await demonstration.relay.stop()
+    await expect(page.locator("#stale")).to_be_visible()
+    await page.get_by_role("button", name="All steps").click()
+    await expect(page.locator("#climb p.holds")).to_contain_text("the entry is in the log")
+    await demonstration.relay.start()
+    await expect(page.locator("#stale")).to_be_hidden()
+    await expect(page.locator("#head")).to_contain_text("the tree leads to this number")
+    window.complaints.clear()  # Chromium writes on its console what could not be fetched
+
+
 async def test_requests_are_in_the_other_log(window: Visit) -> None:
     """The court's orders, as far as they may be told of: commitments at least."""
     await window.page.get_by_role("button", name="Lawful access").press("Enter")

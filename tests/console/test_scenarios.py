@@ -1,5 +1,6 @@
 """Scenarios, played in a real browser, by a real relay."""
 
+import re
 from collections.abc import AsyncIterator
 
 import pytest
@@ -76,6 +77,25 @@ async def test_time_is_ones_own(window: Visit) -> None:
     await page.get_by_label("Speed").select_option("five times")
     await page.get_by_role("button", name="Play", exact=True).last.click()
     await expect(place).to_have_value("2")
+
+
+async def test_play_can_be_paused(window: Visit) -> None:
+    """It stands still until one lets it go on; which services, tenants and cases there are then stays."""
+    page = await _played(window)
+    place, play = page.locator("#place"), page.locator("#play")
+    await page.get_by_role("button", name="One step back").press("Enter")
+    await place.focus()
+    await page.keyboard.press("Home")
+    await expect(play).to_have_text("Play")
+    await play.press("Enter")
+    await expect(place).to_have_value("1")
+    await expect(play).to_have_text("Pause")
+    await play.press("Enter")
+    await expect(play).to_have_text("Play")
+    await expect(page.locator("#services")).to_contain_text(re.compile(r"\w+\.example"))
+    await play.press("Enter")
+    await expect(play).to_have_text("Pause")
+    await expect(place).to_have_value("3")
 
 
 async def test_accessible(window: Visit) -> None:
