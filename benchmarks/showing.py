@@ -186,6 +186,7 @@ async def _many(shown: Shown, seconds: float) -> Measurement:
     chrome = await page.context.new_cdp_session(page)
     await chrome.send("Performance.enable")
     memory = Memory()
+    before: dict[str, float] = {}
     looks = max(_LEAST, round(seconds / _EVERY))
     for _ in range(looks):
         await asyncio.sleep(seconds / looks)
@@ -194,10 +195,14 @@ async def _many(shown: Shown, seconds: float) -> Measurement:
         memory.held.setdefault("page", []).append(int(metrics["JSHeapUsedSize"]))
         for name, process in shown.processes.items():
             memory.held.setdefault(name, []).append(int(process.memory_info().rss))
+        before = before or {who: _cpu(process) for who, process in shown.processes.items()}
         newest = await page.locator(".message").first.get_attribute("data-key") or "m0"
         memory.messages.append((perf_counter(), int(newest[1:])))
     growths = {who: memory.growth(who) for who in memory.held}
+    took = memory.messages[-1][0] - memory.messages[0][0]
     values: dict[str, float | str] = {"messages a second": round(memory.rate, 1)}
+    for who, process in shown.processes.items():
+        values[f"processors of {who}"] = round((_cpu(process) - before[who]) / took, 2)
     for who, looked in memory.held.items():
         values[f"{who}, MB"] = f"{looked[len(looked) // 5] / 1e6:.1f} to {looked[-1] / 1e6:.1f} ({growths[who]:+.1%})"
     watched = ("page", "console", "relay")
@@ -207,3 +212,8 @@ async def _many(shown: Shown, seconds: float) -> Measurement:
         f"{RATE}/s; no more than {FLAT_AIM:.0%} more memory in page, console and relay than after the first fifth",
         memory.rate >= 0.9 * RATE and all(growths[who] <= FLAT_AIM for who in watched),
     )
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)

@@ -20,6 +20,7 @@ from blindrelay.protocol.certificates import fingerprint
 # has much else to do is slow, and no reason to give up.
 OPTIONS: Final = Options(
     read_receipts=False,
+    keep_history=False,
     timeout=120.0,
     hygiene=Hygiene(opening=(0.0, 0.05), receipt=(0.0, 0.05), idle=(20.0, 30.0)),
 )
