@@ -66,10 +66,14 @@ const complain = (error) => {
 };
 
 if (!live) at("source").querySelector("[value=live]").remove();
-at("source").addEventListener("click", ({ target }) => target.value && look(target.value));
+at("source").addEventListener("click", ({ target }) => {
+  if (!target.value) return;
+  history.replaceState(null, "", `#${target.value}`); // so that the page is the same when it is loaded anew
+  look(target.value);
+});
 at("trace").addEventListener("change", async () => {
   const [file] = at("trace").files;
   if (file) look("trace", await file.text());
 });
 at("pick").addEventListener("submit", (event) => event.preventDefault());
-look("company");
+look(live && location.hash === "#live" ? "live" : "company");

@@ -70,9 +70,14 @@ async def test_much_traffic_is_a_small_answer(quiet: ConsoleSite) -> None:
 async def test_this_relays_people(browser: Browser, demonstration: ConsoleSite) -> None:
     """Who runs it sees what could be concluded of them, live."""
     async with visit(browser, demonstration, Role.OPERATOR) as window:
-        page = await window.go("metadata")
-        await expect(page.locator("#say")).to_contain_text("is probably the boss")
-        await page.get_by_role("button", name="This relay's").press("Enter")
+        page = await window.go("metadata#live")
+        own = page.get_by_role("button", name="This relay's")
+        await expect(page.locator("#say")).to_contain_text("records of 4 people")
+        await expect(own).to_have_attribute("aria-pressed", "true")
+        await page.get_by_role("button", name="A company that does not exist").press("Enter")
+        await expect(page.locator("#say")).to_contain_text("records of 96 people")
+        await own.press("Enter")
+        await page.reload()
         await expect(page.locator("#say")).to_contain_text("records of 4 people")
 
 
@@ -80,8 +85,7 @@ async def test_empty_relay_tells_nothing(browser: Browser, console: ConsoleSite)
     """And says so."""
     await console.relay.start()
     async with visit(browser, console, Role.OPERATOR) as window:
-        page = await window.go("metadata")
-        await page.get_by_role("button", name="This relay's").press("Enter")
+        page = await window.go("metadata#live")
         await expect(page.locator("#say")).to_contain_text("There are no records yet")
         await expect(page.locator("#findings")).to_be_hidden()
         await window.check_accessible("metadata-empty")

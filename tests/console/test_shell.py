@@ -13,14 +13,14 @@ from support.console_site import ConsoleSite
 pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="session")]
 
 
-async def test_link_works_once(browser: Browser, console: ConsoleSite) -> None:
+async def test_link_works_once(browser: Browser, quiet: ConsoleSite) -> None:
     """A sign-in link leads in, takes itself out of the address, and leads nobody in again."""
-    link = console.link(Role.OPERATOR)
-    async with visit(browser, console, None) as first:
+    link = quiet.link(Role.OPERATOR)
+    async with visit(browser, quiet, None) as first:
         await first.page.goto(link)
         await first.page.wait_for_url("**/live")
         assert "#" not in first.page.url
-    async with visit(browser, console, None) as second:
+    async with visit(browser, quiet, None) as second:
         await second.page.goto(link)
         await expect(second.page.get_by_role("status")).to_contain_text("has been used")
         assert "#" not in second.page.url
@@ -29,9 +29,9 @@ async def test_link_works_once(browser: Browser, console: ConsoleSite) -> None:
 
 
 @pytest.mark.parametrize("role", list(Role))
-async def test_navigation_is_what_the_role_may_see(browser: Browser, console: ConsoleSite, role: Role) -> None:
+async def test_navigation_is_what_the_role_may_see(browser: Browser, quiet: ConsoleSite, role: Role) -> None:
     """Each role finds its own views, and only these; another one is refused in words."""
-    async with visit(browser, console, role) as window:
+    async with visit(browser, quiet, role) as window:
         links = window.page.get_by_role("navigation").get_by_role("link")
         await expect(links).to_have_text([view.title for view in VIEWS if view.needs in RIGHTS[role]])
         for view in VIEWS:
@@ -55,9 +55,9 @@ async def test_relay_goes_away_and_comes_back(browser: Browser, console: Console
         await expect(status).to_contain_text("The relay is up")
 
 
-async def test_menu_by_keyboard(browser: Browser, console: ConsoleSite) -> None:
+async def test_menu_by_keyboard(browser: Browser, quiet: ConsoleSite) -> None:
     """Whoever has no mouse reaches the content, the menu, and an invitation in it."""
-    async with visit(browser, console, Role.OPERATOR) as window:
+    async with visit(browser, quiet, Role.OPERATOR) as window:
         page = window.page
         await page.keyboard.press("Tab")
         await expect(page.get_by_text("To the content")).to_be_focused()
@@ -65,15 +65,15 @@ async def test_menu_by_keyboard(browser: Browser, console: ConsoleSite) -> None:
         await page.keyboard.press("Enter")
         await page.get_by_role("button", name="Invite: auditor").focus()
         await page.keyboard.press("Enter")
-        await expect(page.locator("#invitation code")).to_contain_text(f"{console.url}/sign-in#")
+        await expect(page.locator("#invitation code")).to_contain_text(f"{quiet.url}/sign-in#")
         await page.keyboard.press("Escape")
         await expect(page.locator(".menu summary")).to_be_focused()
         await expect(page.get_by_role("button", name="Invite: auditor")).to_be_hidden()
 
 
-async def test_light_or_dark_is_remembered(browser: Browser, console: ConsoleSite) -> None:
+async def test_light_or_dark_is_remembered(browser: Browser, quiet: ConsoleSite) -> None:
     """The choice overrules the system's, on the next page, too."""
-    async with visit(browser, console, Role.AUDITOR) as window:
+    async with visit(browser, quiet, Role.AUDITOR) as window:
         page = window.page
         background = "getComputedStyle(document.body).backgroundColor"
         before = await page.evaluate(background)
@@ -85,12 +85,12 @@ async def test_light_or_dark_is_remembered(browser: Browser, console: ConsoleSit
         await expect(page.locator("html")).to_have_attribute("data-theme", "dark")
 
 
-async def test_accessible(browser: Browser, console: ConsoleSite) -> None:
+async def test_accessible(browser: Browser, quiet: ConsoleSite) -> None:
     """The frame around every view, with its menu open, and the page for those who have not signed in."""
-    async with visit(browser, console, Role.OPERATOR) as window:
+    async with visit(browser, quiet, Role.OPERATOR) as window:
         await window.page.locator(".menu summary").click()
         await window.check_accessible("menu")
-    async with visit(browser, console, None) as stranger:
+    async with visit(browser, quiet, None) as stranger:
         await stranger.go("live")
         await expect(stranger.page.get_by_role("heading", level=1)).to_have_text("Sign in")
         await stranger.check_accessible("sign-in")
