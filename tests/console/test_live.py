@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.needs("chromium"), pytest.mark.asyncio(loop_scope="ses
 @pytest_asyncio.fixture(loop_scope="session")
 async def window(browser: Browser, demonstration: ConsoleSite) -> AsyncIterator[Visit]:
     """The live view, as the demonstrator has it; people talk."""
-    async with visit(browser, demonstration, Role.DEMONSTRATOR) as window:
+    async with visit(browser, demonstration, Role.DEMONSTRATOR, "live") as window:
         await expect(window.page.locator(".message").first).to_be_visible()
         yield window
 
@@ -174,7 +174,7 @@ async def test_order_is_known_to_those_who_come_later(window: Visit, demonstrati
 
 async def test_operator_sees_the_relay_alone(browser: Browser, demonstration: ConsoleSite) -> None:
     """Who runs a relay sees what it keeps; the words are not on the page, and not sent to it."""
-    async with visit(browser, demonstration, Role.OPERATOR) as window:
+    async with visit(browser, demonstration, Role.OPERATOR, "live") as window:
         row = window.page.locator(".message").first
         await expect(row.locator(".bubble")).to_contain_text("Not here.")
         await expect(row.locator(".relay")).to_contain_text("→")
@@ -184,7 +184,7 @@ async def test_operator_sees_the_relay_alone(browser: Browser, demonstration: Co
 
 async def test_empty_without_a_relay(browser: Browser, console: ConsoleSite) -> None:
     """What to do is said where nothing is to be seen."""
-    async with visit(browser, console, Role.OPERATOR) as window:
+    async with visit(browser, console, Role.OPERATOR, "live") as window:
         await expect(window.page.locator("#empty")).to_contain_text("blindrelay up")
         await console.relay.start()
         await expect(window.page.locator("#empty")).to_contain_text("Nobody has written anything yet")

@@ -32,6 +32,7 @@ async def test_link_works_once(browser: Browser, quiet: ConsoleSite) -> None:
 async def test_navigation_is_what_the_role_may_see(browser: Browser, quiet: ConsoleSite, role: Role) -> None:
     """Each role finds its own views, and only these; another one is refused in words."""
     async with visit(browser, quiet, role) as window:
+        await window.go("evidence")
         links = window.page.get_by_role("navigation").get_by_role("link")
         await expect(links).to_have_text([view.title for view in VIEWS if view.needs in RIGHTS[role]])
         for view in VIEWS:
@@ -43,7 +44,7 @@ async def test_navigation_is_what_the_role_may_see(browser: Browser, quiet: Cons
 
 async def test_relay_goes_away_and_comes_back(browser: Browser, console: ConsoleSite) -> None:
     """The page says so within a moment, without being loaded anew."""
-    async with visit(browser, console, Role.OPERATOR) as window:
+    async with visit(browser, console, Role.OPERATOR, "live") as window:
         status = window.page.locator("#link")
         await expect(status).to_contain_text("There is no relay")
         relay = await console.relay.start()
@@ -57,7 +58,7 @@ async def test_relay_goes_away_and_comes_back(browser: Browser, console: Console
 
 async def test_menu_by_keyboard(browser: Browser, quiet: ConsoleSite) -> None:
     """Whoever has no mouse reaches the content, the menu, and an invitation in it."""
-    async with visit(browser, quiet, Role.OPERATOR) as window:
+    async with visit(browser, quiet, Role.OPERATOR, "live") as window:
         page = window.page
         await page.keyboard.press("Tab")
         await expect(page.get_by_text("To the content")).to_be_focused()
@@ -73,7 +74,7 @@ async def test_menu_by_keyboard(browser: Browser, quiet: ConsoleSite) -> None:
 
 async def test_light_or_dark_is_remembered(browser: Browser, quiet: ConsoleSite) -> None:
     """The choice overrules the system's, on the next page, too."""
-    async with visit(browser, quiet, Role.AUDITOR) as window:
+    async with visit(browser, quiet, Role.AUDITOR, "scenarios") as window:
         page = window.page
         background = "getComputedStyle(document.body).backgroundColor"
         before = await page.evaluate(background)
@@ -87,7 +88,7 @@ async def test_light_or_dark_is_remembered(browser: Browser, quiet: ConsoleSite)
 
 async def test_accessible(browser: Browser, quiet: ConsoleSite) -> None:
     """The frame around every view, with its menu open, and the page for those who have not signed in."""
-    async with visit(browser, quiet, Role.OPERATOR) as window:
+    async with visit(browser, quiet, Role.OPERATOR, "live") as window:
         await window.page.locator(".menu summary").click()
         await window.check_accessible("menu")
     async with visit(browser, quiet, None) as stranger:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Page, Playwright, expect
@@ -76,10 +77,13 @@ class Visit:
 
 
 @asynccontextmanager
-async def visit(browser: Browser, console: ConsoleSite, role: Role | None) -> AsyncIterator[Visit]:
-    """A window of somebody who has signed in by a link, or of nobody. What must be so is checked in the end."""
+async def visit(browser: Browser, console: ConsoleSite, role: Role | None, view: str = "") -> AsyncIterator[Visit]:
+    """A window of somebody who has signed in, or of nobody; at a view, or nowhere yet. What must be so is checked in the end.
+
+    Nothing moves that need not. That a link signs somebody in is tested once, and here they have signed in.
+    """
     context = await browser.new_context(
-        viewport={"width": WIDE[0], "height": WIDE[1]}, locale="en-GB", timezone_id="UTC"
+        viewport={"width": WIDE[0], "height": WIDE[1]}, locale="en-GB", timezone_id="UTC", reduced_motion="reduce"
     )
     context.set_default_timeout(PATIENCE)
     found = Visit(await context.new_page(), console)
@@ -90,8 +94,11 @@ async def visit(browser: Browser, console: ConsoleSite, role: Role | None) -> As
     context.on("weberror", lambda error: found.complaints.append(str(error.error)))
     try:
         if role is not None:
-            await found.page.goto(console.link(role))
-            await found.page.wait_for_url(lambda url: "/sign-in" not in url)
+            secret, _ = console.desktop.sessions.sign_in(console.link(role).partition("#")[2])
+            name = f"blindrelay-console-{urlsplit(console.url).port}"
+            await context.add_cookies([{"name": name, "value": secret, "url": console.url}])
+        if view:
+            await found.go(view)
         yield found
         found.check()
     finally:

@@ -20,6 +20,8 @@ from . import browsing
 from .console_site import ConsoleSite, demonstration_in, direct
 
 MATRIX: Final = Path(__file__).parents[2] / "docs" / "reference" / "kill-matrix.json"
+#: A proof takes a minute, and longer on a busy machine. Milliseconds.
+PROVED: Final = 900_000
 SIZE: Final = {"width": 1280, "height": 800}
 
 
@@ -55,7 +57,7 @@ async def _locks(page: Page, console: ConsoleSite) -> None:
     console.desktop.matrix_file = MATRIX
     await page.reload()
     await page.get_by_role("button", name="Prove it now").click()
-    await expect(page.locator("#proof-state")).to_contain_text("Every lock holds")
+    await expect(page.locator("#proof-state")).to_contain_text("Every lock holds", timeout=PROVED)
     await page.locator("#locks-title").evaluate("title => title.scrollIntoView()")
 
 
