@@ -39,7 +39,7 @@ function drawProof(proof) {
         h(
           "details",
           { class: "more" },
-          h("summary", {}, `${count(lock.checks.length)} checks`),
+          h("summary", {}, `${count(lock.checks.length)} ${lock.checks.length === 1 ? "check" : "checks"}`),
           h("ul", { class: "small" }, lock.checks.map((check) => h("li", { class: check.passed ? "" : "refused" }, `${check.passed ? "✓" : "✕"} ${check.title}`, h("span", { class: "muted" }, ` ${examined(check)}`), check.findings.map((finding) => h("p", { class: "refused" }, finding.text)), check.error && h("p", { class: "refused" }, check.error)))),
         ),
       ),

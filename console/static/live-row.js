@@ -68,24 +68,22 @@ function ticks(written, isPair) {
 
 // --- the relay
 
-function relay({ records, rest, written }, { isOpen, showWhole }) {
+function relay({ records, rest, written }, { isOpen, whole, showWhole }) {
   if (records.length === 0) {
     return h("p", { class: "muted" }, written?.stages && Object.values(written.stages).includes("waiting") ? "Nothing yet." : "Looking at its disk.");
   }
   const [first] = records;
   return [
-    isOpen ? [envelope(first.record, showWhole), fullRecord(first.record)] : line(first.record),
+    isOpen ? [envelope(first.record, whole.get(first.record.key), showWhole), fullRecord(first.record)] : line(first.record),
     records.slice(1).map(({ record }) => line(record)),
     rest.length > 0 && h("p", { class: "rest" }, `and ${count(rest.length)} more ${rest.length === 1 ? "record" : "records"} of receipts and copies, which it cannot tell from messages`),
   ];
 }
 
-function envelope(record, showWhole) {
+function envelope(record, whole, showWhole) {
   if (record.start === null) {
     return h("p", { class: "hex-note" }, "The envelope was fetched before anybody could look: it is gone.");
   }
-  const bytes = h("code", {}, record.start.match(/../g).join(" "));
-  const hex = h("pre", { class: "hex" }, bytes);
   return h(
     "figure",
     { class: record.waits ? "envelope" : "envelope gone" },
@@ -96,8 +94,8 @@ function envelope(record, showWhole) {
         ? [h("strong", {}, "Waits"), ` for ${name(record.recipient)}: ${count(record.size)} sealed bytes`]
         : [h("strong", {}, "Gone"), `: fetched at ${clock(record.gone_at)} and erased. What it was, as this page remembers it:`],
     ),
-    hex,
-    record.waits && h("button", { class: "link", "data-focus": "whole", onclick: () => { hex.classList.add("whole"); showWhole(record.key, bytes); } }, `Show all ${count(record.size)} bytes`),
+    h("pre", whole ? { class: "hex whole", tabindex: -1, "data-focus": "whole" } : { class: "hex" }, h("code", {}, whole ?? record.start.match(/../g).join(" "))),
+    record.waits && !whole && h("button", { class: "link", "data-focus": "whole", onclick: () => showWhole(record.key) }, `Show all ${count(record.size)} bytes`),
   );
 }
 

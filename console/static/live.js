@@ -10,11 +10,13 @@ const SHOWN = 24;
 // Between two drawings: of a message that one follows, and of many. Milliseconds.
 const CALM = 80;
 const BUSY = 300;
+const WHOLE = 8;
 
 const view = at("view");
 const sees = { clients: view.dataset.clients === "yes", authority: view.dataset.authority === "yes" };
 const model = new Model();
 const drawn = new Map(); // key of a row -> { element, signature }
+const whole = new Map(); // id of an envelope that somebody wanted to see whole -> its bytes as text, or why there are none
 let chosen = null;
 let timer = null;
 
@@ -53,7 +55,8 @@ function drawRows(rows) {
   let before = null;
   rows.forEach((row, place) => {
     const isOpen = chosen === null ? place === 0 && sees.clients : chosen === row.key;
-    const signature = JSON.stringify([row, isOpen, chosen === row.key, order?.outcome, refusal?.outcome]);
+    const unfolded = row.sendings.flatMap(({ records }) => records.filter(({ record }) => whole.has(record.key)).length);
+    const signature = JSON.stringify([row, isOpen, chosen === row.key, order?.outcome, refusal?.outcome, unfolded]);
     let known = drawn.get(row.key);
     if (known === undefined) {
       known = { element: h("li", { class: "message arrives", "data-key": row.key }), signature: null };
@@ -61,7 +64,7 @@ function drawRows(rows) {
     }
     if (known.signature !== signature) {
       const focused = known.element.contains(document.activeElement) ? document.activeElement.dataset.focus : null;
-      put(known.element, ...drawRow(row, { isOpen, isChosen: chosen === row.key, sees, order, refusal, choose, showWhole }));
+      put(known.element, ...drawRow(row, { isOpen, isChosen: chosen === row.key, sees, order, refusal, choose, whole, showWhole }));
       known.element.classList.toggle("chosen", chosen === row.key);
       known.signature = signature;
       if (focused) known.element.querySelector(`[data-focus="${focused}"]`)?.focus();
@@ -77,13 +80,17 @@ function choose(key) {
   draw();
 }
 
-async function showWhole(id, target) {
+// The row may be drawn anew at any time, and so what is shown of it is remembered here.
+async function showWhole(id) {
+  let text;
   try {
-    const { hex } = await ask(`/api/live/envelopes/${id}`);
-    put(target, hex.match(/../g).join(" "));
+    text = (await ask(`/api/live/envelopes/${id}`)).hex.match(/../g).join(" ");
   } catch (error) {
-    put(target, error.message);
+    text = error.message;
   }
+  whole.set(id, text);
+  if (whole.size > WHOLE) whole.delete(whole.keys().next().value);
+  draw();
 }
 
 function drawAbout() {

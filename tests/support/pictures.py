@@ -63,6 +63,7 @@ async def _locks(page: Page, console: ConsoleSite) -> None:
 
 async def _operate(page: Page, console: ConsoleSite) -> None:
     """With a minute of traffic in its charts, which is looked at more often, and so takes less."""
+    console.desktop.operations.samples.clear()
     console.desktop.operations.every = 0.2
     line = page.locator(".chart polyline").first
     for number, rate in enumerate((5, 20, 50, 10), 1):
@@ -77,8 +78,8 @@ VIEWS: Final[dict[str, Callable[[Page, ConsoleSite], Awaitable[None]]]] = {
     "scenarios": _scenarios,
     "metadata": _metadata,
     "evidence": _evidence,
-    "evidence-locks": _locks,
     "operate": _operate,
+    "evidence-locks": _locks,
 }
 
 
