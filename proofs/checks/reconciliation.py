@@ -13,7 +13,7 @@ from typing import Any, Final
 from blindrelay.policies.package import KINDS
 from blindrelay.policies.records import AccessRecord, Record, TrafficRecord
 from blindrelay.policies.vocabulary import DataClass
-from blindrelay.proofs.checks import asked
+from blindrelay.proofs.checks import asked, told
 from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.checks.rows import Rows, read
 from blindrelay.proofs.evidence import packages
@@ -21,7 +21,6 @@ from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.evidence.manifest import Case
 from blindrelay.proofs.evidence.packages import NotAPackage
 from blindrelay.proofs.evidence.scope import Stage
-from blindrelay.protocol.address import DeviceAddress
 
 _GENESIS: Final = "0" * 64
 _SEALED: Final = ("case_id", "sequence", "authority_id", "at", "step", "body", "once")
@@ -82,7 +81,7 @@ def examine(evidence: Evidence, report: Report) -> None:
         _streams(case, rows, report)
     for case_id in file.cases:
         released(case_id, file, ours.get(case_id), report)
-    _notices(evidence, ours, report)
+    told.examine(evidence, ours, report)
     for probe in evidence.manifest.probes:
         if probe.about == "desk":
             report.examined("things tried that must not work")
@@ -112,12 +111,12 @@ def _case(case: Case, file: File, report: Report) -> None:
     decided = [row["body"]["decision"] for row in file.of(str(case.case_id), "decided", "undecided")]
     for answer in case.answers:
         report.examined("answers compared with the case file")
-        told = {demand["demand_id"]: _verdict(demand) for demand in answer["demands"]}
-        if answer["state"] in _UNDECIDED and set(told.values()) == {_HELD}:
+        said = {demand["demand_id"]: _verdict(demand) for demand in answer["demands"]}
+        if answer["state"] in _UNDECIDED and set(said.values()) == {_HELD}:
             continue
         if answer["state"] == "withdrawn" and _withdrawn(case, file):
             continue  # it is told that nothing is given any more
-        if not any(told == {each["demand_id"]: _verdict(each) for each in one["demands"]} for one in decided):
+        if not any(said == {each["demand_id"]: _verdict(each) for each in one["demands"]} for one in decided):
             report.find(
                 "edited", f"what {case.authority} was told of case {case.case_id} is no decision in the case file"
             )
@@ -189,9 +188,9 @@ def _grants(case: Case, demand: str, data_class: DataClass) -> bool:
     return any(
         each["data_class"] == data_class.value and each["outcome"] in _GIVES
         for answer in case.answers
-        for told in answer["demands"]
-        if told["demand_id"] == demand
-        for each in told["classes"]
+        for verdict in answer["demands"]
+        if verdict["demand_id"] == demand
+        for each in verdict["classes"]
     )
 
 
@@ -245,7 +244,7 @@ def released(case_id: str, file: File, case: Case | None, report: Report) -> Non
             )
 
 
-# --- real-time orders and notices
+# --- real-time orders
 
 
 def _streams(case: Case, rows: Rows, report: Report) -> None:
@@ -270,45 +269,6 @@ def _streams(case: Case, rows: Rows, report: Report) -> None:
                     report.find(
                         "bystander", f"the real-time order {case.case_id}/{demand} has a record of somebody else"
                     )
-
-
-def _notices(evidence: Evidence, asked: dict[str, Case], report: Report) -> None:
-    """Whoever's records left has been told by the end of the run, and nobody else. With an empty package none has left."""
-    holds = {name: any(True for _ in _records(plain)) for name, plain in evidence.packages.items()}
-    told = {
-        (notice["id"].rsplit("/", 1)[0], device)
-        for device, notices in evidence.manifest.notices.items()
-        for notice in map(json.loads, notices)
-        if notice["kind"] == "disclosure"
-    }
-    expected = {
-        (f"{case_id}/{demand}", device)
-        for case_id, case in asked.items()
-        for demand in case.packages
-        if holds.get(f"{case_id}/{demand}", True)
-        for device in _devices_of(case, demand, evidence)
-    }
-    for name, device in sorted(expected):
-        report.examined("notices that are due")
-        if (name, device) not in told:
-            report.find("untold", f"{device} was not told of the disclosure {name}")
-    for name, device in sorted(told):
-        case_id, _, demand = name.partition("/")
-        case = asked.get(case_id)
-        if case is None or device not in _devices_of(case, demand, evidence):
-            report.find("untold", f"{device} was told of {name}, which is not about them")
-
-
-def _devices_of(case: Case, demand: str, evidence: Evidence) -> list[str]:
-    asked = next((each for each in case.request["demands"] if each["id"] == demand), None)
-    targets = {(target["format"], target["value"]) for target in asked["targets"]} if asked else set()
-    return [
-        device
-        for device in evidence.manifest.devices
-        for address in (DeviceAddress.parse(device),)
-        if ("user", str(address.owner)) in targets
-        or any(kind == "device" and DeviceAddress.parse(value).owner == address.owner for kind, value in targets)
-    ]
 
 
 CHECK: Final = Check(

@@ -88,8 +88,9 @@ def _uses(pack: Pack, *, quick: bool) -> Iterator[Circumstances]:
             if quick and number % 4 and use.scope is not Scope.ALL_USERS:
                 continue
             yield use
-            if not quick:
+            if not quick or not number:
                 yield replace(use, tenant_jurisdictions=frozenset({"zz"}))
+            if not quick:
                 yield from (replace(use, asker=kind) for kind in AuthorityKind if kind is not use.issuer)
 
 

@@ -2,8 +2,8 @@
 
     python -m blindrelay.proofs.saboteurs.pages docs/reference/kill-matrix.json
 
-writes `kill-matrix.md` beside it, and the part of the README that is between the marks. What the file says of checks is
-brought up to date; of saboteurs it says what came of running them.
+writes `kill-matrix.md` and `checks.md` beside it, and the part of the README that is between the marks. What the file says
+of checks is brought up to date; of saboteurs it says what came of running them.
 """
 
 import sys
@@ -14,7 +14,7 @@ from typing import Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from blindrelay.proofs.checks.model import Lock
-from blindrelay.proofs.saboteurs import quick
+from blindrelay.proofs.saboteurs import catalogue, checks_page, quick
 from blindrelay.proofs.saboteurs.results import Killed, KillMatrix
 
 BEGIN: Final = "<!-- kill matrix: made by `make prove` -->"
@@ -35,7 +35,9 @@ def page(matrix: KillMatrix) -> str:
     )
     environment.filters |= {"cell": _cell, "verdict": _verdict, "said": _said}
     must = Counter(tuple(pair) for each in matrix.saboteurs for pair in each.must)
-    return environment.get_template("kill_matrix.md.j2").render(matrix=matrix, locks=Lock, marks=_MARKS, must=must)
+    return environment.get_template("kill_matrix.md.j2").render(
+        matrix=matrix, locks=Lock, marks=_MARKS, must=must, why_not=checks_page.why_not
+    )
 
 
 def short(matrix: KillMatrix) -> str:
@@ -83,6 +85,7 @@ def main(results: Path) -> None:
     matrix = KillMatrix.read(results).with_checks()
     results.write_text(str(matrix), encoding="utf-8")
     results.with_suffix(".md").write_text(page(matrix), encoding="utf-8")
+    results.with_name("checks.md").write_text(checks_page.page(catalogue.every()), encoding="utf-8")
     readme = results.parents[2] / "README.md"
     readme.write_text(with_table(readme.read_text("utf-8"), matrix), encoding="utf-8")
 
