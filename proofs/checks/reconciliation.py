@@ -109,6 +109,7 @@ def _case(case: Case, file: File, report: Report) -> None:
     if len(received) != 1 or not same(received[0]["body"]["request"], case.request):
         report.find("unasked", f"the request of case {case.case_id} is not the one that {case.authority} has signed")
     decided = [row["body"]["decision"] for row in file.of(str(case.case_id), "decided", "undecided")]
+    verdicts = {(each["demand_id"], _verdict(each)) for one in decided for each in one["demands"]}
     for answer in case.answers:
         report.examined("answers compared with the case file")
         said = {demand["demand_id"]: _verdict(demand) for demand in answer["demands"]}
@@ -116,7 +117,8 @@ def _case(case: Case, file: File, report: Report) -> None:
             continue
         if answer["state"] == "withdrawn" and _withdrawn(case, file):
             continue  # it is told that nothing is given any more
-        if not any(said == {each["demand_id"]: _verdict(each) for each in one["demands"]} for one in decided):
+        # What was final stays as it was decided first, whatever is decided later: so each demand counts by itself.
+        if not all((demand, verdict) in verdicts for demand, verdict in said.items()):
             report.find(
                 "edited", f"what {case.authority} was told of case {case.case_id} is no decision in the case file"
             )

@@ -180,7 +180,8 @@ def in_force(cases: Iterable[Case], now: datetime) -> set[str]:
     found: set[str] = set()
     for case in cases:
         for demand in case.answers[-1]["demands"] if case.answers else ():
-            if demand["outcome"] == "preserved" and datetime.fromisoformat(demand["preserved_until"]) > now:
+            until = demand["preserved_until"] if demand["outcome"] == "preserved" else None
+            if until is not None and datetime.fromisoformat(until) > now:
                 found |= {target["value"] for each in demand["classes"] for target in each["targets"]}
     return found
 
