@@ -4,6 +4,8 @@ import { clock, h, s } from "/static/dom.js";
 
 const WIDTH = 320;
 const HEIGHT = 72;
+// Above the highest value stands what it is.
+const HEADROOM = 18;
 const ROWS = 12;
 
 /**
@@ -31,7 +33,7 @@ function lines({ title, series, times, show }) {
   const top = Math.max(1e-9, ...values);
   const length = Math.max(1e-9, times.at(-1) - times[0]);
   const x = (time) => ((time - times[0]) / length) * WIDTH;
-  const y = (value) => HEIGHT - 2 - (value / top) * (HEIGHT - 6);
+  const y = (value) => HEIGHT - 2 - (value / top) * (HEIGHT - 2 - HEADROOM);
   const points = (one) => one.values.map((value, at) => (value === null ? "" : `${x(times[at]).toFixed(1)},${y(value).toFixed(1)}`)).join(" ");
   const most = show(values.length > 0 ? Math.max(...values) : null);
   const words = `${title}: now ${series.map((one) => `${one.name ? `${one.name} ` : ""}${one.last}`).join(", ")}; from ${clock(times[0])} to ${clock(times.at(-1))} UTC at most ${most}.`;

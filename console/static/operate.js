@@ -37,7 +37,7 @@ function drawFacts(now) {
     fact("Delivered", count(now.delivered)),
     fact("Refused", count(now.refused)),
     fact("Connections", connections.join(", ") || "none"),
-    fact("Waiting", `${count(now.waiting)} messages, ${bytes(now.waiting_bytes)}`),
+    fact("Waiting", `${count(now.waiting)} ${now.waiting === 1 ? "message" : "messages"}, ${bytes(now.waiting_bytes)}`),
     fact("Room on the disk", bytes(now.free_bytes)),
   );
 }

@@ -14,9 +14,16 @@ from blindrelay.console.rights import Role
 
 from .console_site import ConsoleSite
 
-#: Debian's. No sandbox: tests run as root in containers, and see nothing but our own pages.
+#: Debian's. No sandbox: tests run as root in containers, and see nothing but our own pages. Drawing is no process of its own.
 CHROMIUM = "/usr/bin/chromium"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-dev-shm-usage"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-software-rasterizer",
+    "--in-process-gpu",
+    "--disable-quic",
+    "--disable-dev-shm-usage",
+]
 # A busy machine is no failure. Milliseconds.
 PATIENCE = 120_000
 WIDE, NARROW = (1440, 900), (390, 844)

@@ -1,4 +1,4 @@
-"""Makes the pictures of the console that README and docs show: `make pictures`.
+"""Makes the pictures of the console that README and docs show: `make pictures`, or some of them: see `make`.
 
 A demonstration is started, each view is brought into a telling state, and photographed; the first one in dark, too.
 """
@@ -7,7 +7,7 @@ import asyncio
 import re
 import sys
 import tempfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from pathlib import Path
 from typing import Final
 
@@ -83,8 +83,8 @@ VIEWS: Final[dict[str, Callable[[Page, ConsoleSite], Awaitable[None]]]] = {
 }
 
 
-async def make(folder: Path) -> None:
-    """Write `console-<view>-<scheme>.png` into `folder`."""
+async def make(folder: Path, names: Collection[str]) -> None:
+    """Write `console-<name>-<scheme>.png` into `folder`: `python -m support.pictures FOLDER NAME ...`, or without names all."""
     with tempfile.TemporaryDirectory(prefix="blindrelay-pictures-") as place:
         async with demonstration_in(Path(place), beat=0.6) as console, async_playwright() as playwright:
             browser = await browsing.launch(playwright)
@@ -93,9 +93,9 @@ async def make(folder: Path) -> None:
             page = await context.new_page()
             await page.goto(console.link(Role.DEMONSTRATOR))
             await expect(page.locator(".message")).not_to_have_count(0)
-            for view, bring in VIEWS.items():
+            for view in names:
                 await page.goto(f"{console.url}/{view.partition('-')[0]}")
-                await bring(page, console)
+                await VIEWS[view](page, console)
                 for scheme in ("light", "dark") if view == "live" else ("light",):
                     await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
                     await page.screenshot(path=folder / f"console-{view}-{scheme}.png")
@@ -105,4 +105,4 @@ async def make(folder: Path) -> None:
 if __name__ == "__main__":
     target = Path(sys.argv[1])
     target.mkdir(parents=True, exist_ok=True)
-    asyncio.run(make(target))
+    asyncio.run(make(target, sys.argv[2:] or VIEWS))
