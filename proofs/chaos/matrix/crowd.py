@@ -58,6 +58,11 @@ class Crowd:
     def __len__(self) -> int:
         return len(self._people.contexts)
 
+    @property
+    def present(self) -> int:
+        """How many are connected."""
+        return len(self._wires)
+
     def leave_at_once(self) -> None:
         """Everybody drops the connection without a word; all come back without waiting."""
         self._everybody.clear()

@@ -14,6 +14,9 @@ from blindrelay.proofs.chaos.matrix.faults import FAULTS, POSTGRESQL, SQLITE, Fa
 from blindrelay.proofs.chaos.matrix.plan import Plan, Verdict
 from blindrelay.proofs.chaos.matrix.ratchet import RatchetRun
 from blindrelay.proofs.chaos.matrix.run import MatrixRun, Say
+from blindrelay.proofs.chaos.oracle import Finding, Invariant
+from blindrelay.proofs.chaos.wire import NotAdmitted
+from blindrelay.proofs.chaos.world import RelayLeft
 from blindrelay.proofs.engines import nats, postgres
 
 VERDICT = "verdict.json"
@@ -45,6 +48,9 @@ async def carry_out(plan: Plan, folder: Path, template: postgres.Server | None, 
         verdict = await _carry_out(plan, folder, template, say)
     except NotPossibleHere as error:
         verdict = Verdict(plan, skipped=str(error))
+    except (RelayLeft, NotAdmitted, OSError, TimeoutError) as error:  # others are to run all the same
+        what = f"the run broke off: {str(error) or type(error).__name__}"
+        verdict = Verdict(plan, (Finding(Invariant.I10, what),))
     (folder / VERDICT).write_text(json.dumps(verdict.as_json(), indent=2) + "\n", encoding="utf-8")
     return verdict
 

@@ -77,6 +77,7 @@ class MatrixRun:
         self._timeline: Timeline
         self._idle: dict[str, int] = {}
         self._waited = 0.0
+        self._crowd_is_late = False
 
     async def carry_out(self) -> Verdict:
         """Do it, and judge it. Raises `NotPossibleHere`; `RelayLeft`: a node does not even start."""
@@ -233,9 +234,14 @@ class MatrixRun:
     async def _crowd_is_back(self, since: float) -> None:
         crowd = self._stage.crowd
         assert crowd is not None  # noqa: S101 - whoever calls this has seen to it
-        async with asyncio.timeout(CONNECT_PATIENCE):
-            await crowd.wait_for_all()
-        self._note(f"all {len(crowd)} are back after {self._clock.monotonic() - since:.1f} s")
+        try:
+            async with asyncio.timeout(CONNECT_PATIENCE):
+                await crowd.wait_for_all()
+        except TimeoutError:
+            self._crowd_is_late = True
+            self._note(f"{crowd.present} of {len(crowd)} are back after {CONNECT_PATIENCE:g} s")
+        else:
+            self._note(f"all {len(crowd)} are back after {self._clock.monotonic() - since:.1f} s")
 
     # The end.
 
@@ -250,6 +256,8 @@ class MatrixRun:
         """Part from the relays, and look into the store."""
         site = self._stage.site
         self._waited = site.waited
+        if self._crowd_is_late:
+            self._late(f"not all of the crowd were back within {CONNECT_PATIENCE:g} s")
         await self._stage.workload.close()
         statuses = await site.terminate()
         for node, status in zip(site.nodes, statuses, strict=True):

@@ -154,7 +154,7 @@ class Watch:
             try:
                 await register(people, relay.port, self.code, relay.host)
             except (OSError, TimeoutError, NotAdmitted) as error:
-                why = f"{relay.host}:{relay.port}: {error or type(error).__name__}"
+                why = f"{relay.host}:{relay.port}: {str(error) or type(error).__name__}"
             else:
                 return
         raise NobodyAnswers(f"the test tenant could not be registered with any of the relays; the last said: {why}")
