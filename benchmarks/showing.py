@@ -149,7 +149,7 @@ async def _first_view(shown: Shown) -> Measurement:
 
 async def _graph(shown: Shown, count: int) -> Measurement:
     """From choosing a trace of so many records until it is drawn."""
-    scenario = invent(people=800, days=400, seed=1)
+    scenario = invent(people=800, days=max(5, 400 * count // GRAPH), seed=1)
     records = ((event.sender, to, event.at) for event in scenario.events for to in event.recipients)
     lines = "\n".join(f"{sender} {to} {at:.0f}" for sender, to, at in islice(records, count))
     page = shown.page
