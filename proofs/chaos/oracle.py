@@ -17,8 +17,9 @@ from blindrelay.protocol.sizes import MAX_TTL
 EXPIRY_GRACE = 2.0
 # A restart asks the wall clock anew: what is left of an expiry, in whole seconds, may be one more than before it.
 EXPIRY_ROUNDING = 1
-# After a restart DUP is decided by the second in which a message was accepted, and 1 too often is harmless.
-DUP_GRACE = 1.5
+# After a restart, or at another node, DUP is decided by the second in which a message was accepted, and by when a node that has
+# lost the session has heard of that; 1 too often is harmless.
+DUP_GRACE = 2.5
 # What a busy machine may take to notice, hand on and carry out anything at all. Seconds.
 REACTION = 2.0
 # A heal includes the relay's start: interpreter, imports, opening of the store; and the clients' back-off.

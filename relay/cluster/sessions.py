@@ -22,6 +22,9 @@ from blindrelay.relay.store import tables
 
 _presence, _session, _envelope = tables.presence.c, tables.session.c, tables.envelope.c
 
+# A node that has lost a session sends on until it has heard of that. Seconds.
+_UNHEARD: Final = 1
+
 # A session whose node is dead has ended, if nobody has noticed, at this sweep.
 _ORPHANED: Final = text(
     "UPDATE session SET ended_at = :now WHERE ended_at IS NULL AND EXISTS ("  # noqa: S608 - constants alone
@@ -151,7 +154,7 @@ def _claim(
             present=True,
             subscriptions=frozenset(json.loads(old.subscriptions)),
             sent_up_to=before.sent_up_to if is_known else 0,
-            unknown_until=-1 if is_known else now if old.ended_at is None else old.ended_at,
+            unknown_until=-1 if is_known else now + _UNHEARD if old.ended_at is None else old.ended_at,
         )
     _write(connection, mine, record.expiry, None, claim.subscriptions)
     return claim

@@ -165,7 +165,7 @@ VIOLATIONS: list[tuple[str, Invariant, History]] = [
             got(4, 1, Kind.WIRE, connection=2, packet_id=9, dup=True),
         ),
     ),
-    ("DUP 1 at first", Invariant.I7, history(*UP, intent(2, 1), got(3, 1, Kind.WIRE, dup=True))),
+    ("DUP 1 at first", Invariant.I7, history(*UP, intent(3, 1), got(4, 1, Kind.WIRE, dup=True))),
     (
         "more than Receive Maximum",
         Invariant.I7,
