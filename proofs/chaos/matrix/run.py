@@ -77,7 +77,6 @@ class MatrixRun:
         self._timeline: Timeline
         self._idle: dict[str, int] = {}
         self._waited = 0.0
-        self._crowd_is_late = False
 
     async def carry_out(self) -> Verdict:
         """Do it, and judge it. Raises `NotPossibleHere`; `RelayLeft`: a node does not even start."""
@@ -226,22 +225,8 @@ class MatrixRun:
             if found.is_whole or self._clock.monotonic() > deadline:
                 break
             await asyncio.sleep(_POLL)
-        if self._stage.crowd is not None:
-            await self._crowd_is_back(since)
         self._seen.recoveries.append(found)
         self._timeline.write("served", acknowledged=found.acknowledged, delivered=found.delivered)
-
-    async def _crowd_is_back(self, since: float) -> None:
-        crowd = self._stage.crowd
-        assert crowd is not None  # noqa: S101 - whoever calls this has seen to it
-        try:
-            async with asyncio.timeout(CONNECT_PATIENCE):
-                await crowd.wait_for_all()
-        except TimeoutError:
-            self._crowd_is_late = True
-            self._note(f"{crowd.present} of {len(crowd)} are back after {CONNECT_PATIENCE:g} s")
-        else:
-            self._note(f"all {len(crowd)} are back after {self._clock.monotonic() - since:.1f} s")
 
     # The end.
 
@@ -256,8 +241,9 @@ class MatrixRun:
         """Part from the relays, and look into the store."""
         site = self._stage.site
         self._waited = site.waited
-        if self._crowd_is_late:
-            self._late(f"not all of the crowd were back within {CONNECT_PATIENCE:g} s")
+        crowd = self._stage.crowd
+        if crowd is not None and crowd.present < len(crowd):
+            self._late(f"{crowd.present} of the crowd of {len(crowd)} are there")
         await self._stage.workload.close()
         statuses = await site.terminate()
         for node, status in zip(site.nodes, statuses, strict=True):
