@@ -48,8 +48,8 @@ locks: $(VENV)/.installed-test ## a quick proof, and one saboteur for each lock 
 	@$(RUN) -m blindrelay sabotage matrix --quick
 
 prove: $(VENV)/.installed-test ## every saboteur, the pages that show them, and whole proofs: an hour, for a schedule
-	@$(RUN) -m blindrelay sabotage matrix --out docs/reference/kill-matrix.json
-	@$(RUN) -m blindrelay.proofs.saboteurs.pages docs/reference/kill-matrix.json
+	@$(RUN) -m blindrelay sabotage matrix --out proofs/kill-matrix.json
+	@$(RUN) -m blindrelay.proofs.saboteurs.pages
 	@for run in $$(seq $(RUNS)); do echo "== proof $$run of $(RUNS)"; $(RUN) -m blindrelay prove || exit 1; done
 
 chaos: $(VENV)/.installed-test ## the fault matrix: everything that can be done to several nodes and to one; for a schedule

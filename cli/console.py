@@ -24,6 +24,7 @@ from blindrelay.cli.places import home_option, relay_directory
 from blindrelay.console.desktop import Desktop
 from blindrelay.console.rights import Role
 from blindrelay.console.server import Place, Serving, serving
+from blindrelay.proofs.shipped import KILL_MATRIX
 
 # How often it is looked whether the process that started this one is still there. Seconds.
 _PARENT_SECONDS: Final = 1.0
@@ -90,7 +91,7 @@ From another machine: ssh -L 8887:127.0.0.1:8887 HOST. With --host it listens el
     "--matrix",
     "matrix_file",
     type=click.Path(dir_okay=False, path_type=Path),
-    help="What `blindrelay sabotage matrix --out` has written, to be shown.",
+    help="What `blindrelay sabotage matrix --out` has written, to be shown.  [default: that of this release]",
 )
 @click.option("--open", "open_browser", is_flag=True, help="Open the first link in the browser.")
 @click.option("--die-with-parent", is_flag=True, help="Stop when the process that started it is gone.")
@@ -124,7 +125,7 @@ def command(
         roles=_ROLES,
         token_file=token_file,
         proof_file=proof_file,
-        matrix_file=matrix_file,
+        matrix_file=matrix_file or KILL_MATRIX,
     )
     parent = os.getppid() if die_with_parent else None
     place = Place(host, port, names, certificate, key)

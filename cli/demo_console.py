@@ -19,6 +19,7 @@ from blindrelay.console.demonstration import Demonstration
 from blindrelay.console.desktop import Desktop
 from blindrelay.console.rights import Role
 from blindrelay.console.server import Place, serving
+from blindrelay.proofs.shipped import KILL_MATRIX
 
 
 def show(port: int | None, *, as_json: bool) -> int:
@@ -38,6 +39,7 @@ async def _show(port: int, *, as_json: bool) -> None:
             desktop = Desktop(
                 running.data,
                 roles=tuple(Role),
+                matrix_file=KILL_MATRIX,
                 stage=lambda desktop: Demonstration(Path(folder) / "authorities", desktop),
             )
             found = await stack.enter_async_context(serving(desktop, Place(LOOPBACK, port)))

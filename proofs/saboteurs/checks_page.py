@@ -16,7 +16,7 @@ What each check of [`blindrelay prove`](command-line.md#blindrelay-prove) looks 
 found for that reason. A sentence without a reason is held in another way: a check that has not examined what the sentence
 is about was *not carried out*, which is no pass, or tests hold it.
 
-This page is made of the code (`python -m blindrelay.proofs.saboteurs.pages docs/reference/kill-matrix.json`), and a test
+This page is made of the code (`python -m blindrelay.proofs.saboteurs.pages`), and a test
 holds it to that. What no check can see is in [SECURITY.md](../../SECURITY.md#what-the-checks-cannot-see).
 """
 

@@ -1,12 +1,11 @@
 """The kill matrix for people: the page of the reference, and the README's short form. Both are made of the results' file alone.
 
-    python -m blindrelay.proofs.saboteurs.pages docs/reference/kill-matrix.json
+    python -m blindrelay.proofs.saboteurs.pages
 
-writes `kill-matrix.md` and `checks.md` beside it, and the part of the README that is between the marks. What the file says
-of checks is brought up to date; of saboteurs it says what came of running them.
+reads `proofs/kill-matrix.json`, and writes `kill-matrix.md` and `checks.md` in the reference, and the part of the README
+that is between the marks. What the file says of checks is brought up to date; of saboteurs it says what came of running them.
 """
 
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Final
@@ -16,6 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from blindrelay.proofs.checks.model import Lock
 from blindrelay.proofs.saboteurs import catalogue, checks_page, quick
 from blindrelay.proofs.saboteurs.results import Killed, KillMatrix
+from blindrelay.proofs.shipped import KILL_MATRIX
 
 BEGIN: Final = "<!-- kill matrix: made by `make prove` -->"
 END: Final = "<!-- end of kill matrix -->"
@@ -80,15 +80,17 @@ def _cell(text: str) -> str:
     return text
 
 
-def main(results: Path) -> None:
+def main() -> None:
     """See the module."""
-    matrix = KillMatrix.read(results).with_checks()
-    results.write_text(str(matrix), encoding="utf-8")
-    results.with_suffix(".md").write_text(page(matrix), encoding="utf-8")
-    results.with_name("checks.md").write_text(checks_page.page(catalogue.every()), encoding="utf-8")
-    readme = results.parents[2] / "README.md"
+    root = Path(__file__).resolve().parents[2]
+    matrix = KillMatrix.read(KILL_MATRIX).with_checks()
+    KILL_MATRIX.write_text(str(matrix), encoding="utf-8")
+    reference = root / "docs" / "reference"
+    (reference / "kill-matrix.md").write_text(page(matrix), encoding="utf-8")
+    (reference / "checks.md").write_text(checks_page.page(catalogue.every()), encoding="utf-8")
+    readme = root / "README.md"
     readme.write_text(with_table(readme.read_text("utf-8"), matrix), encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve())
+    main()

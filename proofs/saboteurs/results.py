@@ -1,4 +1,4 @@
-"""What a matrix has shown, as a file: `docs/reference/kill-matrix.json` is one.
+"""What a matrix has shown, as a file: `proofs/kill-matrix.json` is one.
 
 The page beside it, the README's table and the console are made of nothing else.
 """

@@ -15,11 +15,11 @@ from playwright.async_api import Page, async_playwright, expect
 
 from blindrelay.console.cast.lines import Direction, Way
 from blindrelay.console.rights import Role
+from blindrelay.proofs.shipped import KILL_MATRIX
 
 from . import browsing
 from .console_site import ConsoleSite, demonstration_in, direct
 
-MATRIX: Final = Path(__file__).parents[2] / "docs" / "reference" / "kill-matrix.json"
 #: A proof takes a minute, and longer on a busy machine. Milliseconds.
 PROVED: Final = 900_000
 SIZE: Final = {"width": 1280, "height": 800}
@@ -54,7 +54,7 @@ async def _evidence(page: Page, _: ConsoleSite) -> None:
 
 async def _locks(page: Page, console: ConsoleSite) -> None:
     """A proof that is carried out for the picture, and the matrix of the documentation."""
-    console.desktop.matrix_file = MATRIX
+    console.desktop.matrix_file = KILL_MATRIX
     await page.reload()
     await page.get_by_role("button", name="Prove it now").click()
     await expect(page.locator("#proof-state")).to_contain_text("Every lock holds", timeout=PROVED)

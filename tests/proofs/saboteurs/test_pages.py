@@ -8,12 +8,12 @@ from blindrelay.proofs.checks import catalogue as checks
 from blindrelay.proofs.saboteurs import pages, quick
 from blindrelay.proofs.saboteurs.catalogue import find, names
 from blindrelay.proofs.saboteurs.results import Killed, KillMatrix
+from blindrelay.proofs.shipped import KILL_MATRIX
 
 ROOT = Path(__file__).parents[3]
-RESULTS = ROOT / "docs" / "reference" / "kill-matrix.json"
-MATRIX = KillMatrix.read(RESULTS)
-RUN = "run it: blindrelay sabotage matrix {} --out docs/reference/kill-matrix.json"
-PAGES = "make it anew: python -m blindrelay.proofs.saboteurs.pages docs/reference/kill-matrix.json"
+MATRIX = KillMatrix.read(KILL_MATRIX)
+RUN = "run it: blindrelay sabotage matrix {} --out proofs/kill-matrix.json"
+PAGES = "make it anew: python -m blindrelay.proofs.saboteurs.pages"
 
 
 def test_every_saboteur_was_run() -> None:
@@ -55,8 +55,8 @@ def test_the_checks_are_those_that_there_are() -> None:
 
 
 def test_the_page_says_what_the_file_says() -> None:
-    """`python -m blindrelay.proofs.saboteurs.pages docs/reference/kill-matrix.json` makes it anew."""
-    assert RESULTS.with_suffix(".md").read_text("utf-8") == pages.page(MATRIX), PAGES
+    """`python -m blindrelay.proofs.saboteurs.pages` makes it anew."""
+    assert (ROOT / "docs" / "reference" / "kill-matrix.md").read_text("utf-8") == pages.page(MATRIX), PAGES
 
 
 def test_the_readme_says_what_the_file_says() -> None:
