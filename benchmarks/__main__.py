@@ -54,6 +54,9 @@ def _hurry(context: click.Context, _: click.Parameter, quick: bool) -> None:
 @click.option(
     "--warm-up", type=click.FloatRange(min=0), default=_DEFAULT.warm_up, help="Seconds before counting begins."
 )
+@click.option(
+    "--rounds", type=click.IntRange(min=1), default=_DEFAULT.rounds, help="How often what is compared takes turns."
+)
 @click.option("--pairs", type=click.IntRange(1, 2_000), default=_DEFAULT.pairs, help="Senders, and as many receivers.")
 @click.option(
     "--window", type=click.IntRange(1, 128), default=_DEFAULT.window, help="Unacknowledged messages of a sender."

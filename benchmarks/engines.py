@@ -11,7 +11,6 @@ from benchmarks.report import Measurement, Report, of_load
 from benchmarks.world import Load, World
 from blindrelay.proofs.engines import postgres
 
-ROUNDS: Final = 5
 #: What part of SQLite's throughput one node on PostgreSQL is to have.
 AIM: Final = 0.5
 
@@ -28,7 +27,7 @@ async def engines(world: World, report: Report) -> None:
             "PostgreSQL": await stack.enter_async_context(world.relay(more=[f"--database={server.new_database()}"])),
         }
         spent = []
-        for _ in range(ROUNDS):
+        for _ in range(world.scale.rounds):
             for name, (program, address) in relays.items():
                 before = server.cpu()
                 loads[name].append(await world.load(program, address))
@@ -36,7 +35,10 @@ async def engines(world: World, report: Report) -> None:
                     spent.append((server.cpu() - before) / loads[name][-1].result.delivered)
     for name, found in loads.items():
         report.add(
-            of_load(f"one node on {name}, mutual TLS", sorted(found, key=lambda load: load.result.rate)[ROUNDS // 2])
+            of_load(
+                f"one node on {name}, mutual TLS",
+                sorted(found, key=lambda load: load.result.rate)[world.scale.rounds // 2],
+            )
         )
     share = median(there.result.rate / here.result.rate for here, there in zip(*loads.values(), strict=True))
     report.add(
@@ -64,7 +66,7 @@ async def long_history(world: World, report: Report) -> None:
             )
             for records in loads
         }
-        for _ in range(ROUNDS):
+        for _ in range(world.scale.rounds):
             for records, (program, address) in relays.items():
                 before = servers[records].cpu()
                 load = await world.load(program, address)

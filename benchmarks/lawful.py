@@ -17,7 +17,6 @@ ORDERS: Final = 200
 RECORDS: Final = 1_000_000
 SECONDS_AIM: Final = 10.0
 COST_AIM: Final = 0.05
-ROUNDS: Final = 5
 # Of those who are watched, all together: each of the 200 writes or gets two messages a second.
 WATCHED_RATE: Final = 200.0
 
@@ -69,7 +68,7 @@ async def _compare(world: World, report: Report, first: int, name: str) -> None:
             orders: await stack.enter_async_context(world.relay(watched=(first, ORDERS // 2) if orders else None))
             for orders in loads
         }
-        for number in range(ROUNDS):
+        for number in range(world.scale.rounds):
             # Whoever comes second has a machine that is warmer, or busier with others: they take turns.
             for orders in (0, ORDERS) if number % 2 else (ORDERS, 0):
                 load, delivered = await _load(world, relays[orders], first)

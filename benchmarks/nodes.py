@@ -26,7 +26,6 @@ sys.path.append(str(ROOT / "tests"))
 from support import nats
 
 NODES: Final = ("n1", "n2", "n3")
-ROUNDS: Final = 3
 #: Messages a second, where the way of a message is measured and not a queue.
 GENTLY: Final = 200.0
 #: Three nodes on the processors of one keep this part of its throughput; a message between nodes takes this much longer. ms.
@@ -51,7 +50,7 @@ async def cluster(world: World, report: Report) -> None:
             count: await stack.enter_async_context(_nodes(world, server.new_database(), wakes.url, NODES[:count]))
             for count in full
         }
-        for _ in range(ROUNDS):
+        for _ in range(world.scale.rounds):
             for count, (first, *others) in relays.items():
                 before = _cpu(server, wakes)
                 full[count].append(load := await world.load(*first, others=others))

@@ -18,7 +18,6 @@ AIM, FLOOR = 20_000, 12_000
 # A client process holds at most this many connections: a process may open 20,000 files.
 PER_PROCESS: Final = 2_500
 MEMORY_AIM: Final = 500_000_000
-ROUNDS: Final = 5
 
 Scenario = Callable[[World, Report], Awaitable[None]]
 
@@ -58,7 +57,7 @@ async def history(world: World, report: Report) -> None:
     loads: dict[int, list[Load]] = {0: [], world.scale.records: []}
     async with AsyncExitStack() as stack:
         relays = {records: await stack.enter_async_context(world.relay(records=records)) for records in loads}
-        for _ in range(ROUNDS):
+        for _ in range(world.scale.rounds):
             for records, (program, server) in relays.items():
                 loads[records].append(await world.load(program, server))
     empty, full = (median(load.result.rate for load in of) for of in loads.values())

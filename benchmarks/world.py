@@ -29,6 +29,7 @@ class Scale:
     payload: int = 1_024
     seconds: float = 10.0
     warm_up: float = 3.0
+    rounds: int = 5
     records: int = 5_000_000
     idle: int = 10_000
     contacts: int = 30

@@ -170,7 +170,7 @@ def matrix_plan(saboteur: Saboteur) -> matrix.Plan:
     return matrix.Plan(
         FAULTS[saboteur.fault],
         saboteur.seed,
-        seconds=3.0,
+        seconds=5.0,  # a connection that is taken over in the beginning has been too long by then
         devices=8,
         saboteur=saboteur.name,
         mood=saboteur.mood,

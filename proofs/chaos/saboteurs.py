@@ -261,7 +261,7 @@ SABOTEURS: Final = {
             Weather.NODES,
             frozenset({_I.I7}),
             Mood.DOUBLE,
-            fault="nats-killed",
+            fault="wake-ups-lost",  # nothing else goes wrong meanwhile, that could be the reason
         ),
         Saboteur("expiry-on-the-wall-clock", _expiry_on_the_wall_clock, Weather.FAULTS, frozenset({_I.I6})),
     )

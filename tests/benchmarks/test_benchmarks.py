@@ -10,7 +10,16 @@ import pytest
 from benchmarks.scenarios import SCENARIOS
 
 ROOT = Path(__file__).resolve().parents[2]
-TINY = ["--pairs=2", "--window=4", "--seconds=0.2", "--warm-up=0.1", "--records=1000", "--idle=6", "--contacts=2"]
+TINY = [
+    "--pairs=2",
+    "--window=4",
+    "--seconds=0.2",
+    "--warm-up=0.1",
+    "--rounds=1",
+    "--records=1000",
+    "--idle=6",
+    "--contacts=2",
+]
 TINY += ["--minutes=0.02"]
 BY_NAME = [pytest.param(name, marks=pytest.mark.needs("chromium")) if name == "console" else name for name in SCENARIOS]
 

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.needs("strace")
 # The script makes 40 to 65 syncs, depending on which messages share a commit; past them a run ends without having been
 # killed. Every one is tried by `make chaos`, a part of them here.
 LAST_SYNC = 66
-EVERY = 3
+EVERY = 5
 CHUNKS = 4
 
 QUOTA_EXCEEDED = 0x97

@@ -1,4 +1,4 @@
-"""Eight seeds: a real relay, killed, stopped, frozen and cut off under load. `make chaos` has more of them, and longer ones."""
+"""Five seeds: a real relay, killed, stopped, frozen and cut off under load. `make chaos` has more of them, and longer ones."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from blindrelay.proofs.chaos.run import Plan, Run
 SECONDS = 4.0
 
 
-@pytest.mark.parametrize("seed", range(1, 9))
+@pytest.mark.parametrize("seed", range(1, 6))
 async def test_no_acknowledged_message_is_lost_doubled_or_mixed_up(seed: int, tmp_path: Path) -> None:
     """Whatever happens to the relay and its network, I1 to I11 hold. Covers R1, R3, R4, R5, R10, R11, D8 and D9."""
     report = await Run(Plan(seed, SECONDS), tmp_path).carry_out()

@@ -41,6 +41,14 @@ SOON = 20.0
 _ITS = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'blindrelay'"
 
 
+class Earlier(SystemClock):
+    """Some seconds ago: what is accepted in the very second in which a relay stops counts as sent by it, to be safe."""
+
+    def now(self) -> float:
+        """Epoch seconds."""
+        return super().now() - 5
+
+
 @dataclass
 class Stage:
     """What was there before: of eight messages to bob he has acknowledged three, and been sent more."""
@@ -64,7 +72,7 @@ class Stage:
 async def before(tmp_path: Path) -> Stage:
     """A relay on SQLite that has run and stopped."""
     data = tmp_path / "relay"
-    async with site.relay_in(data) as relay:
+    async with site.relay_in(data, clock=Earlier()) as relay:
         acme = await site.register(relay, Tenant("acme.example", tmp_path))
         alice, bob, carol = (acme.device(name, "d") for name in ("alice", "bob", "carol"))
         sent = [os.urandom(16) for _ in range(8)]
