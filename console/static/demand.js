@@ -108,7 +108,10 @@ async function show(number) {
 
 function draw(detail) {
   if (detail.view.case_id !== open) return;
+  // Whoever is at a button stays there: what comes meanwhile draws it anew.
+  const focus = at("case").contains(document.activeElement) ? document.activeElement.dataset.focus : null;
   put(at("case"), drawCase(detail, { showPolicy, actions: drawActions }));
+  if (focus) [...at("case").querySelectorAll("[data-focus]")].find((one) => one.dataset.focus === focus)?.focus();
   listenTo(detail);
 }
 
@@ -139,7 +142,7 @@ function drawActions(demand, detail) {
     { class: "actions" },
     approvedBy.size > 0 && h("p", { class: "small" }, `Approved by ${[...approvedBy].join(" and ")}.`),
     waits && h("p", { class: "small" }, `Before anything leaves, ${demand.approvals_needed} persons of the operator's approve it.`),
-    waits && decides && h("div", { class: "row" }, (people.length > 0 ? people : [null]).filter((person) => !approvedBy.has(person)).map((person) => h("button", { type: "button", onclick: act(() => approve(key, id, person)) }, person ? `${person} approves` : "Approve")), h("button", { type: "button", onclick: act(() => reject(key, id)) }, "Refuse it")),
+    waits && decides && h("div", { class: "row" }, (people.length > 0 ? people : [null]).filter((person) => !approvedBy.has(person)).map((person) => h("button", { type: "button", "data-focus": `${key} ${person}`, onclick: act(() => approve(key, id, person)) }, person ? `${person} approves` : "Approve")), h("button", { type: "button", "data-focus": `${key} refuse`, onclick: act(() => reject(key, id)) }, "Refuse it")),
     asks && state?.package && !opened.has(key) && h("button", { type: "button", class: "main", onclick: act(() => openPackage(key, id)) }, "Fetch the package and open it"),
     opened.has(key) && drawPackage(opened.get(key)),
     h("div", { "data-stream": key, "data-until": demand.stream ? String(Date.parse(demand.stream.end) / 1000) : null }, streams.has(key) && demand.stream && drawStream(streams.get(key), Date.parse(demand.stream.end) / 1000, Date.now() / 1000)),
