@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds and runs docker-compose.yml, and tests what runs: `.ci/compose.sh`, or `.ci/compose.sh -k drain` for a part of the tests.
 # On a Docker engine, if one answers. If not: on one that the folder $BLINDRELAY_COMPOSE_LAB brings (../shared/compose-lab by
-# default), if it is there. Else there is nothing to run it on, and that is said.
+# default), if it is there. Else there is nothing to run it on, which is a failure where CI is set.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 lab=${BLINDRELAY_COMPOSE_LAB:-../shared/compose-lab}
@@ -14,8 +14,11 @@ if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; th
         "$lab/engine.sh" status || started=yes
         "$lab/prepare_images.sh"
         eval "$("$lab/engine.sh" env)"
+    elif [ -n "${CI:-}" ]; then
+        echo "neither a Docker engine nor $lab: the containers cannot be tried" >&2
+        exit 1
     else
-        echo "SKIPPED: neither a Docker engine nor $lab is here: the containers are not tried"
+        echo "neither a Docker engine nor $lab: the containers are not tried"
         exit 0
     fi
 fi
