@@ -55,6 +55,7 @@ prove: $(VENV)/.installed-test ## every saboteur, the pages that show them, and 
 chaos: $(VENV)/.installed-test ## the fault matrix: everything that can be done to several nodes and to one; for a schedule
 	@$(RUN) -m blindrelay chaos run $(CHAOS) --runs $(RUNS)
 	@$(if $(CHAOS),,$(RUN) -m blindrelay chaos run --engine sqlite --runs $(RUNS))
+	@$(if $(CHAOS),,$(RUN) -m blindrelay.proofs.chaos --boundaries fdatasync --power-cuts 50 --saboteurs)
 
 pictures: $(VENV)/.installed-test ## the pictures of the console in docs/pictures, made anew; needs chromium
 	@PYTHONPATH=tests:. $(RUN) -m support.pictures docs/pictures
