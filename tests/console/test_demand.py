@@ -58,6 +58,18 @@ async def test_warrant_for_words_is_answered_not_held(window: Visit) -> None:
     await expect(page.locator("#policy")).to_be_hidden()
 
 
+async def test_who_is_at_a_button_stays_there_when_the_answer_is_drawn_anew(window: Visit) -> None:
+    """Somebody else approves meanwhile; the keyboard is where it was."""
+    page = window.page
+    await _hand_in(page)
+    mine = page.get_by_role("button", name="Refuse it")
+    await mine.focus()
+    # No mouse and no key: nothing else moves the focus.
+    await page.get_by_role("button", name="ada approves").dispatch_event("click")
+    await expect(page.locator(".actions")).to_contain_text("Approved by ada")
+    await expect(mine).to_be_focused()
+
+
 async def test_package_is_opened_after_two_approvals(window: Visit) -> None:
     """Nothing before; then records in a table, and not a word of what people wrote."""
     page = window.page
