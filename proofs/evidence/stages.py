@@ -52,8 +52,9 @@ async def talk(run: Recording) -> None:
 async def wait(run: Recording) -> None:
     """Some are away, and letters wait for them."""
     device, work = run.cast.device, run.workload
-    run.clock.advance(1.0)  # times are kept by the second
-    run.bench.since = datetime.fromtimestamp(int(run.clock.now()), UTC)
+    # Of what is asked for since then, there are connections outside and inside.
+    run.bench.since = datetime.fromtimestamp(run.clock.turn_to_next_hour(), UTC)
+    await run.relay.tell("house")
     async with run.connected():
         await work.ring([device(user) for user in ("alice", "bob", "tom", "ayesha", "ravi", "mia")], Posture.STANDARD)
     async with run.connected("alice", "carol"):
@@ -95,6 +96,7 @@ async def fail(run: Recording) -> None:
 
 async def ask(run: Recording) -> None:
     """Authorities ask for everything under every instrument."""
+    run.clock.advance(1.0)  # times are kept by the second: what has happened is inside of what is asked for
     for use in run.uses:
         await run.bench.petition(use)
     for use in main_uses(run.uses):

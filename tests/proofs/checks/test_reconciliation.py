@@ -54,3 +54,12 @@ def test_what_was_told_of_a_demand_is_what_was_decided_of_it(told: dict[str, Any
     reconciliation._case(Case(authority="a", instrument="i", request={}, case_id=ID, answers=[told]), file, report)
 
     assert reasons(report) == found
+
+
+@pytest.mark.parametrize("data_class", ["SUBSCRIBER", "ACCESS", "TRAFFIC"])
+def test_a_run_in_which_no_package_had_a_class_is_no_pass(data_class: str) -> None:
+    """Nobody would have looked at whose connections are given, and of when."""
+    report = report_for("reconciliation")
+    for what in set(reconciliation.CHECK.needs) - {f"records of {data_class}"}:
+        report.examined(what)
+    assert report.missing(reconciliation.CHECK.needs) == [f"records of {data_class}"]
