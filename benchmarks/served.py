@@ -35,7 +35,8 @@ from blindrelay.relay.identity import Registrar
 from blindrelay.relay.limits import Limits as LimitsInForce
 from blindrelay.relay.mqtt.listener import Listener, listening_socket
 from blindrelay.relay.ports import Admission, Admitted
-from blindrelay.relay.server import Relay, harden
+from blindrelay.relay.process import harden
+from blindrelay.relay.server import Relay
 from blindrelay.relay.store.committer import Committer, Outcome
 from blindrelay.relay.store.entries import Accepted
 from blindrelay.relay.store.sqlite import SqliteStore

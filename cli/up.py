@@ -24,7 +24,7 @@ from blindrelay.policies import leaves
 from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
 from blindrelay.protocol.errors import Malformed
 from blindrelay.protocol.transparency import directory
-from blindrelay.relay import config, logs, server
+from blindrelay.relay import config, logs, process
 from blindrelay.relay.server import Relay
 from blindrelay.relay.transparency.assembly import FOLDER as LOGS
 
@@ -212,7 +212,7 @@ def up(
             ours.enter_context(own_console(settings.data_dir, as_json=as_json))
 
     with ours:
-        server.run(settings, ready, attend=None if own is None else own.attend)
+        process.run(settings, ready, attend=None if own is None else own.attend)
     if not as_json:
         click.echo("stopped; everything acknowledged is on disk")
     return ExitCode.OK

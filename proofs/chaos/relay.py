@@ -19,7 +19,8 @@ from blindrelay.protocol.clock import SystemClock
 from blindrelay.protocol.errors import BlindrelayError
 from blindrelay.relay import logs
 from blindrelay.relay.config import Settings
-from blindrelay.relay.server import Relay, run
+from blindrelay.relay.process import run
+from blindrelay.relay.server import Relay
 
 
 class SteppedClock(SystemClock):

@@ -25,7 +25,8 @@ from blindrelay.proofs.evidence.faults import Faults, Injected
 from blindrelay.protocol.errors import BlindrelayError
 from blindrelay.relay import logs
 from blindrelay.relay.config import Settings
-from blindrelay.relay.server import Relay, run
+from blindrelay.relay.process import run
+from blindrelay.relay.server import Relay
 
 #: What Python tells of what a process does to the outside (PEP 578).
 _AUDITED: Final = frozenset(

@@ -61,7 +61,7 @@ async def relay(python: Path, tmp_path: Path) -> AsyncIterator[Elsewhere]:
 def test_the_environment_holds_no_client(python: Path) -> None:
     """None of the packages that could open an envelope can be imported there; the relay can."""
     program = (
-        "import importlib.util, json, blindrelay.relay.server\n"
+        "import importlib.util, json, blindrelay.relay.process\n"
         f"names = {CLIENT_PACKAGES!r}\n"
         "print(json.dumps([name for name in names if importlib.util.find_spec(name) is not None]))"
     )

@@ -103,7 +103,7 @@ _PROGRAM = """
 import asyncio, sys, threading
 from pathlib import Path
 from blindrelay.relay.config import Desk, Settings
-from blindrelay.relay.server import run
+from blindrelay.relay.process import run
 from blindrelay.relay.store.sqlite import SqliteStore
 
 forever = threading.Event()

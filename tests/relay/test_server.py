@@ -157,7 +157,7 @@ if files:
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
 
 from blindrelay.relay.config import Settings
-from blindrelay.relay.server import run
+from blindrelay.relay.process import run
 
 def ready(relay):
     core = resource.getrlimit(resource.RLIMIT_CORE)

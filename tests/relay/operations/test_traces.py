@@ -156,7 +156,7 @@ def test_they_are_off_by_default() -> None:
     assert Operations().traces is None
     program = """
 import sys
-import blindrelay.relay.server, blindrelay.relay.operations.http
+import blindrelay.relay.process, blindrelay.relay.operations.http
 assert not any(name.startswith("opentelemetry") for name in sys.modules)
 """
     subprocess.run([sys.executable, "-c", program], check=True)
