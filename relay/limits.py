@@ -7,6 +7,7 @@ the tenant's limit is refused, PUBACK 0x97, until it has been well below it.
 """
 
 import math
+import resource
 from collections.abc import Hashable
 from typing import Final
 from weakref import WeakKeyDictionary
@@ -19,6 +20,8 @@ from blindrelay.relay.identity import DeviceIdentity, SealedSender
 REFUSED: Final = -math.inf
 # How many addresses are remembered for their handshake rate: past this, those whose bucket is full again are forgotten.
 MAX_ADDRESSES: Final = 65_536
+# Open files that are no connections: the database, its journal and readers, the event loop, what embeds us.
+_OTHER_FILES: Final = 64
 
 
 class Bucket:
@@ -211,3 +214,11 @@ class Limits:
                 for key in [key for key, other in buckets.items() if other is not bucket and other.is_full(now)]:
                     del buckets[key]
         return bucket.try_take(now, cost)
+
+
+def within_open_files(limits: config.Limits) -> config.Limits:
+    """A connection is an open file: past the process's limit the store could not open one of its own (class M11)."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if soft == resource.RLIM_INFINITY:
+        return limits
+    return limits.model_copy(update={"max_connections": max(1, min(limits.max_connections, soft - _OTHER_FILES))})

@@ -40,7 +40,7 @@ from blindrelay.proofs.traffic.notes import Notes, Played, kind, noting
 from blindrelay.proofs.traffic.population import HOUR, invent
 from blindrelay.proofs.traffic.records import Kind, Seen
 from blindrelay.protocol.clock import SystemClock
-from blindrelay.relay import server
+from blindrelay.relay import chores
 from blindrelay.relay.config import Settings
 from blindrelay.relay.mqtt.listener import TimeLimits
 from blindrelay.relay.server import Relay
@@ -255,7 +255,7 @@ def _seldom() -> Iterator[None]:
     with ExitStack() as stack:
         for owner, name, value in (
             (link, "KEEP_ALIVE", _KEEP_ALIVE),
-            (server, "_GUARD_INTERVAL", _SELDOM),
+            (chores, "GUARD_INTERVAL", _SELDOM),
             (aiomqtt.Client, "_misc_loop", pings),
         ):
             stack.callback(setattr, owner, name, getattr(owner, name))

@@ -20,9 +20,10 @@ from blindrelay.policies import leaves as lawful_access
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.transparency import directory
 from blindrelay.relay import files
-from blindrelay.relay.datadir import create_identity
+from blindrelay.relay.config import Settings
+from blindrelay.relay.datadir import DataDirectory, create_identity
 from blindrelay.relay.desk.identity import DeskIdentity
-from blindrelay.relay.errors import Unreadable
+from blindrelay.relay.errors import BadConfiguration, Unreadable
 from blindrelay.relay.transparency.keys import FOLDER as LOG_KEYS
 from blindrelay.relay.transparency.keys import open_keys
 
@@ -87,3 +88,19 @@ def cluster_key(folder: Path) -> bytes:
     if len(key) != _KEY_BYTES:
         raise Unreadable(f"{path} is damaged: restore it from wherever the other nodes have it")
     return key
+
+
+def open_directory(settings: Settings, now: float) -> DataDirectory:
+    """The data directory of a relay, with the identity that it has for itself or in common with other nodes.
+
+    Raises `StartupError`: it cannot be used.
+    """
+    if settings.cluster is None:
+        return DataDirectory.open(settings.data_dir, now=now)
+    if settings.store is None:
+        raise BadConfiguration(
+            "nodes of one relay share a PostgreSQL database, and this one has SQLite: "
+            "give --store postgresql://USER@HOST/DATABASE"
+        )
+    check(settings.cluster.identity_dir)
+    return DataDirectory.open(settings.data_dir, now=now, identity=settings.cluster.identity_dir)

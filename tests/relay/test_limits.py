@@ -1,6 +1,7 @@
 """Limits: what is within them costs nothing, what is over them waits, and what stays over them goes."""
 
 import math
+import resource
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.relay import config
 from blindrelay.relay.identity import DeviceIdentity, Registrar, SealedSender
-from blindrelay.relay.limits import REFUSED, Bucket, Limits
+from blindrelay.relay.limits import REFUSED, Bucket, Limits, within_open_files
 from support import site
 from support.site import connected
 from support.tenants import Badge, Tenant
@@ -193,3 +194,10 @@ async def test_too_many_connections_are_turned_away(tmp_path: Path) -> None:
 async def _publish_for_ever(client: Client, recipient: Badge) -> None:
     while True:
         await client.publish(recipient.device)
+
+
+def test_connections_leave_files_for_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
+    """M11: however many connections are configured, there are never more than the process's open files allow for."""
+    for soft, expected in ((96, 32), (10, 1), (1_000_000, 20_000), (resource.RLIM_INFINITY, 20_000)):
+        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
+        assert within_open_files(config.Limits()).max_connections == expected

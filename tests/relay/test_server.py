@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import resource
 import signal
 import socket
 import sys
@@ -16,7 +15,6 @@ import pytest
 import sqlalchemy
 
 from blindrelay.protocol import topics
-from blindrelay.relay import config, server
 from blindrelay.relay.errors import AddressInUse, ExitStatus, NewerVersion, StoreFailed
 from blindrelay.relay.server import Relay
 from blindrelay.relay.store import tables
@@ -230,10 +228,3 @@ async def test_running_out_of_files_hurts_nobody(tmp_path: Path) -> None:
                     async with connected(relay, alice):
                         break
         assert process.returncode is None
-
-
-def test_connections_leave_files_for_the_store(monkeypatch: pytest.MonkeyPatch) -> None:
-    """M11: however many connections are configured, there are never more than the process's open files allow for."""
-    for soft, expected in ((96, 32), (10, 1), (1_000_000, 20_000), (resource.RLIM_INFINITY, 20_000)):
-        monkeypatch.setattr(resource, "getrlimit", lambda _, soft=soft: (soft, soft))
-        assert server._within_open_files(config.Limits()).max_connections == expected
