@@ -1,85 +1,47 @@
 """What happens to what clients say: the one place where sessions, mailboxes and the store meet.
 
-    PUBLISH -> limits -> access -> form -> ring (seen before?) -> quota -> committer       `Exchange._publish`
-    commit  -> PUBACK to the sender, PUBLISH to the recipient, one write for each           `Exchange.settle`
+    PUBLISH -> limits -> access -> form -> ring (seen before?) -> quota -> committer       `intake.Intake.publish`
+    commit  -> PUBACK to the sender, PUBLISH to the recipient, one write for each           `settlement.Settlement.settle`
     PUBACK  -> deleted in the next commit, the next one is sent                             `Exchange._acknowledged`
 
 Nothing on this path waits: what has to wait for the store is an entry in the next commit, and `settle` goes on with it.
-Connecting, subscribing and requests are in `blindrelay.relay.reception` and `blindrelay.relay.calls`.
+Connecting and subscribing are in `blindrelay.relay.reception`, requests in `blindrelay.relay.calls`, what a delivery reads
+from the store in `blindrelay.relay.pages`.
 """
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol, TypeAlias
-from zlib import crc32
+from typing import Any, Final
 
 import mqtt5
 from mqtt5 import DisconnectReasonCode, PubAckReasonCode
 
 from blindrelay.protocol import topics
 from blindrelay.protocol.clock import Clock
-from blindrelay.protocol.sizes import BUCKETS, MAX_TTL, MESSAGE_ID_LENGTH
 from blindrelay.relay import ports
-from blindrelay.relay.access import NO_RECIPIENT, Access, PublishRefused, RpcCall
+from blindrelay.relay.access import Access
 from blindrelay.relay.calls import Calls
 from blindrelay.relay.counts import Counts, kind_of
-from blindrelay.relay.errors import StoreAway
 from blindrelay.relay.identity import Identity
-from blindrelay.relay.limits import REFUSED
+from blindrelay.relay.intake import Intake
 from blindrelay.relay.mailbox import Delivery, Mailbox, expired_envelopes
 from blindrelay.relay.mqtt.session import Acknowledged, Event
 from blindrelay.relay.mqtt.states import State
+from blindrelay.relay.pages import Pages
 from blindrelay.relay.parting import part
-from blindrelay.relay.peer import Hold, Peer
-from blindrelay.relay.ports import Accounts, Admission, Envelope, Ledger, Limits, Neighbours, Rpc, Store
+from blindrelay.relay.peer import Peer
+from blindrelay.relay.ports import Accounts, Admission, Committer, Ledger, Limits, Neighbours, Rpc
 from blindrelay.relay.reception import Reception
-from blindrelay.relay.ring import Ring, recent_ids
 from blindrelay.relay.sessions import Sessions
-from blindrelay.relay.store.entries import Accepted, Outcome, Refusal, StoredEnvelope
+from blindrelay.relay.settlement import Settlement
+from blindrelay.relay.store.entries import Accepted, Outcome
 
-# Payload of one connection that may wait for the store before we stop reading from it, and where we go on. Four envelopes
-# of the largest size, or the whole Receive Maximum at 8 KiB.
-UNDECIDED_LIMIT: Final = 1_048_576
-UNDECIDED_LOW: Final = 524_288
 # How many commits may pass before what was accepted at a moment is taken to be in one of them.
 DRAIN_ROUNDS: Final = 64
-# How many mailboxes one look at the store is for, at most: of `mailbox.PAGE_BYTES` each.
-PAGES_AT_ONCE: Final = 64
 # One round of the expiry sweep.
 EXPIRY_BATCH: Final = 1_000
-
-_ID_USED: Final = "this message id was used for another message"
-_MAILBOX_FULL: Final = "the recipient's mailbox is full"
-# What is found out in the commit alone, where several nodes share the store.
-_REFUSALS: Final = {
-    Refusal.ID_USED: (PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, _ID_USED),
-    Refusal.NO_ROOM: (PubAckReasonCode.QUOTA_EXCEEDED, _MAILBOX_FULL),
-    Refusal.CLOSED: (NO_RECIPIENT.code, NO_RECIPIENT.reason),
-}
-
-_STORED: Final = (None, Refusal.KNOWN)
-
-#: One PUBLISH on its way: from whom, its packet, to whom.
-Parked: TypeAlias = tuple[Peer, mqtt5.PublishPacket, Mailbox]
-
-
-class Committer(Store, Protocol):
-    """The store's front, as far as envelopes are concerned: see `blindrelay.relay.store.committer`."""
-
-    def accept(self, entry: Accepted) -> None:
-        """Take an envelope into the next commit."""
-
-    def remove(self, mailbox_id: int, sequence: int) -> None:
-        """Delete one in the next commit."""
-
-    async def fetch(self, mailbox_id: int, after_sequence: int, max_count: int, max_bytes: int) -> list[StoredEnvelope]:
-        """The oldest ones above a sequence."""
-
-    async def fetch_many(self, wanted: Sequence[tuple[int, int, int, int]]) -> list[list[StoredEnvelope]]:
-        """The same for several mailboxes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,16 +55,6 @@ class Services:
     ledger: Ledger
     rpc: Rpc
     clock: Clock
-
-
-@dataclass(slots=True)
-class Origin:
-    """Where an accepted envelope came from, and where it goes: what `settle` needs."""
-
-    peer: Peer
-    packet_id: int
-    mailbox: Mailbox
-    ring: "Ring[Parked]"
 
 
 class Exchange:
@@ -122,17 +74,22 @@ class Exchange:
         self.sessions: ports.Sessions
         #: The other nodes; None: there are none.
         self.neighbours: Neighbours | None = None
-        self._access = services.access
-        self._limits = services.limits
-        self._calls = Calls(self)
-        self._reception = Reception(self)
-        self._rings: dict[int, Ring[Parked]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._wanted: list[Delivery] = []
-        self._is_asking = False
         # The wall clock is asked once: a step of it while we run neither expires nor extends anything.
         self._epoch = services.clock.now() - services.clock.monotonic()
         self._monotonic = services.clock.monotonic
+        self._calls = Calls(self)
+        self._reception = Reception(self)
+        self._intake = Intake(self, self._calls)
+        self._settlement = Settlement(self, self._intake)
+        self._pages = Pages(self)
+        self._carry_out: dict[type, Callable[[Peer, Any], None]] = {
+            mqtt5.PublishPacket: self._intake.publish,
+            Acknowledged: self._acknowledged,
+            mqtt5.ConnectPacket: self._reception.connect,
+            mqtt5.SubscribePacket: self._reception.subscribe,
+            mqtt5.UnsubscribePacket: self._reception.unsubscribe,
+        }
 
     async def start(self, committer: Committer, sessions: ports.Sessions | None = None) -> None:
         """Read what outlived the last stop. The mailboxes are restored by whoever keeps the accounts."""
@@ -154,10 +111,11 @@ class Exchange:
 
     def carry_out(self, peer: Peer, events: list[Event]) -> None:
         """Do what a session's events ask for. The caller flushes the peer afterwards."""
+        carry_out = self._carry_out
         for event in events:
             if peer.has_left:  # thrown out by one of the events before
                 break
-            _CARRY_OUT[type(event)](self, peer, event)
+            carry_out[type(event)](peer, event)
         if peer.session.state is State.CLOSED:
             self.leave(peer)
 
@@ -171,15 +129,6 @@ class Exchange:
             peer.delivery.pump()
         self._calls.go_on(peer)
 
-    def _connect(self, peer: Peer, packet: mqtt5.ConnectPacket) -> None:
-        self._reception.connect(peer, packet)
-
-    def _subscribe(self, peer: Peer, packet: mqtt5.SubscribePacket) -> None:
-        self._reception.subscribe(peer, packet)
-
-    def _unsubscribe(self, peer: Peer, packet: mqtt5.UnsubscribePacket) -> None:
-        self._reception.unsubscribe(peer, packet)
-
     def _acknowledged(self, peer: Peer, event: Acknowledged) -> None:
         delivery = peer.delivery
         if delivery is not None:
@@ -187,191 +136,16 @@ class Exchange:
             delivery.acknowledged(event.sequences)
             delivery.pump()
 
-    # PUBLISH, up to the store.
-
-    def _publish(self, peer: Peer, packet: mqtt5.PublishPacket) -> None:
-        payload = packet.payload
-        if (delay := self._limits.sending(peer.identity, len(payload))) and not self._slow_down(peer, packet, delay):
-            return
-        target = self._access.publish(peer.identity, packet.topic)
-        if type(target) is not Mailbox:
-            self._publish_elsewhere(peer, packet, target)
-            return
-        message_id = packet.correlation_data
-        if (
-            len(payload) not in BUCKETS
-            or message_id is None
-            or len(message_id) != MESSAGE_ID_LENGTH
-            or packet.response_topic is not None
-            or packet.user_properties
-            or packet.content_type is not None
-            or packet.payload_format_indicator
-            or (packet.message_expiry_interval or 0) > MAX_TTL
-        ):
-            self._refuse_form(peer, packet)
-            return
-        sender = peer.admitted.account_id if peer.admitted else None
-        ring = self._ring(sender if sender is not None else -target.account_id)
-        if ring.is_filled:
-            self._take(ring, (peer, packet, target))
-        else:
-            ring.parked.append((peer, packet, target))
-
-    def _publish_elsewhere(
-        self, peer: Peer, packet: mqtt5.PublishPacket, target: Mailbox | RpcCall | PublishRefused
-    ) -> None:
-        if isinstance(target, RpcCall):
-            self._calls.call(peer, packet, target.method)
-        elif isinstance(target, PublishRefused):
-            self.refuse(peer, packet.packet_id, target.code, target.reason)
-
-    def _refuse_form(self, peer: Peer, packet: mqtt5.PublishPacket) -> None:
-        code = PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR
-        if len(packet.payload) not in BUCKETS:
-            code = PubAckReasonCode.PAYLOAD_FORMAT_INVALID
-            reason = f"{len(packet.payload)} bytes is no padding bucket: pad the envelope"
-        elif len(packet.correlation_data or b"") != MESSAGE_ID_LENGTH:
-            reason = f"correlation data is to be a message id of {MESSAGE_ID_LENGTH} bytes"
-        elif (packet.message_expiry_interval or 0) > MAX_TTL:
-            reason = f"a message expiry over {MAX_TTL} seconds"
-        else:  # decision D6
-            reason = "nothing but expiry and message id travels beside the envelope"
-        self.refuse(peer, packet.packet_id, code, reason)
-
     def refuse(self, peer: Peer, packet_id: int | None, code: PubAckReasonCode, reason: str) -> None:
         """Answer a PUBLISH with no, and count it."""
         self.counts.refused[int(code)] += 1
         peer.session.answer(packet_id or 0, code, reason)
 
-    def _slow_down(self, peer: Peer, packet: mqtt5.PublishPacket, delay: float) -> bool:
-        """Read from this peer again after `delay` seconds. False when the message or the peer has been refused instead."""
-        if delay == REFUSED:
-            reason = "the enterprise's devices together send too fast: try again later"
-            self.refuse(peer, packet.packet_id, PubAckReasonCode.QUOTA_EXCEEDED, reason)
-            return False
-        if delay == float("inf"):
-            self.end(peer, DisconnectReasonCode.MESSAGE_RATE_TOO_HIGH, "sending too fast for too long")
-            return False
-        if not peer.held & Hold.RATE:
-            peer.hold(Hold.RATE)
-            asyncio.get_running_loop().call_later(delay, peer.unhold, Hold.RATE)
-        return True
-
-    def _take(self, ring: "Ring[Parked]", parked: Parked) -> None:
-        peer, packet, mailbox = parked
-        if peer.has_left and not self.services.accounts.stands(peer.identity):
-            return  # revoked while the ring was being filled: class S5
-        payload = packet.payload
-        size = len(payload)
-        message_id: bytes = packet.correlation_data  # type: ignore[assignment]  # `_publish` has seen it
-        packet_id: int = packet.packet_id  # type: ignore[assignment]  # QoS 1, said the gate
-        checksum = crc32(payload)
-        known = ring.known(message_id)
-        if known is not None:
-            if not known.is_same(mailbox.account_id, size, checksum):
-                self.refuse(peer, packet_id, PubAckReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, _ID_USED)
-            elif known.waiters is None:
-                peer.session.answer(packet_id)
-            else:
-                known.waiters.append(parked)
-            return
-        if not mailbox.has_room(size):
-            self.refuse(peer, packet_id, PubAckReasonCode.QUOTA_EXCEEDED, _MAILBOX_FULL)
-            return
-        now = int(self._epoch + self._monotonic())
-        interval = packet.message_expiry_interval
-        slot, stamped = ring.take(message_id, mailbox.account_id, size, checksum)
-        peer.undecided += size
-        if peer.undecided > UNDECIDED_LIMIT:
-            peer.hold(Hold.UNDECIDED)
-        entry = Accepted(
-            mailbox.account_id,
-            mailbox.enter(size),
-            ring.owner if ring.owner > 0 else None,
-            message_id,
-            now,
-            # Without an interval the relay's own bound holds; the recipient sees what is left of it.
-            now + (MAX_TTL if interval is None else interval),
-            payload,
-            ring.owner,
-            slot,
-            stamped,
-            Origin(peer, packet_id, mailbox, ring),
-        )
-        if self.neighbours is not None and peer.record is not None:
-            entry.epoch = peer.record.epoch
-        self.committer.accept(entry)
-
-    # The ring of recent message ids.
-
-    def _ring(self, owner: int) -> "Ring[Parked]":
-        ring = self._rings.get(owner)
-        if ring is None:
-            ring = self._rings[owner] = Ring(owner)
-            self.spawn(self._fill(ring))
-        return ring
-
-    async def _fill(self, ring: "Ring[Parked]") -> None:
-        try:
-            with contextlib.suppress(StoreAway):
-                ring.fill(await self.committer.read(lambda connection: recent_ids(connection, ring.owner)))
-        finally:
-            parked, ring.parked = ring.parked, []
-            if not ring.is_filled:  # the store cannot be read: nothing may be promised
-                del self._rings[ring.owner]
-                for peer, _, _ in parked:
-                    self.end(peer, DisconnectReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, "the store cannot be read")
-        for item in parked:
-            self._take(ring, item)
-        self._flush({item[0] for item in parked})
-
     # After the commit.
 
     def settle(self, batch: list[Accepted], outcome: Outcome) -> None:
-        """A commit is over: answer the senders in their order, and hand the envelopes to recipients who are there."""
-        touched: set[Peer] = set()
-        behind: list[Delivery] = []
-        committed = outcome is Outcome.COMMITTED
-        for entry in batch:
-            origin: Origin = entry.origin  # type: ignore[assignment]  # we put it there
-            peer, mailbox = origin.peer, origin.mailbox
-            refusal = entry.refusal
-            is_stored = committed and refusal in _STORED
-            waiters = origin.ring.settle(entry.message_id, committed=is_stored)
-            peer.undecided -= len(entry.payload)
-            touched.add(peer)
-            if is_stored:
-                peer.session.answer(origin.packet_id)
-                delivery = mailbox.delivery
-                if delivery is not None:
-                    # What was stored before is wherever it is: it is fetched.
-                    if refusal is not None or delivery.committed(entry):
-                        behind.append(delivery)
-                    touched.add(delivery.peer)
-                mailbox.committed = max(mailbox.committed, entry.sequence)
-            else:
-                self.counts.accepted -= committed  # the batch is counted as a whole
-                mailbox.leave(len(entry.payload))
-                self._not_stored(peer, origin.packet_id, entry, outcome)
-            for waiter in waiters:
-                self._settle_waiter(origin.ring, waiter, entry, outcome)
-                touched.add(waiter[0])
-        for delivery in behind:
-            delivery.pump()
-        if self.neighbours is not None and committed:
-            self.neighbours.stored(batch)
-        self._go_on(touched)
-        self.counts.outcomes[outcome.value] += 1
-        if committed:
-            self.counts.accepted += len(batch)
-        if self.on_commit is not None and committed:
-            self.on_commit()
-
-    def _go_on(self, touched: set[Peer]) -> None:
-        for peer in touched:
-            if peer.held & Hold.UNDECIDED and peer.undecided < UNDECIDED_LOW:
-                peer.unhold(Hold.UNDECIDED)
-        self._flush(touched)
+        """A commit is over: see `blindrelay.relay.settlement`."""
+        self._settlement.settle(batch, outcome)
 
     async def drain(self) -> None:
         """Wait until what has been accepted so far is committed, or cannot be. Under overload: for `DRAIN_ROUNDS` commits.
@@ -382,36 +156,6 @@ class Exchange:
             if number > 1 and not self.undecided():  # who has left is not counted, and is in the first commits
                 return
             await self.committer.run(lambda connection: None)
-
-    def _settle_waiter(self, ring: "Ring[Parked]", waiter: Parked, entry: Accepted, outcome: Outcome) -> None:
-        peer, packet_id = waiter[0], waiter[1].packet_id or 0
-        if outcome is Outcome.COMMITTED and entry.refusal in _STORED:
-            peer.session.answer(packet_id)
-        elif entry.refusal is Refusal.MOVED:  # that was the connection before: what this one sends is taken anew
-            asyncio.get_running_loop().call_soon(self._take_again, ring, waiter)
-        else:
-            self._not_stored(peer, packet_id, entry, outcome)
-
-    def _take_again(self, ring: "Ring[Parked]", waiter: Parked) -> None:
-        self._take(ring, waiter)
-        waiter[0].flush()
-
-    def _not_stored(self, peer: Peer, packet_id: int, entry: Accepted, outcome: Outcome) -> None:
-        if entry.refusal is Refusal.MOVED:
-            self.end(peer, DisconnectReasonCode.SESSION_TAKEN_OVER)
-        elif entry.refusal is not None:
-            self.refuse(peer, packet_id, *_REFUSALS[entry.refusal])
-        elif outcome is Outcome.STORE_FULL:
-            self.refuse(peer, packet_id, PubAckReasonCode.QUOTA_EXCEEDED, "the relay's disk is full")
-        elif outcome is Outcome.STORE_AWAY:
-            reason = "the relay's database cannot be reached: try again later"
-            self.refuse(peer, packet_id, PubAckReasonCode.QUOTA_EXCEEDED, reason)
-        else:
-            self.end(peer, DisconnectReasonCode.IMPLEMENTATION_SPECIFIC_ERROR, "the store failed")
-
-    def _flush(self, peers: set[Peer]) -> None:
-        for peer in peers:
-            peer.flush()
 
     # What a delivery needs.
 
@@ -430,50 +174,7 @@ class Exchange:
 
     def fetch(self, delivery: Delivery) -> None:
         """Bring a delivery its next page."""
-        if self.neighbours is None:
-            self.spawn(self._fetch(delivery))
-            return
-        # Much of the mail comes from other nodes. What is wanted while somebody is asking is asked for together.
-        self._wanted.append(delivery)
-        if not self._is_asking:
-            self._is_asking = True
-            self.spawn(self._fetch_wanted())
-
-    async def _fetch_wanted(self) -> None:
-        try:
-            while self._wanted:
-                wanted, self._wanted = self._wanted[:PAGES_AT_ONCE], self._wanted[PAGES_AT_ONCE:]
-                # Of those that are still there: a mailbox has one.
-                await self._fetch_together([each for each in wanted if each.peer.delivery is each])
-        finally:
-            self._is_asking = False
-
-    async def _fetch_together(self, wanted: list[Delivery]) -> None:
-        if not wanted:
-            return
-        known = [delivery.mailbox.committed for delivery in wanted]
-        asked = [(each.mailbox.account_id, each.read_up_to, *each.page_bounds()) for each in wanted]
-        try:
-            pages = await self.committer.fetch_many(asked)
-        except StoreAway:
-            for delivery in wanted:
-                self.end(delivery.peer, DisconnectReasonCode.SERVER_BUSY, "the relay's database cannot be reached")
-            return
-        for delivery, page, before in zip(wanted, pages, known, strict=True):
-            delivery.page(list[Envelope](page), known=before)
-            delivery.peer.flush()
-
-    async def _fetch(self, delivery: Delivery) -> None:
-        known = delivery.mailbox.committed
-        count, size = delivery.page_bounds()
-        page: list[Envelope] = []
-        try:
-            page.extend(await self.committer.fetch(delivery.mailbox.account_id, delivery.read_up_to, count, size))
-        except StoreAway:
-            self.end(delivery.peer, DisconnectReasonCode.SERVER_BUSY, "the relay's database cannot be reached")
-            return
-        delivery.page(page, known=known)
-        delivery.peer.flush()
+        self._pages.fetch(delivery)
 
     # From outside.
 
@@ -528,11 +229,8 @@ class Exchange:
                 peer.flush()
 
     def forget_rings(self) -> None:
-        """Forget the rings that have not been used since the last call. Whoever calls it decides how often."""
-        for owner, ring in list(self._rings.items()):
-            if ring.is_filled and not ring.used and not ring.pending:
-                del self._rings[owner]
-            ring.used = False
+        """Forget the rings of recent ids that have not been used since the last call. Whoever calls it decides how often."""
+        self._intake.forget_rings()
 
     async def sweep(self) -> None:
         """Delete the envelopes and sessions that have expired, and forget unused rings.
@@ -572,12 +270,3 @@ class Exchange:
     def undecided(self) -> int:
         """Bytes of payload that wait for the store."""
         return sum(peer.undecided for peer in self.peers)
-
-
-_CARRY_OUT: Final[dict[type, Callable[[Exchange, Peer, Any], None]]] = {
-    mqtt5.PublishPacket: Exchange._publish,
-    Acknowledged: Exchange._acknowledged,
-    mqtt5.ConnectPacket: Exchange._connect,
-    mqtt5.SubscribePacket: Exchange._subscribe,
-    mqtt5.UnsubscribePacket: Exchange._unsubscribe,
-}

@@ -4,7 +4,7 @@ The exchange (`blindrelay.relay.exchange`) knows no certificate, no table and no
 twin with free topics and a store in memory answers the same questions in the tests.
 """
 
-from collections.abc import Awaitable, Callable, Hashable
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from blindrelay.relay.mailbox import Mailbox
     from blindrelay.relay.sessions import SessionRecord
-    from blindrelay.relay.store.entries import Accepted
+    from blindrelay.relay.store.entries import Accepted, StoredEnvelope
 
 T = TypeVar("T")
 
@@ -131,6 +131,24 @@ class Store(Protocol):
 
     async def read(self, query: "Callable[[Connection], T]") -> T:
         """Read what is committed."""
+
+
+class Committer(Store, Protocol):
+    """The store's front, as far as envelopes are concerned: see `blindrelay.relay.store.committer`."""
+
+    def accept(self, entry: "Accepted") -> None:
+        """Take an envelope into the next commit."""
+
+    def remove(self, mailbox_id: int, sequence: int) -> None:
+        """Delete one in the next commit."""
+
+    async def fetch(
+        self, mailbox_id: int, after_sequence: int, max_count: int, max_bytes: int
+    ) -> "list[StoredEnvelope]":
+        """The oldest ones above a sequence."""
+
+    async def fetch_many(self, wanted: Sequence[tuple[int, int, int, int]]) -> "list[list[StoredEnvelope]]":
+        """The same for several mailboxes."""
 
 
 class Sessions(Protocol):

@@ -11,7 +11,7 @@ from typing import Any, Final
 #: By name: module, class and method. A request of a device's, a letter on its way, an authority's call, a step of a case.
 PLACES: Final = {
     "request": ("blindrelay.relay.rpc", "Rpc", "_carry_out"),
-    "letter": ("blindrelay.relay.exchange", "Exchange", "_take"),
+    "letter": ("blindrelay.relay.intake", "Intake", "take"),
     "call": ("blindrelay.relay.desk.desk", "Desk", "receive"),
     "step": ("blindrelay.relay.desk.work", "Clerk", "carry_out"),
 }

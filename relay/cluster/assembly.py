@@ -9,7 +9,8 @@ from blindrelay.relay.chores import PURGE_INTERVAL, SWEEP_INTERVAL
 from blindrelay.relay.cluster.duties import LeaderDuties
 from blindrelay.relay.cluster.node import Node
 from blindrelay.relay.cluster.sessions import SharedSessions
-from blindrelay.relay.exchange import Committer, Exchange
+from blindrelay.relay.exchange import Exchange
+from blindrelay.relay.ports import Committer
 from blindrelay.relay.retention import Purge
 from blindrelay.relay.transparency.log import Log
 

@@ -14,7 +14,7 @@ from mqtt5 import DisconnectReasonCode as Code
 from blindrelay.protocol.sizes import MAX_ENVELOPE, MAX_TTL
 from blindrelay.relay.calls import CALLS_AT_ONCE, CALLS_WAITING
 from blindrelay.relay.errors import StoreFailed
-from blindrelay.relay.exchange import UNDECIDED_LIMIT
+from blindrelay.relay.intake import UNDECIDED_LIMIT
 from blindrelay.relay.limits import REFUSED
 from blindrelay.relay.mailbox import Quota
 from blindrelay.relay.mqtt.session import RECEIVE_MAXIMUM
@@ -412,7 +412,7 @@ async def test_sweep_forgets_rings_that_nobody_uses(bench: Bench) -> None:
     await settled()
     await bench.exchange.sweep()
     await bench.exchange.sweep()
-    assert bench.exchange._rings == {}
+    assert bench.exchange._intake._rings == {}
     alice.send(message(1, packet_id=9))
     await settled()
     assert codes(alice) == [(1, 0), (9, 0)]

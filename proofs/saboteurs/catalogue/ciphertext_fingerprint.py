@@ -15,15 +15,15 @@ from blindrelay.proofs.saboteurs.model import Saboteur
 
 
 def _in_relay() -> None:
-    from blindrelay.relay import exchange
+    from blindrelay.relay import intake
 
-    accepted = exchange.Accepted
+    accepted = intake.Accepted
 
     def fingerprinted(*values: Any) -> Any:
         entry = accepted(*values)
         return dataclasses.replace(entry, accepted_at=entry.accepted_at - crc32(entry.payload) % 60)
 
-    exchange.Accepted = fingerprinted
+    intake.Accepted = fingerprinted
 
 
 SABOTEUR = Saboteur(

@@ -11,9 +11,9 @@ _ANY = range(1_024, 262_145)
 
 
 def _in_relay() -> None:
-    from blindrelay.relay import exchange
+    from blindrelay.relay import intake
 
-    exchange.BUCKETS = _ANY
+    intake.BUCKETS = _ANY
 
 
 def _in_clients() -> None:
