@@ -1,4 +1,4 @@
-"""A relay moves to PostgreSQL as its operator moves it: each command a process of its own, and people write before and after."""
+"""A relay moves to PostgreSQL as its operator moves it: each command is a process of its own; people write before and after."""
 
 import json
 import subprocess
