@@ -178,10 +178,21 @@ class PostgresStore:
             return [error] * len(writes)
 
     def _transaction(self, writes: Sequence[Write]) -> list[Any]:
+        """All of `writes` in one transaction. A savepoint for each would be two more ways to the server for each, and when many
+        connect at once most of what they wait for is such ways: they are there only once a write has failed, which is then
+        done again with all others, so that its failure is its own."""
+        try:
+            return self._transact(lambda connection: _run_all(connection, writes))
+        except _OwnFailure as failure:
+            if len(writes) == 1:
+                return [failure.error]
+        return self._transact(lambda connection: [_run(connection, write) for write in writes])
+
+    def _transact(self, work: Callable[[sqlalchemy.Connection], list[Any]]) -> list[Any]:
         with self._writer.connect() as connection:
             transaction = connection.begin()
             try:
-                results = [_run(connection, write) for write in writes]
+                results = work(connection)
                 number = connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar()
             except BaseException:
                 transaction.close()
@@ -306,14 +317,36 @@ class PostgresStore:
         self._readers.dispose()
 
 
+class _OwnFailure(Exception):
+    """A write has failed, and the database is well."""
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(error)
+        self.error = error
+
+
+def _run_all(connection: sqlalchemy.Connection, writes: Sequence[Write]) -> list[Any]:
+    try:
+        return [write(connection) for write in writes]
+    except Exception as error:
+        if _is_everybodys(error):
+            raise
+        raise _OwnFailure(error) from error
+
+
 def _run(connection: sqlalchemy.Connection, write: Write) -> Any:
     savepoint = connection.begin_nested()
     try:
         result = write(connection)
     except Exception as error:
-        if isinstance(error, sqlalchemy.exc.DBAPIError) and kind_of(error) is not Kind.OTHER:
-            raise  # it is everybody's: the whole transaction is repeated
+        if _is_everybodys(error):
+            raise
         savepoint.rollback()
         return error
     savepoint.commit()
     return result
+
+
+def _is_everybodys(error: Exception) -> bool:
+    """Whether the whole transaction is to be repeated, rather than one write to fail."""
+    return isinstance(error, sqlalchemy.exc.DBAPIError) and kind_of(error) is not Kind.OTHER

@@ -325,6 +325,42 @@ class TestWrites:
             lambda connection: list(connection.execute(sqlalchemy.select(tables.tenant.c.name)).scalars())
         ) == ["a"]
 
+    @pytest.mark.parametrize(("error", "outcome"), [(ValueError("no"), ValueError), (None, str)])
+    def test_one_alone(self, store: PostgresStore, error: Exception | None, outcome: type) -> None:
+        """It has the transaction to itself: nothing of it is there when it fails."""
+
+        def write(connection: sqlalchemy.Connection) -> str:
+            _note(connection)
+            if error is not None:
+                raise error
+            return "done"
+
+        (result,) = store.commit([], [], [write]).results
+
+        assert isinstance(result, outcome)
+        assert count(store, tables.notice) == (0 if error else 1)
+
+    def test_savepoints_are_set_only_where_something_failed(
+        self, store: PostgresStore, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Each is two more ways to the server, and many connect at once."""
+        savepoints: list[str] = []
+        begin = sqlalchemy.Connection.begin_nested
+
+        def counted(connection: sqlalchemy.Connection) -> sqlalchemy.NestedTransaction:
+            savepoints.append("one")
+            return begin(connection)
+
+        def wrong(_: sqlalchemy.Connection) -> None:
+            raise ValueError("no")
+
+        monkeypatch.setattr(sqlalchemy.Connection, "begin_nested", counted)
+
+        assert store.commit([], [], [lambda _: 1, lambda _: 2]).results == [1, 2]
+        assert savepoints == []
+        assert [type(result) for result in store.commit([], [], [lambda _: 1, wrong]).results] == [int, ValueError]
+        assert len(savepoints) == 2
+
     def test_readers_cannot_write(self, store: PostgresStore) -> None:
         with pytest.raises(sqlalchemy.exc.DBAPIError, match="read-only"):
             store.read(lambda connection: connection.execute(sqlalchemy.delete(tables.traffic)))
