@@ -32,6 +32,16 @@ _ORPHANED: Final = text(
     f"AND presence.session_node NOT IN (SELECT live.id FROM ({LIVE}) AS live))"
 )
 
+# The row is locked before it is read: of two nodes that claim at once, one comes after the other, and sees what that one wrote.
+# One statement, because many claim at once, and each is another way to the server.
+_TAKE: Final = text(
+    "WITH before AS MATERIALIZED ("
+    "SELECT account_id, session_node, epoch, sent_up_to FROM presence WHERE account_id = :account_id FOR UPDATE"
+    ") UPDATE presence SET session_node = :node, epoch = before.epoch + 1, sent_up_to = 0 "
+    "FROM before WHERE presence.account_id = before.account_id "
+    "RETURNING before.session_node, before.epoch, before.sent_up_to"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class _Claim:
@@ -123,22 +133,16 @@ def _claim(
     connection: Connection, record: SessionRecord, node: int, clock: Callable[[], int], *, clean_start: bool
 ) -> _Claim:
     mine = {"account_id": record.account_id, "client_id": record.client_id}
-    # The row is there, and locked: of two nodes that claim at once, one comes after the other.
-    first = insert(tables.presence).values(account_id=record.account_id).on_conflict_do_nothing()
-    has_been_here = connection.execute(first.returning(_presence.account_id)).first() is None
-    before = connection.execute(
-        select(_presence.session_node, _presence.epoch, _presence.sent_up_to)
-        .where(_presence.account_id == record.account_id)
-        .with_for_update()
-    ).one()
+    has_been_here = True
+    before = _take(connection, record.account_id, node)
+    if before is None:  # it comes for the first time, perhaps to two nodes at once
+        first = insert(tables.presence).values(account_id=record.account_id).on_conflict_do_nothing()
+        has_been_here = connection.execute(first.returning(_presence.account_id)).first() is None
+        before = _take(connection, record.account_id, node)
+        assert before is not None  # noqa: S101 - nobody deletes it but with the device
     # Not before the row is ours: whoever had it until now may have sent what was accepted while we waited for the database.
     now = clock()
     epoch = before.epoch + 1
-    connection.execute(
-        sqlalchemy.update(tables.presence)
-        .where(_presence.account_id == record.account_id)
-        .values(session_node=node, epoch=epoch, sent_up_to=0)
-    )
     old = connection.execute(
         select(_session.expiry, _session.ended_at, _session.subscriptions).where(*_of(mine))
     ).one_or_none()
@@ -158,6 +162,11 @@ def _claim(
         )
     _write(connection, mine, record.expiry, None, claim.subscriptions)
     return claim
+
+
+def _take(connection: Connection, account_id: int, node: int) -> "sqlalchemy.Row[Any] | None":
+    """Let a session be this node's, and return what it was before; None: there is no row."""
+    return connection.execute(_TAKE, {"account_id": account_id, "node": node}).one_or_none()
 
 
 def _save(connection: Connection, record: SessionRecord) -> bool:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from blindrelay.protocol import rpc, topics
-from blindrelay.relay.cluster.sessions import SharedSessions, _save
+from blindrelay.relay.cluster.sessions import SharedSessions, _claim, _save
 from blindrelay.relay.errors import NodeNameTaken, OfficeTaken
 from blindrelay.relay.sessions import SessionRecord
 from blindrelay.relay.store import tables
@@ -29,6 +29,11 @@ T = TypeVar("T")
 
 # A second or so: what is not woken is looked for once a second, on a machine that may be busy.
 SOON = 8.0
+
+
+def _waiting(connection: Connection) -> bool:
+    query = "SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    return bool(connection.exec_driver_sql(query).scalar())
 
 
 class TestMail:
@@ -206,6 +211,30 @@ class TestSessions:
                 assert not await store.run(save)
                 record.ended_at = None
             assert await store.run(save)
+
+    async def test_of_two_that_claim_at_once_the_second_sees_what_the_first_wrote(self, nodes: Cluster) -> None:
+        """It waits for the row, and goes on from the epoch that is there then: two never have the same one."""
+        bob = (await nodes.register()).device("bob", "phone")
+        async with nodes.connected("n1", bob, session_expiry_interval=600), Store.open(nodes.database) as store:
+            (record,) = [peer.record for peer in nodes["n1"].exchange.peers]
+            assert record is not None
+
+            def claim() -> tuple[int, int]:
+                mine = SessionRecord(record.account_id, record.client_id, 600)
+                with store.engine.begin() as connection:
+                    claimed = _claim(connection, mine, 99, lambda: 1_000, clean_start=False)
+                return claimed.epoch, claimed.sent_up_to
+
+            with store.engine.begin() as first:
+                first.exec_driver_sql(
+                    "UPDATE presence SET epoch = 41, session_node = 0, sent_up_to = 5 WHERE account_id = %s",
+                    (record.account_id,),
+                )
+                claiming = asyncio.create_task(asyncio.to_thread(claim))
+                async with asyncio.timeout(SOON):
+                    while not await store.read(_waiting):  # noqa: ASYNC110 - it is the database that is waited for
+                        await asyncio.sleep(0.01)
+            assert await claiming == (42, 5)
 
     async def test_what_one_node_has_sent_is_a_repetition_at_the_third(self, nodes: Cluster) -> None:
         """Though the second, which was not told, has sent little of it again, and has ended in good order [3.3.1-1]."""
