@@ -9,13 +9,13 @@ from blindrelay.proofs.saboteurs.model import Saboteur
 
 
 def _in_relay() -> None:
-    from blindrelay.relay import exchange
+    from blindrelay.relay import intake
 
     class Every:
         def __contains__(self, size: int) -> bool:
             return True
 
-    vars(exchange)["BUCKETS"] = Every()
+    vars(intake)["BUCKETS"] = Every()
 
 
 def _in_clients() -> None:
