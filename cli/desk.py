@@ -50,5 +50,6 @@ for _command in (
     desk_service.resume,
     desk_service.service,
     desk_service.seat,
+    desk_service.put_out,
 ):
     desk.add_command(_command)

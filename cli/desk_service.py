@@ -137,6 +137,29 @@ def seat(line: OperatorLine, tenant: str, jurisdiction: str | None, unknown: boo
     click.echo(f"{tenant} is in {jurisdiction}" if jurisdiction else f"nobody knows where {tenant} is")
 
 
+@click.command(
+    "put-out",
+    epilog="""\b
+Example:
+  blindrelay desk put-out acme.example
+""",
+)
+@click.argument("tenant")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@line_options
+def put_out(line: OperatorLine, tenant: str, yes: bool) -> None:
+    """Put TENANT out for good: as if it had left itself (`blindrelay tenant leave`), where its administration is gone.
+
+    The public log says that it was not the tenant's own word. It cannot be undone.
+    """
+    if not yes:
+        click.confirm(
+            f"Shall {tenant} be put out for good, and all that is held of it be deleted?", abort=True, err=True
+        )
+    line.post(f"/tenants/{tenant}/departure", {})
+    click.echo(f"{tenant} is out: nothing is taken for it any more")
+
+
 def _move(
     line: OperatorLine, jurisdiction: str, action: str, effective: datetime | None, note: str, *, as_json: bool
 ) -> None:

@@ -34,7 +34,7 @@ def line(index: int, data: bytes, names: Names) -> Text:
     fields = fields_of(data)
     kind = str(fields.pop("kind", "?"))
     words = (_directory(kind, fields, names) or _told(fields)) if fields else f"unreadable: {data[:40].hex()}"
-    style = {"revocation": "yellow", "?": "red"}.get(kind, "")
+    style = {"revocation": "yellow", "left": "yellow", "?": "red"}.get(kind, "")
     return Text.assemble((f"{index:>8}  ", "dim"), (f"{_one_line(kind):<12}", style), _one_line(words))
 
 
@@ -47,6 +47,8 @@ def _directory(kind: str, fields: Mapping[str, Any], names: Names) -> str | None
     tenant = f"{fields.get('tenant')!s:<20}"
     if kind == "tenant":
         return f"{tenant}  root certificate {_short(fields.get('root'))}"
+    if kind == "left":
+        return f"{tenant}  has left{'' if fields.get('leaving') else ', put out by the operator'}"
     certificate, account = str(fields.get("certificate")), str(fields.get("account"))
     if kind not in {"device", "revocation"}:
         return None

@@ -256,6 +256,41 @@ def revoke(
 
 @tenant.command(
     epilog="""\b
+Examples:
+  blindrelay tenant leave acme.example
+  blindrelay tenant leave acme.example --yes --json      for scripts
+"""
+)
+@_TENANT
+@home_option
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@relays.relay_options
+@passphrase_option
+@JSON_OPTION
+def leave(tenant: str, home: Path, yes: bool, where: relays.Where, passphrase_file: Path | None, as_json: bool) -> None:
+    """Leave the relay for good: everybody of TENANT, at once.
+
+    The relay ends all connections of its devices, admits no certificate of its authority any more, and deletes what it holds
+    of it: mail that waits, prekeys, sessions, notices, and the records of who wrote and connected when, but for those that a
+    preservation order keeps until it ends. The name stays, with the root's fingerprint and the day, so that nobody else can
+    have it; and so does what the public logs say. It cannot be undone: let your people fetch their mail first. The tenant's
+    folder stays as it is. Asking again is harmless.
+    """
+    folder = tenant_directory(home, tenant)
+    enterprise = _open(tenant, folder, passphrase_file, where.choose(folder, home))
+    at = f"{enterprise.relay.host}:{enterprise.relay.port}"
+    if not yes:
+        lost = "what waits there for its devices is lost, and the name can never be registered there again"
+        click.confirm(f"Shall {tenant} leave the relay at {at} for good? {lost}.", abort=True, err=True)
+    is_news = asyncio.run(enterprise.leave())
+    if as_json:
+        emit({"tenant": tenant, "relay": at, "left": True, "already": not is_news})
+    else:
+        click.echo(f"{tenant} has left the relay at {at}{'' if is_news else ' already'}")
+
+
+@tenant.command(
+    epilog="""\b
 Example:
   blindrelay tenant notices acme.example
 """

@@ -11,7 +11,7 @@ from blindrelay.clients.errors import ClientError, ConnectionLost, RequestRefuse
 from blindrelay.clients.link import REFUSED, Inbound, Link, PublishProperties
 from blindrelay.protocol import topics
 from blindrelay.protocol.clock import Clock
-from blindrelay.protocol.rpc import Answer, ErrorCode, Method
+from blindrelay.protocol.rpc import LOOK_UP_USER, Answer, ErrorCode, Method
 from blindrelay.protocol.statements import Wire
 
 Request = TypeVar("Request", bound=Wire)
@@ -92,7 +92,10 @@ class Requests:
 
 def _read(method: Method[Request, Response], answer: Answer) -> Response:
     if answer.error is not None:
-        kind = UnknownRecipient if answer.error.code == ErrorCode.UNKNOWN_USER else RequestRefused
+        # Whoever has left is nobody who could be written to.
+        has_left = method is LOOK_UP_USER and answer.error.code == ErrorCode.LEFT
+        is_unknown = has_left or answer.error.code == ErrorCode.UNKNOWN_USER
+        kind = UnknownRecipient if is_unknown else RequestRefused
         raise kind(answer.error.code.value, answer.error.message)
     try:
         # Through JSON, because bytes are base64 in JSON alone.

@@ -39,6 +39,7 @@ class ErrorCode(StrEnum):
     NOT_AUTHORISED = "not-authorised"
     UNKNOWN_USER = "unknown-user"  # the same for "unknown" and "may not be written to": no oracle
     UNKNOWN_TENANT = "unknown-tenant"
+    LEFT = "left"  # the tenant has left this relay for good; its name is not given again
     CONFLICT = "conflict"  # a lower sequence, a tenant that is already registered under another root
     VERIFICATION_FAILED = "verification-failed"
     RATE_LIMITED = "rate-limited"
@@ -91,6 +92,12 @@ class RegisterTenant(Wire):
     tenant: str
     root: Der
     jurisdiction: Country | None = None
+
+
+class LeaveRelay(Wire):
+    """The tenant's administrator says that the tenant leaves for good: a signed `Leaving`."""
+
+    leaving: Signed
 
 
 class RevokeDevice(Wire):
@@ -216,6 +223,7 @@ class Method(Generic[Request, Response]):
 
 REGISTER_TENANT = Method("tenant.register", RegisterTenant, Empty)
 LOOK_UP_TENANT = Method("tenant.lookup", LookUpTenant, TenantEntry)
+LEAVE_RELAY = Method("tenant.leave", LeaveRelay, Empty)
 REVOKE_DEVICE = Method("device.revoke", RevokeDevice, Empty)
 PUBLISH_STATEMENT = Method("statement.publish", PublishStatement, Empty)
 PUBLISH_PREKEYS = Method("prekeys.publish", PublishPrekeys, PrekeyCount)
@@ -232,6 +240,7 @@ METHODS: dict[str, Method[Any, Any]] = {
     for method in (
         REGISTER_TENANT,
         LOOK_UP_TENANT,
+        LEAVE_RELAY,
         REVOKE_DEVICE,
         PUBLISH_STATEMENT,
         PUBLISH_PREKEYS,

@@ -1,4 +1,4 @@
-"""What tenants and devices sign: device statements, prekeys, revocations.
+"""What tenants and devices sign: device statements, prekeys, revocations, and that a tenant leaves.
 
 Every signature is ECDSA P-256 with SHA-256 over `"blindrelay/<purpose>/1" || 0x00 || body`, so that bytes signed for one
 purpose mean nothing for another. `body` is JSON; it is verified and kept as the bytes that were signed, never re-encoded.
@@ -36,6 +36,7 @@ class Purpose(StrEnum):
     STATEMENT = "device-statement"
     PREKEY = "prekey"
     REVOCATION = "revocation"
+    LEAVING = "leaving"
     NOTICE = "notice"  #: by a relay's desk: see `blindrelay.protocol.notices`
     CANARY = "canary"  #: by a relay's desk: which requests it has not received
 
@@ -121,3 +122,16 @@ class Revocation(Wire):
     certificate: Annotated[Key32, Field(description="SHA-256 of the DER certificate")]
     revoked_at: Annotated[int, Field(ge=0, lt=2**53, description="seconds since the epoch")]
     reason: RevocationReason
+
+
+class Leaving(Wire):
+    """The tenant leaves a relay for good. Signed with the tenant's root key.
+
+    `log` says which relay: the verifier key of its log `directory`. So a tenant that leaves one relay has not said anything to
+    another one, whoever shows it there.
+    """
+
+    tenant: Annotated[str, Field(max_length=253)]
+    root: Annotated[Key32, Field(description="SHA-256 of the root certificate (DER)")]
+    log: Annotated[str, Field(max_length=512)]
+    left_at: Annotated[int, Field(ge=0, lt=2**53, description="seconds since the epoch")]

@@ -12,7 +12,7 @@ an `Access`, so that the same engine can be driven by a conformance program with
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -79,6 +79,9 @@ class Access(Protocol):
 NO_RECIPIENT: Final = PublishRefused(
     PubAckReasonCode.NOT_AUTHORIZED, "no such recipient, or you may not write to it: check the address"
 )
+_DEPARTED: Final = PublishRefused(
+    PubAckReasonCode.NOT_AUTHORIZED, "the recipient's enterprise has left this relay: nobody there can be written to"
+)
 _OUTSIDE: Final = PublishRefused(
     PubAckReasonCode.TOPIC_NAME_INVALID,
     "topic is outside the profile: expected v1/to/<tenant>/<user>/<device> or v1/rpc/<method>",
@@ -99,6 +102,7 @@ _READERS = frozenset({DeviceIdentity, AdministratorIdentity, SealedSender})
 CALLERS: Final[Mapping[str, frozenset[type]]] = {
     rpc.REGISTER_TENANT.name: frozenset({Registrar}),
     rpc.LOOK_UP_TENANT.name: _ALL,
+    rpc.LEAVE_RELAY.name: frozenset({AdministratorIdentity}),
     rpc.REVOKE_DEVICE.name: frozenset({AdministratorIdentity}),
     rpc.PUBLISH_STATEMENT.name: _DEVICE,
     rpc.PUBLISH_PREKEYS.name: _DEVICE,
@@ -120,9 +124,16 @@ class TopicAccess:
         recipients: `v1/to/...` -> mailbox, for every device that may be written to. It is looked at, not copied: whoever
             keeps it (the accounts) adds and removes devices while the relay runs.
         closed: tenant -> jurisdiction, of those whose devices may not send: see `blindrelay.relay.suspension`.
+        departed: the tenants that have left. That they have is in the public log: their devices' senders may be told.
     """
 
-    def __init__(self, recipients: "Mapping[str, Mailbox]", closed: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        recipients: "Mapping[str, Mailbox]",
+        closed: Mapping[str, str] | None = None,
+        departed: Set[str] = frozenset(),
+    ) -> None:
+        self._departed = departed
         self._recipients = recipients
         self._closed: Mapping[str, str] = {} if closed is None else closed
 
@@ -149,7 +160,7 @@ class TopicAccess:
             return _OUTSIDE
         if type(identity) is SealedSender and device.owner == identity.recipient:
             return self._recipients.get(topic, NO_RECIPIENT)
-        return NO_RECIPIENT
+        return _DEPARTED if device.tenant in self._departed else NO_RECIPIENT
 
     def _call(self, identity: Identity, method: str) -> RpcCall | PublishRefused:
         if not _METHOD_NAME.fullmatch(method):

@@ -6,10 +6,10 @@ store and are read when somebody looks them up. Memory changes first where that 
 """
 
 from collections import deque
-from collections.abc import Callable, Collection, Hashable, Iterable
+from collections.abc import Callable, Collection, Hashable, Iterable, Set
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Final
+from typing import Any, Final
 
 import sqlalchemy
 from cryptography import x509
@@ -32,10 +32,15 @@ _DAY: Final = 86_400
 #: As the sequence `account_block` of the schema counts.
 NUMBERS_AT_ONCE: Final = 1_000
 
-Rows = tuple[list[sqlalchemy.Row], list[sqlalchemy.Row], list[sqlalchemy.Row], list[tuple[int, int, int, int]]]  # type: ignore[type-arg]
+_Row = sqlalchemy.Row[Any]
+Rows = tuple[list[_Row], list[_Row], list[_Row], list[tuple[int, int, int, int]], list[str]]
 
 
-_TENANTS: Final = sqlalchemy.select(tables.tenant.c.name, tables.tenant.c.root, tables.tenant.c.jurisdiction)
+_DEPARTED: Final = sqlalchemy.select(tables.departed.c.name)
+# What is kept of a tenant that has left, under a preservation order, admits nobody and is written to by nobody.
+_TENANTS: Final = sqlalchemy.select(tables.tenant.c.name, tables.tenant.c.root, tables.tenant.c.jurisdiction).where(
+    tables.tenant.c.name.not_in(_DEPARTED)
+)
 _DEVICES: Final = sqlalchemy.select(
     tables.device.c.account_id,
     tables.device.c.tenant,
@@ -43,17 +48,18 @@ _DEVICES: Final = sqlalchemy.select(
     tables.device.c.device,
     tables.device.c.certificate,
     tables.device.c.statement,
-)
+).where(tables.device.c.tenant.not_in(_DEPARTED))
 _REVOCATIONS: Final = sqlalchemy.select(tables.revocation.c.fingerprint, tables.revocation.c.body)
 
 
 @dataclass(frozen=True, slots=True)
 class Some:
-    """Rows of some tenants, devices and revocations."""
+    """Rows of some tenants, devices and revocations, and which tenants have left."""
 
     tenants: list[sqlalchemy.Row]  # type: ignore[type-arg]
     devices: list[sqlalchemy.Row]  # type: ignore[type-arg]
     revocations: list[sqlalchemy.Row]  # type: ignore[type-arg]
+    departed: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +135,7 @@ class Accounts:
     Attributes:
         recipients: topic `v1/to/...` -> mailbox, for every device that may be written to.
         suspensions: whose devices are shut out.
+        departed: the tenants that have left. It is looked at and not to be changed.
         numbers: account ids for new devices.
 
     `quota` is that of each mailbox; None: the store's business.
@@ -146,6 +153,9 @@ class Accounts:
         self._tenant_sizes: dict[str, int] = {}
         self._mailboxes: dict[int, Mailbox] = {}
         self._revoked: dict[bytes, RevocationReason] = {}
+        self._departed: set[str] = set()
+        self.departed: Set[str] = self._departed
+        self._leaving: dict[str, bytes] = {}  # tenant -> SHA-256 of the certificate of who waits for the answer
         self.numbers = AccountNumbers()
 
     # Start.
@@ -158,6 +168,7 @@ class Accounts:
             list(connection.execute(_DEVICES)),
             list(connection.execute(_REVOCATIONS)),
             waiting_envelopes(connection),
+            list(connection.execute(_DEPARTED).scalars()),
         )
 
     def restore(self, rows: Rows) -> None:
@@ -166,7 +177,8 @@ class Accounts:
         Raises:
             Unreadable: a record is damaged. Nobody is let in on half of the truth.
         """
-        tenants, devices, revocations, waiting = rows
+        tenants, devices, revocations, waiting, departed = rows
+        self._departed.update(departed)
         try:
             for row in tenants:
                 self.add_tenant(checked_tenant(row.name, row.root, row.jurisdiction))
@@ -192,6 +204,7 @@ class Accounts:
         tenants: Collection[str] = (),
         devices: Collection[int] = (),
         revocations: Collection[bytes] = (),
+        departed: Collection[str] = (),
     ) -> Some:
         """The rows of these, from the store."""
         return Some(
@@ -200,6 +213,7 @@ class Accounts:
             list(connection.execute(_REVOCATIONS.where(tables.revocation.c.fingerprint.in_(revocations))))
             if revocations
             else [],
+            list(departed),
         )
 
     @staticmethod
@@ -209,6 +223,7 @@ class Accounts:
             list(connection.execute(_TENANTS)),
             list(connection.execute(_DEVICES)),
             list(connection.execute(_REVOCATIONS)),
+            list(connection.execute(_DEPARTED).scalars()),
         )
 
     def refresh(self, some: Some) -> list[Tenant]:
@@ -217,7 +232,12 @@ class Accounts:
         Whoever does not stand any more has to be sent away afterwards.
         """
         new = []
+        for name in some.departed:
+            for device in self.depart(name):
+                self.drop_mailbox(device.account_id)
         for row in some.tenants:
+            if row.name in self._departed:  # read before it left, and taken in after
+                continue
             tenant = checked_tenant(row.name, row.root, row.jurisdiction)
             if row.name not in self._tenants:
                 new.append(tenant)
@@ -229,6 +249,8 @@ class Accounts:
         return new
 
     def _refresh_device(self, row: sqlalchemy.Row) -> None:  # type: ignore[type-arg]
+        if row.tenant in self._departed:
+            return
         device = self._devices.get(DeviceAddress(row.tenant, row.user, row.device))
         if (
             device is not None and device.account_id != row.account_id
@@ -319,9 +341,15 @@ class Accounts:
         """Whether the identity is still good: not revoked, not expired, not suspended, its token not replaced."""
         match identity:
             case DeviceIdentity():
-                return self._is_valid(identity) and identity.tenant not in self.suspensions.closed
+                return (
+                    self._is_valid(identity)
+                    and identity.tenant not in self.suspensions.closed
+                    and identity.tenant not in self._departed
+                )
             case AdministratorIdentity():
-                return self._is_valid(identity)
+                return self._is_valid(identity) and (
+                    identity.tenant not in self._departed or self._leaving.get(identity.tenant) == identity.fingerprint
+                )
             case SealedSender():
                 return identity.verifier in self.verifiers(identity.recipient)
             case Registrar():
@@ -342,6 +370,33 @@ class Accounts:
         """A tenant is registered, or is in another jurisdiction from now on."""
         self._tenants[tenant.name] = tenant
         self.suspensions.place(tenant.name, tenant.jurisdiction)
+
+    def depart(self, name: str, asked_by: AdministratorIdentity | None = None) -> list[Device]:
+        """A tenant leaves, at once: nobody stands for it any more, and its devices are nobody. Returns those.
+
+        `asked_by` stands until `answered`, so that it hears what became of what it has asked for.
+        """
+        self._departed.add(name)
+        if asked_by is not None:
+            self._leaving[name] = asked_by.fingerprint
+        if self._tenants.pop(name, None) is not None:
+            self.suspensions.place(name, None)
+        gone = [device for device in self._devices.values() if device.address.tenant == name]
+        for device in gone:
+            del self._devices[device.address]
+            self._users.pop(device.address.owner, None)
+            self.recipients.pop(topics.to(device.address), None)
+            self._mailboxes[device.account_id].close()
+        self._tenant_sizes.pop(name, None)
+        return gone
+
+    def answered(self, name: str) -> None:
+        """Whoever has asked for the tenant to leave is told."""
+        self._leaving.pop(name, None)
+
+    def drop_mailbox(self, account_id: int) -> "Mailbox | None":
+        """The device is gone, and all of its mail."""
+        return self._mailboxes.pop(account_id, None)
 
     def welcome(self, address: DeviceAddress, certificate: bytes, fingerprint: bytes) -> tuple[Device, "Write | None"]:
         """A device has shown a valid certificate: its account, and what has to be written when that is news.

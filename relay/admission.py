@@ -100,6 +100,9 @@ class Admission:
     def _verified(self, certificate: x509.Certificate) -> Subject:
         named = subject_of(certificate).tenant
         tenant = self._accounts.tenant(named)
+        if tenant is None and named in self._accounts.departed:
+            # Whoever has a certificate knows the name, and the public log has it: this is no news to anybody.
+            raise VerificationFailed("tenant", f"{named} has left this relay")
         if tenant is None:
             raise VerificationFailed("tenant", f"{named} is not registered here")
         return verify(certificate, tenant.root, named, self._clock.now())

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import mqtt5
-from mqtt5 import PubAckReasonCode
+from mqtt5 import DisconnectReasonCode, PubAckReasonCode
 
 from blindrelay.protocol.rpc import MAX_REQUEST, Answer, ErrorCode, Refused
 from blindrelay.relay.mqtt.states import State
@@ -85,6 +85,11 @@ class Calls:
             task.get_loop().call_exception_handler(context)
         if topic in peer.subscriptions:
             peer.session.reply(topic, _UNAVAILABLE if error is not None else task.result(), correlation)
+        stands = self._exchange.services.accounts.stands
+        if not peer.has_left and not stands(peer.identity):
+            # Whoever was let stay for this answer: the administrator of a tenant that has left.
+            self._exchange.disconnect(lambda identity: not stands(identity), DisconnectReasonCode.NOT_AUTHORIZED)
+            return
         self.go_on(peer)
         peer.flush()
 

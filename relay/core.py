@@ -185,7 +185,7 @@ class Core:
                 record=self._enrolment.record,
                 until=self._guard.until,
             ),
-            access=TopicAccess(accounts.recipients, accounts.suspensions.closed),
+            access=TopicAccess(accounts.recipients, accounts.suspensions.closed, accounts.departed),
             accounts=accounts,
             limits=limits,
             ledger=ledger,
@@ -257,6 +257,15 @@ class Core:
     def logged(self) -> None:
         """The log `directory` may have a new entry."""
         self.directory_log.wake()
+
+    def log_key(self) -> str:
+        """The verifier key of the log `directory`, as it signs now."""
+        return str(self.directory_log.log.settings.trust.log)
+
+    async def everywhere(self) -> None:
+        """Wait until every node acts by what has been written down."""
+        if self.node is not None:
+            await self.node.everywhere()
 
     async def ask_store(self) -> None:
         """Raises what the store raises."""

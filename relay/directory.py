@@ -58,6 +58,7 @@ class Directory:
     async def look_up_tenant(self, _: Identity, request: rpc.LookUpTenant) -> rpc.TenantEntry:
         """A tenant's root."""
         tenant = self._accounts.tenant(request.tenant)
+        self._check_here(request.tenant)
         if tenant is None:
             raise RequestRefused(ErrorCode.UNKNOWN_TENANT, "no such tenant is registered with this relay")
         (included,), head = await self._log.prove([await self._store.read(_entry_of(tenant.name))], request.seen)
@@ -70,6 +71,8 @@ class Directory:
         known = {device.account_id: device for device in self._accounts.devices_of(user)}
         if isinstance(identity, SealedSender) and identity.recipient != user:
             known = {}
+        if not isinstance(identity, SealedSender):
+            self._check_here(user.tenant)
         if tenant is None or not known:
             raise RequestRefused(ErrorCode.UNKNOWN_USER, "no such user, or none that you may write to")
         query = (
@@ -99,6 +102,10 @@ class Directory:
             if self._accounts.may_be_written_to(known[row.account_id])
         ]
         return rpc.UserEntry(user=user, root=tenant.der, root_included=root_included, devices=devices, head=head)
+
+    def _check_here(self, tenant: str) -> None:
+        if tenant in self._accounts.departed:  # which the public log says to everybody
+            raise RequestRefused(ErrorCode.LEFT, f"{tenant} has left this relay: nobody there can be written to")
 
     # Statements.
 

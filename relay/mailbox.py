@@ -92,6 +92,11 @@ class Mailbox:
         self.waiting = max(0, self.waiting - 1)
         self.waiting_bytes = max(0, self.waiting_bytes - size)
 
+    def close(self) -> None:
+        """Take no more: its device has left. Where the store sees to the bounds, it sees to this, too."""
+        if self.quota is not None:
+            self.quota = Quota(0, 0)
+
     def empty(self) -> None:
         """Forget what waits, after it has been deleted from the store altogether (a revoked device)."""
         self.waiting = self.waiting_bytes = 0

@@ -55,6 +55,7 @@ class Answering:
         return {
             rpc.REGISTER_TENANT.name: tenants.register,
             rpc.LOOK_UP_TENANT.name: directory.look_up_tenant,
+            rpc.LEAVE_RELAY.name: tenants.leave,
             rpc.REVOKE_DEVICE.name: tenants.revoke,
             rpc.PUBLISH_STATEMENT.name: directory.publish_statement,
             rpc.PUBLISH_PREKEYS.name: directory.publish_prekeys,

@@ -1,24 +1,27 @@
 """Retention: records that are older than their window are deleted, a few at a time.
 
 Envelopes and sessions have their own end and are swept by the exchange; public keys stay for as long as the device. What a
-preservation order names stays until the order ends: see `blindrelay.relay.desk.preservation`.
+preservation order names stays until the order ends: see `blindrelay.relay.desk.preservation`. What is left of tenants that have
+left goes here, too: see `blindrelay.relay.leaving`.
 """
 
 from collections.abc import Callable
 from dataclasses import astuple, dataclass
-from typing import Any, Final
+from typing import Final
 
-import sqlalchemy
-from sqlalchemy import ColumnElement, Connection, Table, delete, func, select
+from sqlalchemy import delete, func, select
 
 from blindrelay.protocol.clock import Clock
 from blindrelay.relay.config import Retention
-from blindrelay.relay.desk.preservation import forget_ended, is_preserved
-from blindrelay.relay.ledger import DAY, HOUR, Store, bounds, pieces
+from blindrelay.relay.desk.preservation import forget_ended
+from blindrelay.relay.erasing import BATCH as _BATCH
+from blindrelay.relay.erasing import count, erase, scalars
+from blindrelay.relay.leaving import sweep
+from blindrelay.relay.ledger import DAY, HOUR, Store
 from blindrelay.relay.store import days, tables
 
 # What one commit deletes: a few milliseconds that the messages behind it wait.
-BATCH: Final = 1_000
+BATCH: Final = _BATCH
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +63,16 @@ class Purge:
         access = tables.access.c
         purged = Purged(
             traffic=await self._purge_traffic(traffic_before, now),
-            access=await self._purge(
-                tables.access, func.coalesce(access.closed_hour, access.opened_hour) < access_before, now
+            access=await erase(
+                self._store,
+                tables.access,
+                func.coalesce(access.closed_hour, access.opened_hour) < access_before,
+                now,
             ),
             recent_ids=await self._purge_recent(traffic_before),
         )
         await forget_ended(self._store, now)
+        await sweep(self._store, now)
         self.ran_at = self._clock.now()
         self.deleted = Purged(
             *(before + more for before, more in zip(astuple(self.deleted), astuple(purged), strict=True))
@@ -76,37 +83,17 @@ class Purge:
 
     async def _purge_traffic(self, before: int, now: int) -> int:
         if not await self._store.read(days.has_days):
-            return await self._purge(tables.traffic, tables.traffic.c.accepted_at < before, now)
+            return await erase(self._store, tables.traffic, tables.traffic.c.accepted_at < before, now)
         if not await self._store.read(lambda connection: days.are_made(connection, now)):
             await self._store.run(lambda connection: days.make_days(connection, now))
         if not await self._store.read(lambda connection: days.have_ended(connection, before)):
             return 0
         return await self._store.run(lambda connection: days.drop_days(connection, before, now))
 
-    async def _purge(self, table: Table, is_old: ColumnElement[bool], now: int) -> int:
-        # All of the table is looked at, not just its old end: the machine's clock may have been wrong for a while.
-        gone, may_go = 0, is_old & ~is_preserved(table, now)
-        for first, last in pieces(*await self._store.read(bounds(table))):
-            query = select(table.c.id).where(table.c.id.between(first, last), may_go)
-            found = await self._store.read(_scalars(query))
-            for start in range(0, len(found), BATCH):
-                # An order may have come since: what it keeps is decided by the statement that deletes.
-                these = delete(table).where(table.c.id.in_(found[start : start + BATCH]), may_go)
-                gone += await self._store.run(_delete(these))
-        return gone
-
     async def _purge_recent(self, before: int) -> int:
         ring, gone = tables.recent_id.c, 0
-        owners = await self._store.read(_scalars(select(ring.owner).distinct().where(ring.accepted_at < before)))
+        owners = await self._store.read(scalars(select(ring.owner).distinct().where(ring.accepted_at < before)))
         for owner in owners:  # a ring is 1,024 rows at most
             old = delete(tables.recent_id).where(ring.owner == owner, ring.accepted_at < before)
-            gone += await self._store.run(_delete(old))
+            gone += await self._store.run(count(old))
         return gone
-
-
-def _scalars(query: sqlalchemy.Select[Any]) -> Callable[[Connection], list[int]]:
-    return lambda connection: list(connection.execute(query).scalars())
-
-
-def _delete(statement: sqlalchemy.Delete) -> Callable[[Connection], int]:
-    return lambda connection: connection.execute(statement).rowcount

@@ -1,5 +1,6 @@
-"""Tenants come in with a root, and withdraw their devices' certificates."""
+"""Tenants come in with a root, withdraw their devices' certificates, and leave."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from hashlib import sha256
@@ -10,10 +11,11 @@ from cryptography import x509
 
 from blindrelay.protocol import rpc
 from blindrelay.protocol.address import check_tenant
-from blindrelay.protocol.certificates import public_key
+from blindrelay.protocol.certificates import fingerprint, public_key
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.rpc import ErrorCode
-from blindrelay.protocol.statements import Purpose, Revocation
+from blindrelay.protocol.statements import Leaving, Purpose, Revocation, Signed
+from blindrelay.relay import leaving
 from blindrelay.relay.accounts import Accounts, Device, Tenant, checked_tenant
 from blindrelay.relay.errors import RequestRefused
 from blindrelay.relay.identity import AdministratorIdentity, Identity, Registrar
@@ -26,6 +28,7 @@ from blindrelay.relay.transparency.directory import enter_revocation, enter_tena
 _DAY: Final = 86_400
 # Mail that was taken just before a device was revoked is committed within a few batches; the purge runs until it has been.
 _PURGE_ROUNDS: Final = 64
+_FORGOTTEN_AT_ONCE: Final = 100
 
 
 class Sessions(Protocol):
@@ -39,6 +42,12 @@ class Sessions(Protocol):
 
     def logged(self) -> None:
         """The log `directory` may have a new entry."""
+
+    def log_key(self) -> str:
+        """The verifier key of that log: by it a tenant names the relay that it leaves."""
+
+    async def everywhere(self) -> None:
+        """Wait until every node acts by what has been written down."""
 
 
 class Tenants:
@@ -65,6 +74,8 @@ class Tenants:
             raise RequestRefused(ErrorCode.NOT_AUTHORISED, "only a registrar may do this")
         tenant = checked_tenant(check_tenant(request.tenant), request.root, request.jurisdiction)
         _check_validity(tenant.root, self._clock.now())
+        if tenant.name in self._accounts.departed:
+            raise _has_left(tenant.name)
         root, jurisdiction = await self._store.run(_registration(tenant, int(self._clock.now()) // _DAY))
         self._sessions.logged()
         if root != tenant.der:
@@ -130,6 +141,63 @@ class Tenants:
             await self._purge(purged)
         return rpc.Empty()
 
+    async def leave(self, identity: Identity, request: rpc.LeaveRelay) -> rpc.Empty:
+        """The tenant leaves for good: nobody acts for it any more, and what is held of it is deleted when this answers.
+
+        Asking again is harmless. Whatever keeps the deletion from its end, retention goes on with it.
+        """
+        if not isinstance(identity, AdministratorIdentity):
+            raise RequestRefused(ErrorCode.NOT_AUTHORISED, "only a tenant's administrator may do this")
+        tenant, name, signed = self._accounts.tenant(identity.tenant), identity.tenant, request.leaving
+        if tenant is None:  # it is under way, and this one has asked for it: nobody else of this tenant stands
+            await self._clear(name)
+            return rpc.Empty()
+        said = signed.open_as(Purpose.LEAVING, Leaving, public_key(tenant.root))
+        if (said.tenant, said.root) != (name, fingerprint(tenant.root)):
+            raise RequestRefused(ErrorCode.NOT_AUTHORISED, "it is another tenant that leaves, or another root")
+        if said.log != self._sessions.log_key():
+            raise RequestRefused(ErrorCode.NOT_AUTHORISED, "it is another relay that is left: ask this one for its log")
+        try:
+            await self._depart(tenant, signed, identity)
+        finally:
+            self._accounts.answered(name)
+        return rpc.Empty()
+
+    async def put_out(self, name: str) -> None:
+        """The operator puts a tenant out whose administration is gone. Raises `RequestRefused` for one that there is not."""
+        tenant = self._accounts.tenant(name)
+        if tenant is not None:
+            await self._depart(tenant, None, None)
+        elif name in self._accounts.departed:
+            await self._clear(name)
+        else:
+            raise RequestRefused(ErrorCode.UNKNOWN_TENANT, f"{name} is not registered here")
+
+    async def _depart(self, tenant: Tenant, signed: Signed | None, asked_by: AdministratorIdentity | None) -> None:
+        name, now = tenant.name, int(self._clock.now())
+        # It takes something away, so it holds at once, as a revocation does.
+        devices = self._accounts.depart(name, asked_by)
+        self._sessions.eject()
+        root = fingerprint(tenant.root)
+        await self._store.run(lambda connection: leaving.note(connection, name, root, now, signed))
+        self._sessions.logged()
+        await self._sessions.everywhere()
+        for start in range(0, len(devices), _FORGOTTEN_AT_ONCE):
+            some = devices[start : start + _FORGOTTEN_AT_ONCE]
+            await asyncio.gather(*(self._sessions.forget(device.account_id) for device in some))
+        boxes = [box for device in devices if (box := self._accounts.drop_mailbox(device.account_id)) is not None]
+        for _ in range(_PURGE_ROUNDS):
+            await leaving.clear_mail(self._store, name)
+            if all(box.committed + 1 >= box.next_sequence for box in boxes):
+                break
+            await self._store.run(
+                lambda connection: None
+            )  # what was taken just before is committed with this, at the latest
+        await self._clear(name)
+
+    async def _clear(self, name: str) -> None:
+        await leaving.clear(self._store, name, int(self._clock.now()))
+
     async def _purge(self, device: Device) -> None:
         await self._sessions.forget(device.account_id)
         mailbox = self._accounts.mailbox(device.account_id)
@@ -150,8 +218,12 @@ def _registration(tenant: Tenant, today: int) -> Callable[[sqlalchemy.Connection
         table.c.name == tenant.name, table.c.root == tenant.der, table.c.jurisdiction.is_(None)
     )
     query = sqlalchemy.select(table.c.root, table.c.jurisdiction).where(table.c.name == tenant.name)
+    has_left = sqlalchemy.select(tables.departed.c.name).where(tables.departed.c.name == tenant.name)
 
     def write(connection: sqlalchemy.Connection) -> tuple[bytes, str | None]:
+        # Another node may have let it go a moment ago; or it is kept under an order alone.
+        if connection.execute(has_left).first() is not None:
+            raise _has_left(tenant.name)
         # Not by `rowcount`: psycopg's is -1 for an INSERT that SQLAlchemy has made.
         added = insert_or_ignore(connection, table).values(new).returning(table.c.name)
         if connection.execute(added).first() is not None:
@@ -162,6 +234,11 @@ def _registration(tenant: Tenant, today: int) -> Callable[[sqlalchemy.Connection
         return bytes(row.root), row.jurisdiction
 
     return write
+
+
+def _has_left(name: str) -> RequestRefused:
+    reason = f"{name} has left this relay for good, and the name is not given again: choose another one"
+    return RequestRefused(ErrorCode.LEFT, reason)
 
 
 def _withdraw(connection: sqlalchemy.Connection, device: Device, fingerprint: bytes) -> None:

@@ -16,7 +16,7 @@ from blindrelay.clients.auditor.watch import History, Own
 from blindrelay.clients.errors import NotPossible, StoreDamaged
 from blindrelay.protocol.errors import Malformed
 from blindrelay.protocol.statements import Wire
-from blindrelay.protocol.transparency.directory import Entry, parse
+from blindrelay.protocol.transparency.directory import DeviceRevoked, DeviceStated, Entry, parse
 
 # After so many entries it is remembered how far we are.
 _SAVED_EVERY: Final = 65_536
@@ -32,9 +32,9 @@ class Finding(Wire):
 
     @property
     def certificate(self) -> str | None:
-        """SHA-256 of the certificate that it is about, hexadecimal; None for a root."""
+        """SHA-256 of the certificate that it is about, hexadecimal; None for a root, or a leaving."""
         entry = parse(self.entry)
-        return None if entry.kind == "tenant" else entry.certificate
+        return entry.certificate if isinstance(entry, DeviceStated | DeviceRevoked) else None
 
 
 class _State(Wire):

@@ -9,6 +9,7 @@ roots and its revocations; a person their own devices.
 | `archive`    | a compliance archive that is entered as an ordinary device, or the other way round                   |
 | `revocation` | a revocation that the enterprise did not make                                                        |
 | `revoked`    | a device states something after it was revoked                                                       |
+| `left`       | the enterprise is entered as having left, and did not say so itself                                  |
 | `sequence`   | a device states something with a number that is not higher than the one before: it may be old          |
 """
 
@@ -27,6 +28,7 @@ from blindrelay.protocol.transparency.directory import (
     DeviceStated,
     Entry,
     TenantEntered,
+    TenantLeft,
     account_label,
 )
 
@@ -42,6 +44,7 @@ class Own:
         devices: by the SHA-256 of their certificates: the labels of their accounts.
         archives: which of them are compliance archives; None where that is not known.
         revoked: SHA-256 of the certificates that the enterprise has withdrawn; None where that is not known.
+        left: digests of what the enterprise has signed to leave; None where that is not known.
     """
 
     tenant: str
@@ -50,6 +53,7 @@ class Own:
     devices: Mapping[str, str]
     archives: frozenset[str] | None
     revoked: frozenset[str] | None
+    left: frozenset[str] | None = None
 
     @classmethod
     def of_enterprise(cls, certificates: Certificates) -> Self:
@@ -63,7 +67,8 @@ class Own:
         }
         archives = frozenset(fingerprint(each).hex() for each in certificates.issued if is_archive(each))
         revoked = frozenset(each.hex() for each in certificates.revoked)
-        return cls(certificates.tenant, fingerprint(certificates.root).hex(), None, devices, archives, revoked)
+        digest = fingerprint(certificates.root).hex()
+        return cls(certificates.tenant, digest, None, devices, archives, revoked, certificates.left)
 
     @classmethod
     def of_account(cls, user: UserAddress, root: x509.Certificate, devices: Iterable[str]) -> Self:
@@ -75,10 +80,15 @@ class Own:
         """Whether the entry is about this enterprise, or this account."""
         if entry.tenant != self.tenant:
             return False
-        return self.account is None or isinstance(entry, TenantEntered) or entry.account == self.account
+        if isinstance(entry, TenantEntered | TenantLeft):
+            return True
+        return self.account is None or entry.account == self.account
 
     def objection(self, entry: Entry) -> tuple[str, str] | None:
         """What is wrong with an entry that `is_about` us, whatever came before it: the check, and a sentence."""
+        return self._left(entry) if isinstance(entry, TenantLeft) else self._objection(entry)
+
+    def _objection(self, entry: TenantEntered | DeviceStated | DeviceRevoked) -> tuple[str, str] | None:
         match entry:
             case TenantEntered() if entry.root != self.root:
                 return (
@@ -97,6 +107,11 @@ class Own:
             case DeviceRevoked() if self.revoked is not None and entry.certificate not in self.revoked:
                 return "revocation", f"{self.tenant} did not revoke the device with the certificate {entry.certificate}"
         return None
+
+    def _left(self, entry: TenantLeft) -> tuple[str, str] | None:
+        if entry.root == self.root and (self.left is None or entry.leaving in self.left):
+            return None
+        return "left", f"{self.tenant} is entered as having left, and did not say so: the relay has put it out"
 
 
 @dataclass(slots=True)

@@ -6,6 +6,7 @@ On disk (directories 0700, files 0600)::
     secrets.json        root key and tenant secret; sealed under a passphrase (argon2id, ChaCha20-Poly1305) when one is given
     issued/<sha256>.der every certificate that was issued, so that it can be revoked
     revoked/<sha256>.json every revocation that was signed, by its certificate
+    left/<sha256>.json  every leaving that was signed, by its digest in the public log, and for which relay
 
 Certificates follow the profile of `protocol.certificates`: ECDSA P-256, one URI as subject alternative name, the subject
 empty (RFC 5280, 4.1.2.6: the alternative name is critical then).
@@ -40,7 +41,8 @@ from blindrelay.protocol.certificates import (
 from blindrelay.protocol.clock import Clock
 from blindrelay.protocol.credentials import TOKEN_LENGTH, DeliveryToken
 from blindrelay.protocol.errors import Malformed
-from blindrelay.protocol.statements import Key32, Purpose, Revocation, RevocationReason, Signed, Wire
+from blindrelay.protocol.statements import Key32, Leaving, Purpose, Revocation, RevocationReason, Signed, Wire
+from blindrelay.protocol.transparency.directory import signed_digest
 
 ROOT_LIFETIME = timedelta(days=3_650)
 # A year and a month, so that there is time to renew; the relay and all contacts refuse it afterwards.
@@ -48,7 +50,7 @@ DEVICE_LIFETIME = timedelta(days=397)
 # Clocks differ a little: a certificate is good for those, too, that are behind.
 _BACKDATED = timedelta(hours=1)
 
-_ROOT, _SECRETS, _ISSUED, _REVOKED = "root.der", "secrets.json", "issued", "revoked"
+_ROOT, _SECRETS, _ISSUED, _REVOKED, _LEFT = "root.der", "secrets.json", "issued", "revoked", "left"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,13 @@ class _SecretsFile(Wire):
     sealed: Annotated[bytes | None, Field(max_length=4_096)] = None
 
 
+class _Left(Wire):
+    """A leaving, and where the relay is that it was signed for (host:port)."""
+
+    relay: str
+    leaving: Signed
+
+
 class Authority:
     """The CA of one tenant, in memory or in a directory."""
 
@@ -96,6 +105,7 @@ class Authority:
         self._directory = directory
         self._validity = validity
         self._issued: list[x509.Certificate] = [] if directory is None else _issued_in(directory)
+        self._left: list[_Left] = [] if directory is None else _left_in(directory)
 
     def __repr__(self) -> str:
         return f"Authority({self.tenant})"
@@ -228,6 +238,29 @@ class Authority:
         except OSError as error:
             raise AuthorityError(f"the revocation cannot be stored: {error.strerror}") from None
 
+    def leave(self, log: str, relay: str) -> Signed:
+        """A signed `Leaving` for the relay whose log `directory` has this verifier key; `relay` is where it is (host:port).
+
+        Raises:
+            AuthorityError: it cannot be stored.
+        """
+        root = fingerprint(self.root)
+        content = Leaving(tenant=self.tenant, root=root, log=log, left_at=int(self._clock.now()))
+        left = _Left(relay=relay, leaving=Signed.create(Purpose.LEAVING, content, self._key))
+        if self._directory is not None:
+            path = self._directory / _LEFT / f"{signed_digest(left.leaving)}.json"
+            try:
+                path.parent.mkdir(mode=0o700, exist_ok=True)
+                _write(path, left.model_dump_json().encode())
+            except OSError as error:
+                raise AuthorityError(f"the leaving cannot be stored: {error.strerror}") from None
+        self._left.append(left)
+        return left.leaving
+
+    def has_left(self, relay: str) -> bool:
+        """Whether a leaving was signed for the relay that is there (host:port)."""
+        return any(left.relay == relay for left in self._left)
+
     def delivery_token(self, user: UserAddress) -> DeliveryToken:
         """The user's delivery token: the same for all of their devices, and derived, so that nothing has to be kept."""
         info = b"blindrelay/delivery-token/1\0" + str(user).encode()
@@ -264,11 +297,13 @@ class Certificates:
         root: its root.
         issued: devices' certificates, oldest first.
         revoked: SHA-256 of those that it has withdrawn.
+        left: digests of the leavings that it has signed, as the public log has them.
     """
 
     root: x509.Certificate
     issued: tuple[x509.Certificate, ...]
     revoked: frozenset[bytes]
+    left: frozenset[str] = frozenset()
 
     @property
     def tenant(self) -> str:
@@ -284,7 +319,8 @@ def read_certificates(directory: Path) -> Certificates:
     """
     try:
         revoked = frozenset(bytes.fromhex(path.stem) for path in (directory / _REVOKED).glob("*.json"))
-        return Certificates(load((directory / _ROOT).read_bytes()), tuple(_issued_in(directory)), revoked)
+        left = frozenset(path.stem for path in (directory / _LEFT).glob("*.json"))
+        return Certificates(load((directory / _ROOT).read_bytes()), tuple(_issued_in(directory)), revoked, left)
     except FileNotFoundError:
         raise AuthorityError(f"there is no authority in {directory}: create the tenant first") from None
     except OSError as error:
@@ -385,3 +421,7 @@ def _write(path: Path, data: bytes) -> None:
 def _issued_in(directory: Path) -> list[x509.Certificate]:
     found = [load(path.read_bytes()) for path in (directory / _ISSUED).glob("*.der")]
     return sorted(found, key=lambda certificate: certificate.not_valid_before_utc)
+
+
+def _left_in(directory: Path) -> list[_Left]:
+    return [_Left.model_validate_json(path.read_bytes()) for path in sorted((directory / _LEFT).glob("*.json"))]

@@ -25,22 +25,29 @@ from blindrelay.protocol.clock import Clock, SystemClock
 from blindrelay.protocol.credentials import REGISTRAR
 from blindrelay.protocol.notices import AskNotices, Notice
 from blindrelay.protocol.rpc import (
+    LEAVE_RELAY,
+    LOG_POLICIES,
     LOOK_UP_TENANT,
     NOTICES,
     REGISTER_TENANT,
     REVOKE_DEVICE,
+    Empty,
     ErrorCode,
+    LeaveRelay,
     LookUpTenant,
     RegisterTenant,
     RevokeDevice,
 )
 from blindrelay.protocol.statements import RevocationReason
+from blindrelay.protocol.transparency.policy import Trust
 
 Result = TypeVar("Result")
 
 # Deriving a store's key costs 64 MiB and a tenth of a second, on purpose; the event loop is not kept waiting.
 _FOLDER_MODE: Final = 0o700
 _JURISDICTION: Final = "jurisdiction"
+# Everything that a relay holds of an enterprise is deleted before it answers. Seconds.
+_LEAVING_PATIENCE: Final = 120.0
 
 
 class Enterprise:
@@ -300,6 +307,31 @@ class Enterprise:
 
         await self._as_administrator(revoke_all)
         return len(certificates)
+
+    async def leave(self) -> bool:
+        """Leave the relay for good: it admits none of this enterprise's devices any more, deletes what it holds of them, and
+        never gives the name again. It cannot be undone. Returns False if it had been left before.
+
+        Raises:
+            NotEnrolled: the relay does not know this enterprise.
+            RelayUnreachable, RequestRefused, TimedOut, AuthorityError
+        """
+        where = f"{self.relay.host}:{self.relay.port}"
+        had_asked = self._authority.has_left(where)
+
+        async def ask(relay: Connection) -> None:
+            # Signed for this one relay, by what it signs its log with: nobody can show it to another.
+            policies = await relay.call(LOG_POLICIES, Empty())
+            leaving = self._authority.leave(str(Trust.parse(policies.directory).log), where)
+            await relay.call(LEAVE_RELAY, LeaveRelay(leaving=leaving), _LEAVING_PATIENCE)
+
+        try:
+            await self._as_administrator(ask)
+        except (AdmissionRefused, HungUp) as refused:
+            if had_asked:
+                return False  # whose answer did not come: the relay knows nobody of us any more
+            raise NotEnrolled(f"the relay does not know {self.name}: it has left, or was never registered") from refused
+        return True
 
     async def notices(self) -> list[Notice]:
         """What the relay tells this enterprise about the service where it is at home, the oldest first. Also while it is

@@ -1,4 +1,5 @@
-"""The entries of the log `directory`: which roots, device statements and revocations a relay has ever told anybody.
+"""The entries of the log `directory`: which roots, device statements and revocations a relay has ever told anybody, and which
+tenants have left it.
 
 An entry is canonical JSON (sorted keys, no spaces, ASCII) without a person's name in it: `account` is a label that whoever has
 the tenant's root can compute, and nobody else; what was signed is named by its digest. Whoever is shown a device computes its
@@ -58,7 +59,18 @@ class DeviceRevoked(_Entry):
     revocation: Digest
 
 
-Entry = TenantEntered | DeviceStated | DeviceRevoked
+class TenantLeft(_Entry):
+    """The tenant has left for good: nothing of it is taken or handed out from now on, and its name is not given again.
+
+    `leaving`: what it has signed; None where the relay's operator has put it out.
+    """
+
+    kind: Literal["left"] = "left"
+    root: Digest
+    leaving: Digest | None
+
+
+Entry = TenantEntered | DeviceStated | DeviceRevoked | TenantLeft
 _ENTRY: Final[TypeAdapter[Entry]] = TypeAdapter(Annotated[Entry, Field(discriminator="kind")])
 
 
@@ -112,3 +124,8 @@ def device_revoked(root: bytes, revocation: Revocation, signed: Signed) -> Devic
         certificate=revocation.certificate.hex(),
         revocation=signed_digest(signed),
     )
+
+
+def tenant_left(tenant: str, root: bytes, leaving: Signed | None) -> TenantLeft:
+    """The entry of a tenant that has left; `root` is the SHA-256 of its root (DER)."""
+    return TenantLeft(tenant=tenant, root=root.hex(), leaving=None if leaving is None else signed_digest(leaving))

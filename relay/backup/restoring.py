@@ -5,6 +5,7 @@ What happened after the backup is not in it. Some of that is not just gone, it w
 - One-time prekeys that were handed out since would be handed out again. So they all go; devices that connect bring new ones.
 - Envelopes that were delivered since are delivered again: devices know their ids, and people see nothing of it.
 - Revocations that came since are forgotten: enterprises have to revoke again.
+- Enterprises that left since are there again: they have to leave again.
 - A public log that has shown more since must not show something else in its place: see `witnesses`.
 """
 

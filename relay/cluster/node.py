@@ -150,7 +150,12 @@ class Node:
     async def follow(self, hooks: Hooks) -> None:
         """Follow what other nodes change from now on: what is read from the tables after this stays true."""
         self._hooks = hooks
-        account_kinds = {"tenant": self._tenants, "device": self._devices, "revocation": self._revocations}
+        account_kinds = {
+            "tenant": self._tenants,
+            "device": self._devices,
+            "revocation": self._revocations,
+            "departed": self._departed,
+        }
         self._feed = Feed(
             self._store,
             self.number,
@@ -270,6 +275,9 @@ class Node:
     async def _revocations(self, keys: Sequence[str]) -> None:
         fingerprints = [bytes.fromhex(key.removeprefix("\\x")) for key in keys]
         await self._refresh(lambda connection: Accounts.read_some(connection, revocations=fingerprints))
+
+    async def _departed(self, names: Sequence[str]) -> None:
+        await self._refresh(lambda connection: Accounts.read_some(connection, departed=names))
 
     async def _refresh(self, read: "Callable[[Connection], object]") -> None:
         hooks = self._hooks

@@ -46,6 +46,13 @@ def _directory(where: str, name: str, purpose: str, lifetime: Lifetime = Lifetim
     )  # fmt: skip
 
 
+def _departed(where: str, name: str, purpose: str, granularity: str = "exact") -> Field:
+    return Field(
+        "Departed", name, Place.DATABASE, f"departed.{where}", DataClass.OPERATIONAL, purpose, granularity,
+        Lifetime.PERMANENT, _KEPT, _KEPT,
+    )  # fmt: skip
+
+
 def _session(where: str, name: str, granularity: str) -> Field:
     return Field(
         "Session", name, Place.DATABASE, f"session.{where}", DataClass.OPERATIONAL,
@@ -224,6 +231,9 @@ FIELDS: Final[tuple[Field, ...]] = (
     _directory("revocation.account_id", "revoked account", "whose certificate it was", Lifetime.PERMANENT),
     _directory("revocation.body", "revocation", "show why it is out", Lifetime.PERMANENT),
     _directory("revocation.signature", "its signature", "show that the tenant itself wanted it", Lifetime.PERMANENT),
+    _departed("name", "tenant that has left", "give its name to nobody else"),
+    _departed("root", "SHA-256 of its root certificate", "say who it was that had the name"),
+    _departed("left_day", "day on which it left", "say since when nothing is taken for it", "day"),
     _session("account_id", "account", "exact"),
     _session("client_id", "MQTT client id (the device's address)", "exact"),
     _session("expiry", "session expiry interval", "exact"),
@@ -243,7 +253,7 @@ FIELDS: Final[tuple[Field, ...]] = (
     _mailbox("waiting", "envelopes that wait at most", "quota", "an upper bound"),
     _mailbox("waiting_size", "their padded size at most", "quota", "an upper bound"),
     _mailbox("counted_at", "when the two were exact", "count no more often than need be", "second"),
-    _mailbox("closed", "whether the owner is revoked", "take no mail for a revoked device", "yes or no"),
+    _mailbox("closed", "whether the owner is revoked or has left", "take no mail for it", "yes or no"),
     _presence("account_id", "device in the cluster", "whose presence"),
     _presence("reader", "node that it reads its mailbox at", "wake the node that a message is for"),
     _presence("session_node", "node that has its session", "one connection over all nodes"),
@@ -258,7 +268,8 @@ FIELDS: Final[tuple[Field, ...]] = (
     _cluster("change.kind", "kind of the change", "refresh what every node keeps in memory", Lifetime.HOUR),
     _cluster(
         "change.key",
-        "what has changed: a tenant, a device's account, a certificate's fingerprint, a notice's or service change's number",
+        "what has changed: a tenant, also one that has left, a device's account, a certificate's fingerprint, "
+        "a notice's or service change's number",
         "refresh what every node keeps in memory",
         Lifetime.HOUR,
     ),

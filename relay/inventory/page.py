@@ -34,7 +34,7 @@ _EXPLANATIONS = {
 
 
 # Copies of what is told elsewhere, and what is about no person.
-_OF_THE_RELAY = frozenset({"RecentId", "Schema", "ServiceState", "Https", "Cluster", "Presence", "Watch"})
+_OF_THE_RELAY = frozenset({"Departed", "RecentId", "Schema", "ServiceState", "Https", "Cluster", "Presence", "Watch"})
 _NUMBERING = frozenset(
     {
         "record number",

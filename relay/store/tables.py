@@ -27,6 +27,17 @@ tenant = Table(
     sqlite_with_rowid=False,
 )
 
+# Tenants that have left. It is all that stays of them: so nobody can be taken for one of them, under whatever root.
+departed = Table(
+    "departed",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("root", LargeBinary, nullable=False),  # SHA-256 of the DER
+    Column("left_day", Number, nullable=False),
+    sqlite_strict=True,
+    sqlite_with_rowid=False,
+)
+
 device = Table(
     "device",
     metadata,
@@ -109,7 +120,9 @@ mailbox = Table(
     Column("waiting", Number, nullable=False, server_default="0"),  # what waits at most: see `take_batch.sql`
     Column("waiting_size", Number, nullable=False, server_default="0"),  # bytes, at most
     Column("counted_at", Number, nullable=False, server_default="0"),  # when the two were last exact
-    Column("closed", Number, nullable=False, server_default="0"),  # 1: of a revoked device, whose mail is not taken
+    Column(
+        "closed", Number, nullable=False, server_default="0"
+    ),  # 1: of a device that is revoked or gone: no mail is taken
     sqlite_strict=True,
 )
 

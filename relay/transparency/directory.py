@@ -1,4 +1,4 @@
-"""The log `directory`: an entry for each root, statement and revocation, and the proofs that look-ups answer with."""
+"""The log `directory`: an entry for each root, statement, revocation and leaving, and the proofs that look-ups answer with."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -100,6 +100,11 @@ def enter_revocation(connection: Connection, revocation: Revocation, signed: Sig
     if connection.execute(known).first() is None:
         entry = entries.device_revoked(_root(connection, revocation.device.tenant), revocation, signed)
         append(connection, tables.directory_entry, entry.encode())
+
+
+def enter_leaving(connection: Connection, tenant: str, root: bytes, leaving: Signed | None) -> None:
+    """A tenant has left; `root` is the SHA-256 of its root. `leaving` is what it has signed, if it was itself who wanted it."""
+    append(connection, tables.directory_entry, entries.tenant_left(tenant, root, leaving).encode())
 
 
 def enter_older(connection: Connection) -> None:

@@ -14,7 +14,13 @@ from support.tenants import Tenant
 
 _GROUP = click.Group(
     "desk",
-    commands=[desk_service.suspend, desk_service.resume, desk_service.service, desk_service.seat],
+    commands=[
+        desk_service.suspend,
+        desk_service.resume,
+        desk_service.service,
+        desk_service.seat,
+        desk_service.put_out,
+    ],
 )
 
 
@@ -78,6 +84,14 @@ def test_a_seat(desk: Callable[..., Ran]) -> None:
     assert desk("seat", "karachi.example", "--unknown").code == 0
     assert "karachi.example" not in desk("service", "show", "tr").out
     assert desk("seat", "karachi.example").code == 2
+
+
+def test_a_tenant_is_put_out_when_somebody_says_yes(desk: Callable[..., Ran]) -> None:
+    """Nobody is put out by a slip, nor who is not there."""
+    ran = desk("put-out", "karachi.example")
+    assert ran.code != 0
+    assert "for good" in ran.err
+    assert desk("put-out", "nobody.example", "--yes").code == 5
 
 
 def test_a_token_that_others_can_read(desk: Callable[..., Ran], running: Running, tmp_path: Path) -> None:

@@ -157,3 +157,20 @@ def test_revoked_device_is_out(blindrelay: Call, relay: Path) -> None:
     assert certificate["revoked"] is True
     assert json.loads(blindrelay("tenant", "list", "--json").out)["devices"] == 0
     assert blindrelay("client", "listen", "--timeout", "1").code == ExitCode.REFUSED
+
+
+def test_leaving_asks_first_and_may_be_repeated(blindrelay: Call, relay: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody leaves by a slip; a script says --yes. The second time it says that it was done."""
+    blindrelay("tenant", "create", "leaver.example")
+    blindrelay("tenant", "register", "leaver.example", "--relay", relay)
+    unsure = blindrelay("tenant", "leave", "leaver.example", "--relay", relay)
+    assert unsure.code != ExitCode.OK
+    assert "for good" in unsure.err
+    assert blindrelay("tenant", "register", "leaver.example", "--relay", relay).code == 0  # it is still there
+
+    leave = ("tenant", "leave", "leaver.example", "--relay", relay, "--yes", "--json")
+    assert json.loads(blindrelay(*leave).out)["already"] is False
+    assert json.loads(blindrelay(*leave).out)["already"] is True
+    ran = blindrelay("tenant", "register", "leaver.example", "--relay", relay)
+    assert ran.code == ExitCode.REFUSED
+    assert "not given again" in ran.err

@@ -18,7 +18,15 @@ from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from blindrelay.protocol.address import DeviceAddress
 from blindrelay.protocol.certificates import fingerprint
 from blindrelay.protocol.credentials import DeliveryToken
-from blindrelay.protocol.statements import DeviceStatement, Prekey, Purpose, Revocation, RevocationReason, Signed
+from blindrelay.protocol.statements import (
+    DeviceStatement,
+    Leaving,
+    Prekey,
+    Purpose,
+    Revocation,
+    RevocationReason,
+    Signed,
+)
 
 HOUR = 3_600.0
 SIGNING = x509.KeyUsage(True, False, False, False, False, False, False, False, False)
@@ -141,6 +149,11 @@ class Tenant:
             reason=reason,
         )
         return Signed.create(Purpose.REVOCATION, content, (signer or self).key)
+
+    def leaving(self, log: str, signer: Self | None = None, **changes: object) -> Signed:
+        """The tenant's word that it leaves the relay with this log."""
+        values = {"tenant": self.name, "root": fingerprint(self.root), "log": log, "left_at": 1_800_000_000, **changes}
+        return Signed.create(Purpose.LEAVING, Leaving.model_validate(values), (signer or self).key)
 
     def _write(self, certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Badge:
         self._serial += 1

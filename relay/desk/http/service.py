@@ -31,6 +31,12 @@ class Seat(Wire):
     jurisdiction: Jurisdiction | None
 
 
+class Gone(Wire):
+    """A tenant that has left, at the operator's word: the public log says so."""
+
+    tenant: str
+
+
 def add_service_routes(router: APIRouter, person: Any, services: ServiceStates, tenants: Tenants) -> None:
     """Add them to the operators' routes. `person` is the annotation that gives the name of who calls."""
 
@@ -58,3 +64,12 @@ def add_service_routes(router: APIRouter, person: Any, services: ServiceStates, 
         except RequestRefused as refused:
             raise NotAllowed(refused.reason) from refused
         return body
+
+    @router.post("/tenants/{tenant}/departure")
+    async def put_out(operator: person, tenant: TenantName) -> Gone:
+        del operator
+        try:
+            await tenants.put_out(tenant)
+        except RequestRefused as refused:
+            raise NotAllowed(refused.reason) from refused
+        return Gone(tenant=tenant)

@@ -26,7 +26,7 @@ _LOG: Final = tables.directory_entry.name
 # What a log is published as.
 _PUBLISHED: Final = (_LOG, tables.log_tile.name, tables.log_head.name)
 # Rows of these come and stay.
-_ADDED_TO: Final = frozenset({_LOG, tables.service_change.name})
+_ADDED_TO: Final = frozenset({_LOG, tables.service_change.name, tables.departed.name})
 
 
 def grant(connection: Connection) -> None:

@@ -10,7 +10,14 @@ from blindrelay.clients.auditor.watch import History, Own
 from blindrelay.clients.enterprise.ca import Authority, Certificates
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.certificates import fingerprint
-from blindrelay.protocol.transparency.directory import DeviceRevoked, DeviceStated, Entry, TenantEntered, account_label
+from blindrelay.protocol.transparency.directory import (
+    DeviceRevoked,
+    DeviceStated,
+    Entry,
+    TenantEntered,
+    TenantLeft,
+    account_label,
+)
 from support.party import HandClock
 
 TENANT = "acme.example"
@@ -29,6 +36,8 @@ RECORDS = CA.issue_device(
 )
 LAPTOP_DIGEST, PHONE_DIGEST, RECORDS_DIGEST = (fingerprint(each).hex() for each in (LAPTOP, PHONE, RECORDS))
 ENTERPRISE = Own.of_enterprise(Certificates(CA.root, (LAPTOP, PHONE, RECORDS), frozenset({fingerprint(PHONE)})))
+SIGNED = "5" * 64
+LEAVING = Own.of_enterprise(Certificates(CA.root, (LAPTOP,), frozenset(), frozenset({SIGNED})))
 ALICES_LAPTOP = Own.of_account(ALICE, CA.root, [LAPTOP_DIGEST])
 
 
@@ -51,6 +60,10 @@ def revoked(certificate: str, user: UserAddress = ALICE) -> DeviceRevoked:
 
 RIGHT_ROOT = TenantEntered(tenant=TENANT, root=fingerprint(CA.root).hex())
 WRONG_ROOT = TenantEntered(tenant=TENANT, root=STRANGE)
+
+
+def left(leaving: str | None, root: str = RIGHT_ROOT.root) -> TenantLeft:
+    return TenantLeft(tenant=TENANT, root=root, leaving=leaving)
 
 
 @pytest.mark.parametrize(
@@ -82,6 +95,25 @@ def test_what_is_not_right_is_named(own: Own, entry: Entry, check: str | None) -
     if found is not None:
         certificate = entry.root if isinstance(entry, TenantEntered) else entry.certificate
         assert certificate in found[1]
+
+
+@pytest.mark.parametrize(
+    ("own", "entry", "is_right"),
+    [
+        (LEAVING, left(SIGNED), True),
+        (LEAVING, left(DIGEST), False),  # signed with its key, and not by it: somebody has the key
+        (LEAVING, left(None), False),  # the operator's word
+        (LEAVING, left(SIGNED, STRANGE), False),
+        (ENTERPRISE, left(SIGNED), False),
+        (ALICES_LAPTOP, left(SIGNED), True),  # a person does not know what the enterprise has signed
+        (ALICES_LAPTOP, left(None), True),
+    ],
+)
+def test_an_enterprise_leaves_at_its_own_word(own: Own, entry: TenantLeft, is_right: bool) -> None:
+    """Anything else is found."""
+    assert own.is_about(entry)
+    found = own.objection(entry)
+    assert (found and found[0]) == (None if is_right else "left")
 
 
 @pytest.mark.parametrize(

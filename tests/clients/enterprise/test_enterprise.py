@@ -8,7 +8,7 @@ import pytest
 import sqlalchemy
 
 from blindrelay.clients import AdmissionRefused, Device, Enterprise, NotEnrolled, RequestRefused, StoreError
-from blindrelay.clients.errors import WrongPassphrase
+from blindrelay.clients.errors import UnknownRecipient, WrongPassphrase
 from blindrelay.clients.vault import CHEAP
 from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.errors import Malformed
@@ -113,6 +113,30 @@ async def test_revoked_means_out(relay: Relay) -> None:
         with pytest.raises(NotEnrolled):
             await acme.revoke("carol", "phone")
         assert acme.devices() == [DeviceAddress("acme.example", "bob", "phone")]
+
+
+async def test_leaving_is_for_good(relay: Relay, tmp_path: Path) -> None:
+    """Its people get in no more, contacts are told, the name is gone; and asking again is harmless, restarted or not."""
+    folder = tmp_path / "acme"
+    async with (
+        Enterprise.create("acme.example", people.address_of(relay), folder=folder) as acme,
+        people.enterprise(relay, "globex.example") as globex,
+    ):
+        alice, bob = await acme.enrol("alice", "laptop"), await globex.enrol("bob", "phone")
+        assert await acme.leave()
+        assert not await acme.leave()
+        assert not await Enterprise.open(folder, people.address_of(relay)).leave()
+        with pytest.raises(AdmissionRefused, match="has left this relay"):
+            async with alice:
+                pass
+        async with bob:
+            with pytest.raises(UnknownRecipient, match="has left this relay"):
+                await bob.send(alice.user, "are you there?")
+        with pytest.raises(RequestRefused, match="has left this relay for good"):
+            await acme.register()
+    stranger = Enterprise.create("nobody.example", people.address_of(relay))
+    with pytest.raises(NotEnrolled, match="does not know"):
+        await stranger.leave()
 
 
 async def test_names_are_checked_before_anything_happens(relay: Relay) -> None:

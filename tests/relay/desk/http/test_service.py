@@ -104,6 +104,7 @@ async def test_nobody_acts_without_a_name(ada: httpx.AsyncClient, relay: Relay, 
         await ada.get("/service", headers=headers),
         await ada.post("/service/pk", json={"action": "suspend"}, headers=headers),
         await ada.post("/tenants/acme.example/jurisdiction", json={"jurisdiction": "pk"}, headers=headers),
+        await ada.post("/tenants/acme.example/departure", headers=headers),
     ):
         assert answer.status_code == 401
     assert relay.services.views() == []
@@ -118,3 +119,14 @@ async def test_a_tenant_is_moved(ada: httpx.AsyncClient, relay: Relay, tmp_path:
     answer = await ada.post("/tenants/nobody.example/jurisdiction", json={"jurisdiction": "pk"})
     assert answer.status_code == 403
     assert "not registered" in answer.json()["detail"]
+
+
+async def test_a_tenant_is_put_out(ada: httpx.AsyncClient, relay: Relay, tmp_path: Path) -> None:
+    """For good, again without harm; and one that is not registered cannot be."""
+    await site.register(relay, Tenant("karachi.example", tmp_path))
+
+    for _ in range(2):
+        assert (await ada.post("/tenants/karachi.example/departure")).status_code == 200
+    assert relay.accounts.tenant("karachi.example") is None
+    assert (await ada.post("/tenants/karachi.example/jurisdiction", json={"jurisdiction": "pk"})).status_code == 403
+    assert (await ada.post("/tenants/nobody.example/departure")).status_code == 403

@@ -1,0 +1,6 @@
+CREATE TABLE IF NOT EXISTS departed (
+    name TEXT NOT NULL,
+    root BLOB NOT NULL,
+    left_day INTEGER NOT NULL,
+    PRIMARY KEY (name)
+) WITHOUT ROWID, STRICT;
