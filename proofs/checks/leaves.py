@@ -104,6 +104,8 @@ def _directory(evidence: Evidence, entries: list[bytes], report: Report) -> None
             if entry not in expected:
                 report.find("directory", f"entry {at} has a root for {entry.tenant} that is not its own")
             expected.discard(entry)
+        elif isinstance(entry, directory.TenantLeft):
+            _left(at, entry, roots, report)
         else:
             device = entry.tenant, entry.account, entry.certificate
             seen.add(device)
@@ -114,6 +116,14 @@ def _directory(evidence: Evidence, entries: list[bytes], report: Report) -> None
     for device in devices.keys() - seen:
         report.find("directory", f"{devices[device]} is in no entry of the log")
     report.examined("devices looked for in the log", len(devices))
+
+
+def _left(at: int, entry: directory.TenantLeft, roots: dict[str, bytes], report: Report) -> None:
+    """A tenant is said to have left that was there, and at its own word."""
+    root = roots.get(entry.tenant)
+    report.examined("leavings in the log")
+    if root is None or sha256(root).hexdigest() != entry.root or entry.leaving is None:
+        report.find("directory", f"entry {at} has {entry.tenant} leave, which did not say so")
 
 
 # --- the case file

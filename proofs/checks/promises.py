@@ -124,8 +124,10 @@ PROMISES: Final[dict[str, tuple[Promise, ...]]] = {
     ),
     "retention": (
         _of("after it was acknowledged, has expired or was purged, no byte of an envelope or record is in any file, "
-            "page, WAL or backup. There is no deletion of a whole enterprise: what it has left goes by its age",
-            "checks.retention:examine", "kept", "kept-in-backup"),
+            "page, WAL or backup", "checks.retention:examine", "kept", "kept-in-backup"),
+        _of("after an enterprise has left, no byte of the mail that waited for it, of its records, prekeys, statements and "
+            "certificates is, but what an order in force keeps of its targets; nobody of it is in any table",
+            "checks.departure:examine", "left-behind", "kept-in-backup", "not-kept"),
         _of("nothing is older than its window, but what an order keeps", "checks.retention:ages", "too-old"),
         _of("the purge job has run", "checks.retention:examine", "not-run"),
         _of("an order in force keeps its targets, all of them and nobody else", "checks.retention:in_force", "bystander",

@@ -1,5 +1,5 @@
-"""Retention sweep: what was acknowledged, has expired or is past its window is gone, down to the bytes; what an order keeps is
-exactly that."""
+"""Retention sweep: what was acknowledged, has expired or is past its window is gone, down to the bytes, and so is what was held
+of an enterprise that has left (`departure`); what an order keeps is exactly that."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
+from blindrelay.proofs.checks import departure
 from blindrelay.proofs.checks.model import Check, Lock, Report
 from blindrelay.proofs.checks.rows import read
 from blindrelay.proofs.evidence.folder import Evidence
@@ -24,7 +25,7 @@ _VARIED: Final = 8
 _DAY: Final = 86_400
 _HOUR: Final = 3_600
 #: The moments at which the relay had had time to put things away.
-_QUIET: Final = ("delivered", "expired", "aged", "stopped")
+_QUIET: Final = ("delivered", "expired", "aged", "left", "stopped")
 #: The purge job runs once an hour.
 _LATE: Final = 2 * _HOUR
 _PIECE: Final = 1 << 20
@@ -50,6 +51,7 @@ def examine(evidence: Evidence, report: Report) -> None:
     _purged(evidence, report)
     for path in evidence.scraped():
         _ran(path.read_text("utf-8"), at[path.stem], path.stem, report)
+    departure.examine(evidence, report)
     if "aged" in at:
         now = datetime.fromtimestamp(at["aged"], UTC)
         _preserved(in_force(evidence.manifest.cases, now), evidence.disk("aged") / "relay.db", report)
@@ -96,7 +98,8 @@ def _purged(evidence: Evidence, report: Report) -> None:
     seen: set[bytes] = set()
     for moment in evidence.moments:
         rows = {bytes(row[0]) for row in read(evidence.disk(moment) / "relay.db", "SELECT message_id FROM traffic")}
-        gone = seen - rows
+        waiting = read(evidence.disk(moment) / "relay.db", "SELECT message_id FROM envelope")
+        gone = seen - rows - {bytes(row[0]) for row in waiting}  # what waits for others after its sender has left
         seen |= rows
         if not gone or moment not in _QUIET:
             continue
@@ -207,10 +210,11 @@ def _preserved(ordered: set[str], database: Path, report: Report) -> None:
 CHECK: Final = Check(
     name="retention",
     lock=Lock.FORM,
-    title="what was acknowledged, has expired or is too old is gone to the last byte; orders keep their targets alone",
+    title="what was acknowledged, expired, is too old or has left is gone to the last byte; orders keep their targets alone",
     reasons={
         "kept": "bytes of an envelope that is gone are in a file: a page, the WAL, a copy",
         "kept-in-backup": "bytes of an envelope that is gone are in a backup that was made afterwards",
+        "left-behind": "bytes or rows of an enterprise that has left are still there",
         "not-run": "the purge job has not run for longer than it may",
         "too-old": "a record, or an envelope, is older than its window, and no order keeps it",
         "bystander": "records of somebody are kept whom no order has named",
@@ -223,7 +227,8 @@ CHECK: Final = Check(
         "looks at when the purge job ran",
         "bytes searched",
         "kept records",
+        *departure.NEEDS,
     ),
-    enough=(Stage.WAIT, Stage.ASK, Stage.AGE),
+    enough=(Stage.WAIT, Stage.ASK, Stage.AGE, Stage.DEPART),
     examine=examine,
 )

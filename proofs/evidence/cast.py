@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -11,6 +12,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from blindrelay.clients.connection import Backoff
 from blindrelay.clients.device import Device
+from blindrelay.clients.enterprise.ca import DEVICE_LIFETIME, Validity
 from blindrelay.clients.enterprise.enterprise import Enterprise
 from blindrelay.clients.keystore import KeyStore
 from blindrelay.clients.options import Options
@@ -30,9 +32,10 @@ PEOPLE: Final[dict[str, tuple[str, dict[str, tuple[str, ...]]]]] = {
     "uk": ("thames.example", {"tom": ("laptop",)}),
     "pk": ("indus.example", {"ayesha": ("phone",)}),
     "in": ("ganges.example", {"ravi": ("phone",)}),
-    "au": ("outback.example", {"mia": ("tablet",)}),
+    "au": ("outback.example", {"mia": ("tablet",), "noah": ("phone",)}),
 }
 ARCHIVE: Final = "archive"
+_BACKDATED: Final = timedelta(hours=1)
 # The pauses that hide when somebody wrote are for people who have time; here they would only be waited for.
 _OPTIONS: Final = Options(
     hygiene=Hygiene(opening=(0.0, 0.02), receipt=(0.0, 0.02), idle=(30.0, 30.0)),
@@ -63,10 +66,17 @@ class Cast:
         self._stores: dict[str, KeyStore] = {}
 
     async def __aenter__(self) -> "Cast":
+        began = datetime.fromtimestamp(int(self._clock.now()), UTC)
         try:
             for jurisdiction, (name, people) in PEOPLE.items():
                 enterprise = Enterprise.create(
-                    name, self._relay, clock=self._clock, options=_OPTIONS, jurisdiction=jurisdiction
+                    name,
+                    self._relay,
+                    clock=self._clock,
+                    options=_OPTIONS,
+                    # The run's clock goes on by weeks, and TLS asks the machine's: what is issued late has to be good for both.
+                    validity=Validity(began - _BACKDATED, began + DEVICE_LIFETIME),
+                    jurisdiction=jurisdiction,
                 )
                 self.enterprises[name] = await self._stack.enter_async_context(enterprise)
                 for user, devices in people.items():

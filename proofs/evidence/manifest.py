@@ -128,7 +128,8 @@ class Moment(Part):
 
 class Manifest(Part):
     """See the module. `faults`: how often something was made to fail in the relay, by place; `peers`: `address:port` of those
-    that its configuration tells the relay to call."""
+    that its configuration tells the relay to call; `left`: enterprises that have left, between the moments `parting`, `left`.
+    """
 
     format: Literal["blindrelay-evidence-1"] = "blindrelay-evidence-1"
     quick: bool
@@ -152,3 +153,4 @@ class Manifest(Part):
     settings: dict[str, Any] = {}
     peers: list[str] = []
     exit_status: int | None = None
+    left: list[str] = []

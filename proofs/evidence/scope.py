@@ -15,6 +15,7 @@ class Stage(StrEnum):
     FAIL = "fail"
     ASK = "ask"
     AGE = "age"
+    DEPART = "depart"
     LEAVE = "leave"
 
     @property
@@ -30,6 +31,7 @@ _ABOUT = {
     Stage.FAIL: "things go wrong in the relay",
     Stage.ASK: "authorities ask for everything under every pack",
     Stage.AGE: "time passes, records go",
+    Stage.DEPART: "an enterprise leaves, and mail waits for it",
     Stage.LEAVE: "the relay leaves",
 }
 

@@ -1,4 +1,5 @@
-"""What happens in a run, stage by stage: people write, something goes wrong, authorities ask, time passes, the relay leaves."""
+"""What happens in a run, stage by stage: people write, something goes wrong, authorities ask, time passes, an enterprise
+leaves, the relay leaves."""
 
 import asyncio
 import contextlib
@@ -19,6 +20,8 @@ _PATIENCE: Final = 60.0
 _HOUR: Final = 3_600.0
 _DAY: Final = 24 * _HOUR
 _SHORT_LIVED: Final = 1_800.0
+#: The people of the enterprise that leaves. Authorities ask about the first.
+_PARTING: Final = ("mia", "noah")
 
 
 async def talk(run: Recording) -> None:
@@ -137,6 +140,27 @@ async def age(run: Recording) -> None:
     await run.look("aged")
 
 
+async def depart(run: Recording) -> None:
+    """An enterprise leaves: of one of its people an order may keep records, of the other none does, and mail waits for both."""
+    device, work = run.cast.device, run.workload
+    async with run.connected(*_PARTING, "alice", "carol"):
+        await work.ring([device(user) for user in (*_PARTING, "alice", "carol")], Posture.STANDARD)
+        await work.ring([device(user) for user in _PARTING], Posture.SEALED)
+    async with run.connected("alice"):
+        for user in _PARTING:
+            for posture in Posture:
+                receipt = await device("alice").send(
+                    device(user).user, work.words(f"waits for {user}, who leaves, {posture}"), posture=posture
+                )
+                await receipt.accepted(_PATIENCE)
+    enterprise = run.cast.enterprises[device(_PARTING[0]).address.tenant]
+    await run.look("parting")
+    await enterprise.leave()
+    run.manifest.left.append(enterprise.name)
+    await run.audit("left")
+    await run.look("left")
+
+
 async def end(run: Recording) -> None:
     """What the relay has loaded, and how it leaves: as asked, and when it is aborted."""
     run.manifest.modules = (await run.relay.tell("modules"))["modules"]
@@ -159,5 +183,6 @@ PLAYED: Final[dict[Stage, Callable[[Recording], Awaitable[None]]]] = {
     Stage.FAIL: fail,
     Stage.ASK: ask,
     Stage.AGE: age,
+    Stage.DEPART: depart,
     Stage.LEAVE: end,
 }
