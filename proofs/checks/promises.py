@@ -127,7 +127,7 @@ PROMISES: Final[dict[str, tuple[Promise, ...]]] = {
             "page, WAL or backup", "checks.retention:examine", "kept", "kept-in-backup"),
         _of("after an enterprise has left, no byte of the mail that waited for it, of its records, prekeys, statements and "
             "certificates is, but what an order in force keeps of its targets; nobody of it is in any table",
-            "checks.departure:examine", "left-behind", "kept-in-backup", "not-kept"),
+            "checks.departure:examine", "left-behind"),
         _of("nothing is older than its window, but what an order keeps", "checks.retention:ages", "too-old"),
         _of("the purge job has run", "checks.retention:examine", "not-run"),
         _of("an order in force keeps its targets, all of them and nobody else", "checks.retention:in_force", "bystander",

@@ -47,7 +47,7 @@ _NUMBERING = frozenset(
         "zeros",
         "owner of the mailbox",
         "last place given",
-        "whether the owner is revoked",
+        "whether the owner is revoked or has left",
         "envelopes that wait at most",
         "their padded size at most",
         "when the two were exact",

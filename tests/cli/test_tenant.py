@@ -1,5 +1,6 @@
 """`blindrelay tenant`: an enterprise, on its own side."""
 
+import io
 import json
 import stat
 from collections.abc import Callable
@@ -163,6 +164,7 @@ def test_leaving_asks_first_and_may_be_repeated(blindrelay: Call, relay: Path, m
     """Nobody leaves by a slip; a script says --yes. The second time it says that it was done."""
     blindrelay("tenant", "create", "leaver.example")
     blindrelay("tenant", "register", "leaver.example", "--relay", relay)
+    monkeypatch.setattr("sys.stdin", io.StringIO("n\n"))
     unsure = blindrelay("tenant", "leave", "leaver.example", "--relay", relay)
     assert unsure.code != ExitCode.OK
     assert "for good" in unsure.err

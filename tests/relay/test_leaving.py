@@ -245,7 +245,9 @@ async def test_letters_in_flight_are_gone(relay: Relay, acme: Tenant, globex: Te
             sender.send(_letter(alice.device, number))
         assert await leave(relay, acme) is None
         answers = [await sender.expect(mqtt5.PubAckPacket) for _ in range(40)]
-        assert all(int(answer.reason_code) in {0, int(PubAckReasonCode.NOT_AUTHORIZED)} for answer in answers)
+        # "Not now" is for what was on its way to a mailbox that was closed before it: sent again, it has no recipient.
+        no, not_now = int(PubAckReasonCode.NOT_AUTHORIZED), int(PubAckReasonCode.QUOTA_EXCEEDED)
+        assert {int(answer.reason_code) for answer in answers} <= {0, no, not_now}
     left = await counts(relay)
     assert (left["envelope"], left["traffic"], left["recent_id"]) == (0, 0, 0)
 
@@ -275,10 +277,11 @@ async def test_its_bytes_are_gone(tmp_path: Path) -> None:
         await introduce(relay, alice)
         async with connected(relay, bob) as client:
             await client.publish(alice.device, correlation_data=b"letter-to-alice!")
-        found = on_disk(folder / "relay.db")
         keys = await relay.committer.read(lambda connection: connection.execute(_SIGNATURES).scalars().all())
+    found = on_disk(folder / "relay.db")
+    async with site.relay_in(folder) as relay:
         # What is longer than a page is on several: of its pieces those that are found whole.
-        needles = [[b"letter-to-alice!"], *([key] for key in keys), _pieces(alice.der), _pieces(acme.root_der)]
+        needles = [[b"letter-to-alice!"], *map(_pieces, keys), _pieces(alice.der), _pieces(acme.root_der)]
         others = bob.der + globex.root_der
         needles = [[piece for piece in pieces if piece in found and piece not in others] for pieces in needles]
         assert all(needles)
@@ -292,8 +295,7 @@ _SIGNATURES = sqlalchemy.select(tables.prekey.c.signature)
 
 
 def _pieces(data: bytes) -> list[bytes]:
-    """Of a certificate the last ones: its first say what all of them say."""
-    return [data[start : start + 24] for start in range(len(data) - 96, len(data), 24)]
+    return [data[start : start + 16] for start in range(0, len(data) - 15, 16)]
 
 
 class PowerCut(Exception):

@@ -77,7 +77,7 @@ def test_others_are_asked_that_as_much_of_a_run_is_enough_for() -> None:
     """They may find something as well; whoever needs more of a run, or none, would say nothing of it."""
     assert Plan.least(find("replay-accepted")).with_others().checks == ("wire", "canary")
     assert Plan.least(find("log-not-asked")).with_others().checks == ("attacks",)
-    assert "retention" in Plan.least(find("released-without-leaf")).with_others().checks
+    assert "reconciliation" in Plan.least(find("released-without-leaf")).with_others().checks
 
 
 def test_a_whole_run_is_before_every_check() -> None:
