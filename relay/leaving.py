@@ -32,7 +32,7 @@ from blindrelay.relay.desk.preservation import is_preserved
 from blindrelay.relay.erasing import erase, scalars
 from blindrelay.relay.ledger import Store
 from blindrelay.relay.store import tables
-from blindrelay.relay.store.upsert import insert_or_ignore
+from blindrelay.relay.store.upsert import insert_or_ignore, insert_or_update
 from blindrelay.relay.transparency.directory import enter_leaving
 
 # Of how many accounts one commit forgets the small things.
@@ -53,14 +53,12 @@ def note(connection: Connection, name: str, root: bytes, now: int, leaving: Sign
     added = insert_or_ignore(connection, tables.departed).values(row).returning(_departed.name)
     if connection.execute(added).first() is not None:
         enter_leaving(connection, name, root, leaving)
-    # From here on no node's batch puts anything into one of its mailboxes, whatever that node has heard.
-    accounts = list(connection.execute(select(_device.account_id).where(_device.tenant == name)).scalars())
-    for some in _some(accounts):
-        for account_id in some:
-            mailbox = insert_or_ignore(connection, tables.mailbox).values(account_id=account_id)
-            connection.execute(mailbox)
-        closed = update(tables.mailbox).where(tables.mailbox.c.account_id.in_(some))
-        connection.execute(closed.values(closed=1, last_sequence=0, waiting=0, waiting_size=0))
+    # From here on no node's batch puts anything into one of its mailboxes, whatever that node has heard. In the order in which
+    # batches take them, so that neither waits for the other.
+    mine = select(_device.account_id).where(_device.tenant == name).order_by(_device.account_id)
+    for account_id in list(connection.execute(mine).scalars()):
+        closed = {"closed": 1, "last_sequence": 0, "waiting": 0, "waiting_size": 0}
+        insert_or_update(connection, tables.mailbox, {"account_id": account_id, **closed}, closed)
 
 
 async def clear(store: Store, name: str, now: int) -> None:

@@ -59,6 +59,7 @@ def _fill(connection: object) -> None:
             key="k", jurisdiction="pk", action="suspend", state="x", changed_at=1, made_by="operator", note=""
         )
     )
+    put(tables.departed.insert().values(name="initech.example", root=bytes(32), left_day=1))
     order = {"key": "c/1", "since": 1, "until": 2, "ends_at": 3, "access_up_to": 70, "traffic_up_to": 80}
     put(tables.preservation.insert().values(order))
     put(tables.preserved_account.insert().values(account_id=1, key="c/1"))
