@@ -17,7 +17,7 @@ import blindrelay
 from blindrelay.proofs.checks.model import Finding, Measurement, Verdict
 
 #: So many checks at once.
-AT_ONCE: Final = max(2, os.cpu_count() or 2)
+AT_ONCE: Final = 1 + (os.cpu_count() or 2)
 #: Of what a process complains about, the end; characters.
 COMPLAINT: Final = 2_000
 #: Where files need no disk (Linux).

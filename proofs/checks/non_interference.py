@@ -13,11 +13,11 @@ from blindrelay.proofs.evidence.folder import Evidence
 from blindrelay.proofs.worlds.script import Way
 
 #: Pairs, in all.
-_PAIRS: Final = 240
+_PAIRS: Final = 200
 #: As few as have every way of differing among them.
 _QUICK_PAIRS: Final = 6
-#: So many processes play them; one takes a core, and a part of another.
-_PROCESSES: Final = min(8, max(2, os.cpu_count() or 2))
+#: So many processes play them: one more than there are processors, as each waits for its disk now and then.
+_PROCESSES: Final = min(8, 1 + (os.cpu_count() or 2))
 _REASONS: Final = {
     "package": "package",
     "relay.db": "database",

@@ -3,9 +3,9 @@
     python -m blindrelay.proofs.evidence.child DATA_DIR --clock FILE --audit FILE [--settings JSON] [--saboteur NAME]
 
 It logs everything at DEBUG to standard error and leaves on SIGTERM, or when its standard input is closed. It obeys a word or
-two a line: `house` (do what is due by the clock), `modules` (print the modules that are loaded), `walk` (put every use of every
-instrument before its own policies), `fail PLACE` (see `faults`), `faults` (print how often that has happened), `die` (fail as a
-whole). Each is answered with a line.
+two a line: `house` (do what is due by the clock), `rest` (wait until nothing is left to be put away), `modules` (print the
+modules that are loaded), `walk` (put every use of every instrument before its own policies), `fail PLACE` (see `faults`),
+`faults` (print how often that has happened), `die` (fail as a whole). Each is answered with a line.
 """
 
 import argparse
@@ -43,6 +43,9 @@ _AUDITED: Final = frozenset(
     }
 )
 
+#: A relay commits and erases within seconds of its last message; then it is looked at as it is. Seconds.
+_LONG_ENOUGH: Final = 20.0
+_LOOK: Final = 0.02
 
 #: What uvloop does beneath Python, where nothing is audited.
 _BENEATH: Final = (
@@ -115,6 +118,9 @@ async def _carry_out(relay: Relay, faults: Faults, command: str) -> None:
         case ["house"]:
             await relay.keep_house()
             _say(done=command)
+        case ["rest"]:
+            await _rest(relay)
+            _say(done=command)
         case ["fail", place]:
             faults.arm(place)
             _say(done=command)
@@ -129,6 +135,15 @@ async def _carry_out(relay: Relay, faults: Faults, command: str) -> None:
             _say(**await asyncio.to_thread(_walk, relay, quick=how == ["quickly"]))
         case _:
             _say(unknown=command)
+
+
+async def _rest(relay: Relay) -> None:
+    """Until nothing is left to be committed or to be erased. A relay that does not come to that is looked at as it is."""
+    committer = relay.committer
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_LONG_ENOUGH):
+            while committer._busy or committer._untidy:  # noqa: ASYNC110 - it tells nobody
+                await asyncio.sleep(_LOOK)
 
 
 def _walk(relay: Relay, *, quick: bool) -> dict[str, Any]:

@@ -32,6 +32,8 @@ from blindrelay.witness.service import Witness
 SETTINGS: Final = {"desk": {"max_requests_a_day": 10_000}}
 #: The reason of the canary sweep for which memory is kept.
 _MEMORY: Final = "memory"
+#: Memory is read so often at most: each takes a fraction of a second, and letters come several times a second.
+_TRIES: Final = 100
 
 
 class Recording:
@@ -90,8 +92,8 @@ class Recording:
 
     # --- what is kept
 
-    async def look(self, name: str, *, memory: bool = False) -> None:
-        """Keep what there is on the relay's disk, and perhaps in its memory, at this moment."""
+    async def look(self, name: str, *, memory: bool = False, loaded: bool = False) -> None:
+        """Keep what there is on the relay's disk, and perhaps in its memory, at this moment: `loaded`, while letters arrive."""
         self.cast.plant_session_keys()
         tick = asyncio.get_running_loop().time()
         moment = Moment(
@@ -105,13 +107,20 @@ class Recording:
         if memory and can_dump() and self.scope.wants(_MEMORY):
             place = self.folder / "memory"
             place.mkdir(exist_ok=True)
-            before = self.workload.arrived
-            moment.memory_bytes = await asyncio.to_thread(self.relay.dump, place / name)
-            moment.meanwhile = self.workload.arrived - before
+            await self._dump(moment, place / name, again=loaded)
         moment.nameless = await asyncio.to_thread(self.relay.copy_nameless, self.folder / "nameless" / name)
         await asyncio.to_thread(self._scrape, name)
         await asyncio.to_thread(self._copy, name)
         self.manifest.moments.append(moment)
+
+    async def _dump(self, moment: Moment, out: Path, *, again: bool) -> None:
+        """Read the relay's memory; `again`, if no letter has arrived meanwhile, as long as that is not given up on."""
+        for _ in range(_TRIES if again else 1):
+            before = self.workload.arrived
+            moment.memory_bytes = await asyncio.to_thread(self.relay.dump, out)
+            moment.meanwhile = self.workload.arrived - before
+            if moment.meanwhile:
+                return
 
     async def audit(self, moment: str) -> None:
         """Let the auditor read the public logs."""

@@ -45,7 +45,7 @@ async def talk(run: Recording) -> None:
         begun = asyncio.create_task(work.more(len(loads)))
         try:
             await asyncio.wait([begun, *loads], return_when=asyncio.FIRST_COMPLETED)
-            await run.look("under-load", memory=True)
+            await run.look("under-load", memory=True, loaded=True)
         finally:
             begun.cancel()
             over.set()
@@ -116,6 +116,7 @@ async def ask(run: Recording) -> None:
         await run.workload.read(run.cast.device("bob"))
     await asyncio.gather(*following)
     await run.audit("delivered")
+    await run.relay.tell("rest")
     await run.look("delivered", memory=not run.quick)
 
 
@@ -128,6 +129,7 @@ async def age(run: Recording) -> None:
     for case, demand in list(running_streams(run.bench.cases))[: 3 if run.quick else None]:
         await run.bench.follow(case, demand, 1.0, ended=True)
     await run.audit("expired")
+    await run.relay.tell("rest")
     await run.look("expired")
     run.clock.advance(31 * _DAY)
     await run.relay.tell("house")
@@ -137,6 +139,7 @@ async def age(run: Recording) -> None:
             run.manifest.notices[address] = [kept.notice.model_dump_json() for kept in device.kept_notices()]
     await run.bench.ask_again()
     await run.audit("aged")
+    await run.relay.tell("rest")
     await run.look("aged")
 
 
@@ -158,6 +161,7 @@ async def depart(run: Recording) -> None:
     await enterprise.leave()
     run.manifest.left.append(enterprise.name)
     await run.audit("left")
+    await run.relay.tell("rest")
     await run.look("left")
 
 
