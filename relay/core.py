@@ -50,8 +50,8 @@ from blindrelay.relay.transparency.stored_shelf import StoredShelf
 if TYPE_CHECKING:
     from blindrelay.relay.cluster.node import Node
 
-# How much of `drain_seconds` may be spent on the disk.
-_FOR_THE_DISK: Final = 0.1
+# How much of `drain_seconds` may be spent on the store: the ends of thousands of connections are written there.
+_FOR_THE_DISK: Final = 0.2
 
 _log = structlog.get_logger()
 

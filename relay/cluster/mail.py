@@ -12,7 +12,6 @@ import contextlib
 from collections.abc import Coroutine, Iterable, Mapping
 from typing import Any, Final, Protocol
 
-import sqlalchemy
 import structlog
 from sqlalchemy import Connection, select, text
 from sqlalchemy.dialects.postgresql import insert
@@ -37,6 +36,11 @@ _MOVED: Final = text(
     "SELECT m.account_id, m.last_sequence "
     "FROM unnest(CAST(:ids AS bigint[]), CAST(:known AS bigint[])) AS k (id, known) "
     "JOIN mailbox AS m ON m.account_id = k.id AND m.last_sequence > k.known"
+)
+# Who ends waits for nobody: see `sessions`.
+_END_READING: Final = text(
+    "UPDATE presence SET reader = 0 WHERE account_id IN ("
+    "SELECT account_id FROM presence WHERE account_id = :account_id AND reader = :node FOR UPDATE SKIP LOCKED)"
 )
 _log = structlog.get_logger()
 
@@ -168,13 +172,7 @@ def _begin_reading(connection: Connection, account_id: int, node: int) -> None:
 
 
 def _end_reading(connection: Connection, account_id: int, node: int) -> None:
-    is_mine = (_presence.account_id == account_id) & (_presence.reader == node)
-    # Who ends waits for nobody: see `sessions`.
-    if (
-        connection.execute(select(_presence.reader).where(is_mine).with_for_update(skip_locked=True)).first()
-        is not None
-    ):
-        connection.execute(sqlalchemy.update(tables.presence).where(is_mine).values(reader=0))
+    connection.execute(_END_READING, {"account_id": account_id, "node": node})
 
 
 def _moved(connection: Connection, parameters: Mapping[str, list[int]]) -> list[tuple[int, int]]:

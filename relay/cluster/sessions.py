@@ -20,7 +20,7 @@ from blindrelay.relay.ports import Store
 from blindrelay.relay.sessions import SessionRecord
 from blindrelay.relay.store import tables
 
-_presence, _session, _envelope = tables.presence.c, tables.session.c, tables.envelope.c
+_presence, _session = tables.presence.c, tables.session.c
 
 # A node that has lost a session sends on until it has heard of that. Seconds.
 _UNHEARD: Final = 1
@@ -40,6 +40,33 @@ _TAKE: Final = text(
     ") UPDATE presence SET session_node = :node, epoch = before.epoch + 1, sent_up_to = 0 "
     "FROM before WHERE presence.account_id = before.account_id "
     "RETURNING before.session_node, before.epoch, before.sent_up_to"
+)
+
+_WRITTEN: Final = (
+    "INSERT INTO session (account_id, client_id, expiry, ended_at, subscriptions) "
+    "SELECT account_id, :client_id, :expiry, CAST(:ended_at AS bigint), :subscriptions FROM {ours} "
+    "ON CONFLICT (account_id, client_id) DO UPDATE SET "
+    "expiry = excluded.expiry, ended_at = excluded.ended_at, subscriptions = excluded.subscriptions "
+    "RETURNING account_id"
+)
+_OURS: Final = "SELECT account_id FROM presence WHERE account_id = :account_id AND epoch = :epoch FOR UPDATE"
+# A row that is locked is being claimed by somebody else: who ends waits for nobody. Else two nodes, of which one loses many
+# connections that the other gets, would wait for one another. What is promised to somebody who stays is another matter.
+#
+# What may have been sent: here, or at the node that had the session before and could not say. What that one may have sent and
+# we have not sent again is still there: the client has not acknowledged it to anybody. `unknown_until`: -1 where all is known.
+_ENDED: Final = (
+    f"WITH ours AS MATERIALIZED ({_OURS} SKIP LOCKED), "  # noqa: S608 - constants alone
+    "ended AS (UPDATE presence SET session_node = 0, sent_up_to = greatest(CAST(:sent_up_to AS bigint), coalesce(("
+    "SELECT max(sequence) FROM envelope WHERE mailbox_id = :account_id AND accepted_at <= :unknown_until), 0)) "
+    "FROM ours WHERE presence.account_id = ours.account_id RETURNING presence.account_id) "
+)
+# Each is one statement, for the reason above.
+_KEEP: Final = text(f"WITH ours AS MATERIALIZED ({_OURS}) {_WRITTEN.format(ours='ours')}")
+_END: Final = text(_ENDED + _WRITTEN.format(ours="ended"))
+_END_AND_FORGET: Final = text(
+    f"{_ENDED}, forgotten AS (DELETE FROM session USING ended "  # noqa: S608 - constants alone
+    "WHERE session.account_id = ended.account_id AND session.client_id = :client_id) SELECT account_id FROM ended"
 )
 
 
@@ -170,35 +197,18 @@ def _take(connection: Connection, account_id: int, node: int) -> "sqlalchemy.Row
 
 
 def _save(connection: Connection, record: SessionRecord) -> bool:
-    mine = {"account_id": record.account_id, "client_id": record.client_id}
-    has_ended = record.ended_at is not None
-    is_ours = (_presence.account_id == record.account_id) & (_presence.epoch == record.epoch)
-    # A row that is locked is being claimed by somebody else: who ends waits for nobody. Else two nodes, of which one loses many
-    # connections that the other gets, would wait for one another. What is promised to somebody who stays is another matter.
-    ours = select(_presence.epoch).where(is_ours).with_for_update(skip_locked=has_ended)
-    if connection.execute(ours).first() is None:
-        return False
-    if has_ended:
-        end = {"session_node": 0, "sent_up_to": _may_have_been_sent(record)}
-        connection.execute(sqlalchemy.update(tables.presence).where(is_ours).values(end))
-    if has_ended and record.expiry == 0:
-        connection.execute(sqlalchemy.delete(tables.session).where(*_of(mine)))
-    else:
-        _write(connection, mine, record.expiry, record.ended_at, record.subscriptions)
-    return True
-
-
-def _may_have_been_sent(record: SessionRecord) -> sqlalchemy.ColumnElement[int] | int:
-    """The highest sequence that has been sent in this session, here or at the node that had it before and could not say.
-
-    What that one may have sent and we have not sent again is still there: the client has not acknowledged it to anybody.
-    """
-    if record.unknown_until < 0:
-        return record.sent_up_to
-    unsaid = select(sqlalchemy.func.max(_envelope.sequence)).where(
-        _envelope.mailbox_id == record.account_id, _envelope.accepted_at <= record.unknown_until
-    )
-    return sqlalchemy.func.greatest(record.sent_up_to, sqlalchemy.func.coalesce(unsaid.scalar_subquery(), 0))
+    values = {
+        "account_id": record.account_id,
+        "client_id": record.client_id,
+        "epoch": record.epoch,
+        "expiry": record.expiry,
+        "ended_at": record.ended_at,
+        "subscriptions": json.dumps(sorted(record.subscriptions)),
+        "sent_up_to": record.sent_up_to,
+        "unknown_until": record.unknown_until,
+    }
+    statement = _KEEP if record.ended_at is None else _END if record.expiry else _END_AND_FORGET
+    return connection.execute(statement, values).first() is not None
 
 
 def _write(

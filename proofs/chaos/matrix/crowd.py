@@ -1,119 +1,102 @@
-"""Many clients who want nothing but to be connected, and all come back at the same moment."""
+"""Many clients who want nothing but to be connected, and all come back at the same moment.
+
+They are a process of their own (`visitors`). In the harness's, two thousand handshakes would keep its proxies from their work,
+which are on every way between nodes and database: what is slow then is not what is looked at.
+"""
 
 import asyncio
 import contextlib
-import random
-from collections.abc import Sequence
+import os
+import signal
+import sys
 from types import TracebackType
 from typing import Final, Self
 
-import mqtt5
+from blindrelay.proofs.chaos.matrix.visitors import PRESENCE, VISIT, Visit
 
-from blindrelay.proofs.chaos.people import People
-from blindrelay.proofs.chaos.wire import Endpoint, Packet, Wire
-from blindrelay.protocol import topics
-from blindrelay.protocol.address import DeviceAddress
+_COMPLAINT: Final = 1_000
 
-# So many handshakes at once as they come for the first time: it is not that which is tried.
-_AT_ONCE: Final = 64
-_SESSION_EXPIRY: Final = 3_600
-# After a connection that was refused or lost. Seconds.
-_BACKOFF: Final = (0.2, 1.0)
-_PATIENCE: Final = 30.0
+
+class CrowdFailed(Exception):
+    """The crowd's process has ended by itself; the end of what it complained about."""
 
 
 class Crowd:
-    """Devices that connect, and stay. An async context manager; inside, all are there.
+    """Devices that connect, and stay. An async context manager; inside, all are there. Entering raises `CrowdFailed`."""
 
-    Args:
-        people: whose certificates they have.
-        ports: where they may connect to.
-        chance: which, and how long they wait when they were sent away.
-    """
-
-    def __init__(self, people: People, ports: Sequence[int], chance: random.Random) -> None:
-        self._people = people
-        self._ports = ports
-        self._chance = chance
-        self._gate = asyncio.Semaphore(_AT_ONCE)
-        self._wires: dict[DeviceAddress, Wire] = {}
-        self._tasks: list[asyncio.Task[None]] = []
+    def __init__(self, visit: Visit) -> None:
+        self._visit = visit
+        self._times = 0
+        self._present = 0
         self._everybody = asyncio.Event()
+        self._process: asyncio.subprocess.Process
+        self._listening: asyncio.Task[None]
+        self._complaint: str | None = None
 
     async def __aenter__(self) -> Self:
-        self._tasks = [asyncio.create_task(self._stay(address)) for address in self._people.contexts]
-        await self.wait_for_all()
-        self._gate = asyncio.Semaphore(len(self._tasks) + 1)
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "blindrelay.proofs.chaos.matrix.visitors"),
+            stdin=asyncio.subprocess.PIPE,  # it leaves when this pipe closes: nobody is left behind
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+            start_new_session=True,
+        )
+        self._write(VISIT.dump_json(self._visit))
+        self._listening = asyncio.create_task(self._listen())
+        try:
+            await self.wait_for_all()
+        except BaseException:
+            await self._end()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
-        for wire in self._wires.values():
-            wire.abort()
+        await self._end()
 
     def __len__(self) -> int:
-        return len(self._people.contexts)
+        return self._visit.count
 
     @property
     def present(self) -> int:
         """How many are connected."""
-        return len(self._wires)
+        return self._present
 
     def leave_at_once(self) -> None:
         """Everybody drops the connection without a word; all come back without waiting."""
         self._everybody.clear()
-        for wire in list(self._wires.values()):
-            wire.abort()
+        self._present = 0
+        self._times += 1
+        self._write(b"leave")
 
     async def wait_for_all(self) -> None:
-        """Wait until everybody is connected."""
-        if len(self._wires) < len(self):
-            self._everybody.clear()
+        """Wait until everybody is connected. Raises `CrowdFailed`."""
         await self._everybody.wait()
+        if self._complaint is not None:
+            raise CrowdFailed(f"the crowd's process has ended: {self._complaint}")
 
-    async def _stay(self, address: DeviceAddress) -> None:
-        while True:
-            with contextlib.suppress(OSError, TimeoutError):
-                await self._visit(address)
+    def _write(self, line: bytes) -> None:
+        assert self._process.stdin is not None  # noqa: S101 - it is a pipe
+        self._process.stdin.write(line + b"\n")
+
+    async def _listen(self) -> None:
+        assert self._process.stdout is not None  # noqa: S101 - they are pipes
+        assert self._process.stderr is not None  # noqa: S101
+        async for line in self._process.stdout:
+            presence = PRESENCE.validate_json(line)
+            if presence.times < self._times:  # of before they left
                 continue
-            await asyncio.sleep(self._chance.uniform(*_BACKOFF))
+            self._present = presence.present
+            if self._present == len(self):
+                self._everybody.set()
+            else:
+                self._everybody.clear()
+        self._complaint = (await self._process.stderr.read()).decode("utf-8", "replace")[-_COMPLAINT:]
+        self._everybody.set()  # nobody waits for them any more
 
-    async def _visit(self, address: DeviceAddress) -> None:
-        """Be connected, until that is over. Raises `OSError`, `TimeoutError`: it did not come to it."""
-        admitted: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        over = asyncio.Event()
-
-        def received(packet: Packet) -> None:
-            if isinstance(packet, mqtt5.ConnAckPacket) and not admitted.done():
-                admitted.set_result(not int(packet.reason_code))
-
-        def ended(_: int) -> None:
-            over.set()
-            if not admitted.done():
-                admitted.set_result(False)
-
-        endpoint = Endpoint("127.0.0.1", self._chance.choice(self._ports), self._people.contexts[address])
-        async with self._gate, asyncio.timeout(_PATIENCE):
-            wire = await Wire.open(endpoint, received, ended)
-            wire.send(
-                mqtt5.ConnectPacket(
-                    str(address), clean_start=False, keep_alive=600, session_expiry_interval=_SESSION_EXPIRY
-                )
-            )
-            if not await admitted:
-                wire.abort()
-                raise ConnectionRefusedError
-            inbox = mqtt5.TopicFilter(topics.inbox(address), max_qos=mqtt5.QoS.AT_LEAST_ONCE)
-            wire.send(mqtt5.SubscribePacket(1, [inbox]))
-        self._wires[address] = wire
-        if len(self._wires) == len(self):
-            self._everybody.set()
-        try:
-            await over.wait()
-        finally:
-            wire.abort()
-            del self._wires[address]
+    async def _end(self) -> None:
+        self._listening.cancel()
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._process.pid, signal.SIGKILL)
+        await self._process.wait()

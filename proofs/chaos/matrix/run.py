@@ -26,6 +26,7 @@ from blindrelay.proofs.chaos.matrix.service import (
 from blindrelay.proofs.chaos.matrix.site import Shape, Site
 from blindrelay.proofs.chaos.matrix.stage import Stage
 from blindrelay.proofs.chaos.matrix.timeline import Timeline
+from blindrelay.proofs.chaos.matrix.visitors import Visit
 from blindrelay.proofs.chaos.oracle import Finding, Invariant, examine
 from blindrelay.proofs.chaos.people import addresses, enrol, register
 from blindrelay.proofs.chaos.run import count
@@ -137,12 +138,15 @@ class MatrixRun:
         self._say(f"{plan.crowd} clients connect")
         keys = self._folder / "crowd"
         keys.mkdir()
-        several = addresses(plan.crowd, "crowd.example")
-        people = await asyncio.to_thread(enrol, several, site.identity / "relay.crt", keys, "crowd.example")
-        await register(people, site.nodes[0].port, site.registration_code)
-        # Not through the doors: a proxy in between would be what is slow.
-        ports = [node.port for node in site.nodes]
-        return await stack.enter_async_context(Crowd(people, ports, plan.chance("crowd")))
+        visit = Visit(
+            count=plan.crowd,
+            ports=[node.port for node in site.nodes],  # not through the doors: a proxy would be what is slow
+            certificate=site.identity / "relay.crt",
+            registration_code=site.registration_code,
+            folder=keys,
+            seed=plan.chance("crowd").getrandbits(32),
+        )
+        return await stack.enter_async_context(Crowd(visit))
 
     @contextlib.asynccontextmanager
     async def _sampled(self) -> AsyncIterator[None]:
