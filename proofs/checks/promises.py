@@ -124,7 +124,8 @@ PROMISES: Final[dict[str, tuple[Promise, ...]]] = {
     ),
     "retention": (
         _of("after it was acknowledged, has expired or was purged, no byte of an envelope or record is in any file, "
-            "page, WAL or backup", "checks.retention:examine", "kept", "kept-in-backup"),
+            "page, WAL or backup; what expired before anybody came waits no more", "checks.retention:examine", "kept",
+            "kept-in-backup"),
         _of("after an enterprise has left, no byte of the mail that waited for it, of its records, prekeys, statements and "
             "certificates is, but what an order in force keeps of its targets; nobody of it is in any table",
             "checks.departure:examine", "left-behind"),

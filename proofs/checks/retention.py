@@ -26,6 +26,9 @@ _DAY: Final = 86_400
 _HOUR: Final = 3_600
 #: The moments at which the relay had had time to put things away.
 _QUIET: Final = ("delivered", "expired", "aged", "left", "stopped")
+#: Between these a letter expires that nobody has fetched.
+_WAITING: Final = "delivered"
+_EXPIRED: Final = "expired"
 #: The purge job runs once an hour.
 _LATE: Final = 2 * _HOUR
 _PIECE: Final = 1 << 20
@@ -48,6 +51,8 @@ def examine(evidence: Evidence, report: Report) -> None:
         _acknowledged(evidence, moment, report)
         _gone(evidence, moment, envelopes, report)
         ages(evidence.disk(moment) / "relay.db", at[moment], Retention(), report, moment)
+    if {_WAITING, _EXPIRED} <= at.keys():
+        _expired(evidence, at[_EXPIRED], report)
     _purged(evidence, report)
     for path in evidence.scraped():
         _ran(path.read_text("utf-8"), at[path.stem], path.stem, report)
@@ -140,6 +145,16 @@ def _acknowledged(evidence: Evidence, moment: str, report: Report) -> None:
             report.find("kept", f"the envelope {bytes(message_id).hex()} was acknowledged, and still waits, {moment}")
 
 
+def _expired(evidence: Evidence, now: float, report: Report) -> None:
+    """What nobody came for in time waits no more: it has not even to be asked for."""
+    query = "SELECT message_id FROM envelope WHERE expires_at <= ?"
+    waited = {bytes(row[0]) for row in read(evidence.disk(_WAITING) / "relay.db", query, (now,))}
+    report.examined("envelopes that expired before anybody came", len(waited))
+    for (message_id,) in read(evidence.disk(_EXPIRED) / "relay.db", "SELECT message_id FROM envelope"):
+        if bytes(message_id) in waited:
+            report.find("kept", f"the envelope {bytes(message_id).hex()} has expired, and still waits")
+
+
 def _samples(path: Path, samples: Needles) -> Iterator[bytes]:
     tail = b""
     with path.open("rb") as file:
@@ -227,6 +242,7 @@ CHECK: Final = Check(
         "looks at when the purge job ran",
         "bytes searched",
         "kept records",
+        "envelopes that expired before anybody came",
         *departure.NEEDS,
     ),
     enough=(Stage.WAIT, Stage.ASK, Stage.AGE, Stage.DEPART),

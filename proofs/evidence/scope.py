@@ -26,7 +26,7 @@ class Stage(StrEnum):
 
 _ABOUT = {
     Stage.TALK: "people write in both postures, under load",
-    Stage.WAIT: "letters wait, and one expires",
+    Stage.WAIT: "letters wait",
     Stage.TRY: "the relay tries what it could",
     Stage.FAIL: "things go wrong in the relay",
     Stage.ASK: "authorities ask for everything under every pack",

@@ -66,10 +66,6 @@ async def wait(run: Recording) -> None:
         await device("carol").send_mail(
             device("bob").user, work.words("subject of what waits for bob"), work.words("mail that waits for bob")
         )
-        receipt = await device("alice").send(
-            device("tom").user, work.words("expires before tom comes"), expires_in=_SHORT_LIVED
-        )
-        await receipt.accepted(_PATIENCE)
     await run.look("waiting", memory=not run.quick)
 
 
@@ -115,6 +111,10 @@ async def ask(run: Recording) -> None:
         await run.workload.ring([run.cast.device(user) for user in ("alice", "tom", "ayesha")], Posture.SEALED)
         await run.workload.read(run.cast.device("bob"))
     await asyncio.gather(*following)
+    async with run.connected("alice"):
+        words = run.workload.words("expires before dave comes")
+        receipt = await run.cast.device("alice").send(run.cast.device("dave").user, words, expires_in=_SHORT_LIVED)
+        await receipt.accepted(_PATIENCE)
     await run.audit("delivered")
     await run.relay.tell("rest")
     await run.look("delivered", memory=not run.quick)
