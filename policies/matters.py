@@ -55,14 +55,15 @@ def looked_at(packs: Iterable[Pack], instrument_id: str) -> LookedAt:
 def _trees(packs: Iterable[Pack], instrument_id: str) -> Iterator[pst.Template]:
     for pack in packs:
         for policy in pack.policies:
-            for tree in _parsed(policy.text.text):
-                if instrument_id in (instruments(tree) or {instrument_id}):
+            for tree, named in _parsed(policy.text.text):
+                if not named or instrument_id in named:
                     yield tree
 
 
 @lru_cache(maxsize=1_024)
-def _parsed(text: str) -> tuple[pst.Template, ...]:
-    return tuple(policies_to_pst(text).static_policies.values())
+def _parsed(text: str) -> tuple[tuple[pst.Template, frozenset[str]], ...]:
+    """Each policy's tree, with the instruments that it names."""
+    return tuple((tree, instruments(tree)) for tree in policies_to_pst(text).static_policies.values())
 
 
 def _is_read(node: Any) -> bool:

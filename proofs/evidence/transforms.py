@@ -21,7 +21,7 @@ _SHORTEST: Final = 12
 # Of a run of base64 or hex, characters: shorter ones hold no canary, and a page of text has many of them.
 _SHORTEST_RUN: Final = 24
 _BASE64: Final = re.compile(rb"[A-Za-z0-9+/_-]{%d,}" % _SHORTEST_RUN)
-_HEX: Final = re.compile(rb"(?:[0-9a-fA-F]{2}){%d,}" % (_SHORTEST_RUN // 2))
+_HEX: Final = re.compile(rb"[0-9a-fA-F]{%d,}" % _SHORTEST_RUN)
 _ONE_ALPHABET: Final = bytes.maketrans(b"-_", b"+/")
 # Stands between what does not belong together.
 _APART: Final = bytes(8)
@@ -103,8 +103,8 @@ def unwrapped(data: bytes) -> Iterator[tuple[str, bytes]]:
             yield "base64", _APART.join(decoded)
             for run in decoded:
                 yield from (("base64, deflate", inner) for _, inner in _inflate("", run, _RAW_WINDOW))
-    if pairs := _HEX.findall(data):
-        yield "hex", _APART.join(bytes.fromhex(run.decode()) for run in pairs)
+    if runs := _HEX.findall(data):
+        yield "hex", _APART.join(binascii.a2b_hex(run[: len(run) // 2 * 2]) for run in runs)
 
 
 def _from_base64(run: bytes) -> bytes:
