@@ -127,14 +127,15 @@ def refused_is_not_handed(_history: History, known: Known) -> Iterator[str]:
 def expiry_holds(history: History, known: Known) -> Iterator[str]:
     """I6."""
     for message in known.values():
-        # Whoever asks for no expiry gets the relay's own bound.
-        left = MAX_TTL if message.ttl is None else message.ttl
-        for each in message.wires:
+        for number, each in enumerate(message.wires):
             if each.ttl is None and message.ttl is None:
                 continue
+            # Whoever asks for no expiry gets the relay's own bound. What was under way on an older connection may come in
+            # behind what was sent later on a newer one: the two say nothing about each other.
+            before = (wire.ttl for wire in message.wires[:number] if wire.ttl and wire.connection <= each.connection)
+            left = min([MAX_TTL if message.ttl is None else message.ttl, *before])
             if each.ttl is None or not 0 < each.ttl <= left + EXPIRY_ROUNDING:
                 yield f"{_name(message)} had {left} s left and arrived with {each.ttl}"
-            left = min(left, each.ttl or left)
         decided = [*message.acked, *message.unknown]
         if decided and message.handed and message.ttl is not None:
             deadline = max(each.at for each in decided) + message.ttl + EXPIRY_GRACE

@@ -273,6 +273,19 @@ def test_what_came_in_late_because_the_relay_was_stopped_is_no_violation() -> No
     assert Invariant.I6 not in found(history(*entries, disturbances=(frozen,)))
 
 
+def test_what_comes_in_late_on_an_older_connection_is_no_violation() -> None:
+    """Whoever comes back over a slow network may read what was sent to the new connection before the rest of the old one."""
+    late = got(4, 1, Kind.WIRE, connection=1, dup=True, ttl=52)
+    entries = (
+        *UP,
+        intent(1, 1, ttl=60),
+        connected(2, BOB, 2, resumed=True),
+        got(3, 1, Kind.WIRE, connection=2, ttl=50),
+    )
+    assert Invariant.I6 not in found(history(*entries, late))
+    assert Invariant.I6 in found(history(*entries, replace(late, connection=2)))
+
+
 def test_an_unknown_outcome_may_be_missing_or_there() -> None:
     """Without a PUBACK nothing is promised, in either direction."""
     absent = history(*UP, intent(1, 1), sent(2, 1, Kind.UNKNOWN))
