@@ -91,21 +91,23 @@ def postgres_server() -> Iterator[postgres.Server]:
 
 
 @pytest.fixture
+def new_database(postgres_server: postgres.Server) -> Iterator[str]:
+    """The address of a database of the test's own, with the schema in it and nothing else."""
+    url = postgres_server.new_database()
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
 def engine(request: pytest.FixtureRequest) -> str:
     """`sqlite`, unless the test has been given another one."""
     return str(getattr(request, "param", "sqlite"))
 
 
 @pytest.fixture
-def store_url(engine: str, request: pytest.FixtureRequest) -> Iterator[str | None]:
+def store_url(engine: str, request: pytest.FixtureRequest) -> str | None:
     """The address of an empty database with the schema in it; None: SQLite in the data directory."""
-    if engine == "sqlite":
-        yield None
-        return
-    server: postgres.Server = request.getfixturevalue("postgres_server")
-    url = server.new_database()
-    yield url
-    server.drop(url)
+    return None if engine == "sqlite" else str(request.getfixturevalue("new_database"))
 
 
 @pytest.fixture(scope="session")

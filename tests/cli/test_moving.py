@@ -2,13 +2,12 @@
 
 import json
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from blindrelay.cli.exit_codes import ExitCode
-from blindrelay.proofs.engines import postgres
 from blindrelay.relay.datadir import MOVED
 
 from .test_own_witness import up
@@ -18,14 +17,6 @@ pytestmark = pytest.mark.needs("initdb")
 
 Process = Callable[..., "subprocess.CompletedProcess[str]"]
 Say = Callable[..., str]
-
-
-@pytest.fixture
-def empty(postgres_server: postgres.Server) -> Iterator[str]:
-    """A database with the schema in it, and nothing else."""
-    url = postgres_server.new_database()
-    yield url
-    postgres_server.drop(url)
 
 
 @pytest.fixture
@@ -40,7 +31,7 @@ def done(process: Process) -> Say:
     return carry_out
 
 
-def test_people_go_on_where_they_were(home: Path, empty: str, process: Process, done: Say) -> None:
+def test_people_go_on_where_they_were(home: Path, new_database: str, process: Process, done: Say) -> None:
     """With the same keys and the same certificate; what waited comes, and what was read does not come again."""
 
     def send(text: str) -> None:
@@ -60,7 +51,7 @@ def test_people_go_on_where_they_were(home: Path, empty: str, process: Process, 
         assert heard() == "read before it moved"
         send("waited while it moved")
 
-    copied = json.loads(done("store", "copy", "--store", empty, "--json"))
+    copied = json.loads(done("store", "copy", "--store", new_database, "--json"))
     assert copied["rows"] > 0
 
     refused = process("up", "--data-dir", data, "--port", 0)
@@ -69,7 +60,7 @@ def test_people_go_on_where_they_were(home: Path, empty: str, process: Process, 
     assert f"the state of {data} has been moved to {copied['to']}: start the relay with --store" in refused.stderr
     assert f"delete {data / MOVED}" in refused.stderr
 
-    with up(data, "--store", empty):
+    with up(data, "--store", new_database):
         assert heard() == "waited while it moved"
         send("sent after it moved")
         assert heard() == "sent after it moved"

@@ -1,14 +1,13 @@
 """`blindrelay store copy` and `verify`, as commands."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from blindrelay.cli.exit_codes import ExitCode
-from blindrelay.proofs.engines import postgres
 from blindrelay.relay.store.sqlite import SqliteStore
 from support.commands import Ran
 
@@ -25,14 +24,6 @@ def data(home: Path) -> Path:
     for name in ("relay.key", "relay.crt"):
         (folder / name).write_text("its own")
     return folder
-
-
-@pytest.fixture
-def empty(postgres_server: postgres.Server) -> Iterator[str]:
-    """A database with the schema in it, and nothing else."""
-    url = postgres_server.new_database()
-    yield url
-    postgres_server.drop(url)
 
 
 def test_it_has_to_be_said_where_to(data: Path, blindrelay: Run) -> None:
@@ -59,9 +50,9 @@ class TestWithADatabase:
     """The real thing."""
 
     def test_says_what_was_copied_and_what_is_left_to_do(
-        self, data: Path, home: Path, empty: str, blindrelay: Run
+        self, data: Path, home: Path, new_database: str, blindrelay: Run
     ) -> None:
-        ran = blindrelay("store", "copy", "--store", empty, "--identity-dir", home / "identity")
+        ran = blindrelay("store", "copy", "--store", new_database, "--identity-dir", home / "identity")
         assert ran.code == ExitCode.OK, ran.err
         for words in ("rows copied and compared", "relay.key, relay.crt", "desk.sqlite", "cases", "blindrelay up"):
             assert words in ran.out
@@ -69,18 +60,20 @@ class TestWithADatabase:
         assert (home / "identity" / "cluster.key").exists()
         assert (home / "identity" / "relay.key").stat().st_mode & 0o777 == 0o600
 
-    def test_the_same_for_programs(self, data: Path, empty: str, blindrelay: Run) -> None:
+    def test_the_same_for_programs(self, data: Path, new_database: str, blindrelay: Run) -> None:
         """One object: rows and digest of each table, what is given next, what is beside."""
-        said = json.loads(blindrelay("store", "copy", "--store", empty, "--json").out)
+        said = json.loads(blindrelay("store", "copy", "--store", new_database, "--json").out)
         assert {"from", "to", "rows", "tables", "log", "numbers", "beside"} == set(said)
         assert all(len(table["sha256"]) == 64 for table in said["tables"])
-        again = json.loads(blindrelay("store", "verify", "--store", empty, "--json").out)
+        again = json.loads(blindrelay("store", "verify", "--store", new_database, "--json").out)
         assert again == said
 
-    def test_a_copy_that_differs_has_an_exit_code_of_its_own(self, data: Path, empty: str, blindrelay: Run) -> None:
-        assert blindrelay("store", "copy", "--store", empty).code == ExitCode.OK
-        with psycopg.connect(empty) as connection:
+    def test_a_copy_that_differs_has_an_exit_code_of_its_own(
+        self, data: Path, new_database: str, blindrelay: Run
+    ) -> None:
+        assert blindrelay("store", "copy", "--store", new_database).code == ExitCode.OK
+        with psycopg.connect(new_database) as connection:
             connection.execute("INSERT INTO tenant (name, root, registered_day) VALUES ('a', '', 1)")
-        ran = blindrelay("store", "verify", "--store", empty)
+        ran = blindrelay("store", "verify", "--store", new_database)
         assert ran.code == ExitCode.COPY_DIFFERS
         assert "tenant: there is a row too many (name a)" in ran.err

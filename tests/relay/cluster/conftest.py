@@ -1,11 +1,10 @@
 """What the tests of clusters share: a server of each kind for a worker, and a database for each test."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
-from blindrelay.proofs.engines import postgres
 from support.cluster import Cluster, cluster
 from support.nats import NatsServer
 
@@ -17,18 +16,10 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("blindrelay.relay.cluster.feed._PATIENCE", 15.0)
 
 
-@pytest.fixture
-def database(postgres_server: postgres.Server) -> Iterator[str]:
-    """A database with the schema, of the test's own."""
-    url = postgres_server.new_database()
-    yield url
-    postgres_server.drop(url)
-
-
 @pytest.fixture(params=["woken", "looking"])
 async def nodes(
-    request: pytest.FixtureRequest, tmp_path: Path, database: str, nats: NatsServer
+    request: pytest.FixtureRequest, tmp_path: Path, new_database: str, nats: NatsServer
 ) -> AsyncIterator[Cluster]:
     """Three nodes; with NATS, and without: whatever holds, holds with every wake-up lost."""
-    async with cluster(tmp_path, database, [nats.url] if request.param == "woken" else []) as running:
+    async with cluster(tmp_path, new_database, [nats.url] if request.param == "woken" else []) as running:
         yield running

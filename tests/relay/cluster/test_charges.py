@@ -18,9 +18,9 @@ RATE = 1_000
 
 
 @pytest.fixture
-async def store(database: str) -> AsyncIterator[Store]:
+async def store(new_database: str) -> AsyncIterator[Store]:
     """The database, without a relay."""
-    async with Store.open(database) as store:
+    async with Store.open(new_database) as store:
         yield store
 
 

@@ -24,9 +24,9 @@ SOON = 8.0
 
 
 @pytest.fixture
-async def pair(tmp_path: Path, database: str, nats: NatsServer) -> AsyncIterator[Cluster]:
+async def pair(tmp_path: Path, new_database: str, nats: NatsServer) -> AsyncIterator[Cluster]:
     """Two nodes, n2 and n3."""
-    async with cluster(tmp_path, database, [nats.url], "n2", "n3") as running:
+    async with cluster(tmp_path, new_database, [nats.url], "n2", "n3") as running:
         yield running
 
 
@@ -40,12 +40,14 @@ async def until(is_so: Callable[[], bool]) -> None:
 class TestNats:
     """Wake-ups are lost."""
 
-    async def test_a_node_starts_without_it_and_uses_it_when_it_is_there(self, tmp_path: Path, database: str) -> None:
+    async def test_a_node_starts_without_it_and_uses_it_when_it_is_there(
+        self, tmp_path: Path, new_database: str
+    ) -> None:
         """Mail gets through before, while and after."""
         with ports.held_port() as door:
             port = ports.number(door)
         server = NatsServer(tmp_path, port=port)
-        async with cluster(tmp_path, database, [server.url], "n1", "n2") as nodes:
+        async with cluster(tmp_path, new_database, [server.url], "n1", "n2") as nodes:
             acme = await nodes.register()
             alice, bob = acme.device("alice", "laptop"), acme.device("bob", "phone")
             async with nodes.connected("n1", alice) as sender, nodes.connected("n2", bob) as reader:
@@ -61,11 +63,11 @@ class TestNats:
                     assert (await sender.publish(bob.device, correlation_data=number)).reason_code == 0
                     assert (await reader.receive()).correlation_data == number
 
-    async def test_a_token_is_asked_for(self, tmp_path: Path, database: str) -> None:
+    async def test_a_token_is_asked_for(self, tmp_path: Path, new_database: str) -> None:
         """Out of a file, whose content is in no message."""
         (tmp_path / "token").write_text("open-sesame\n")
         with nats_server("--auth", "open-sesame") as server:
-            async with cluster(tmp_path, database, [server.url], "n1") as nodes:
+            async with cluster(tmp_path, new_database, [server.url], "n1") as nodes:
                 await until(lambda: nodes["n1"].node._wakes._is_lost)
                 assert not nodes["n1"].node.is_awake
                 await nodes.start("n2", cluster={"token": tmp_path / "token"})

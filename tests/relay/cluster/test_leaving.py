@@ -41,9 +41,9 @@ async def leaving(nodes: Cluster, name: str, acme: Tenant, *users: str) -> list[
     return said
 
 
-async def test_clients_are_told_of_the_others_in_turn(tmp_path: Path, database: str) -> None:
+async def test_clients_are_told_of_the_others_in_turn(tmp_path: Path, new_database: str) -> None:
     """Nobody has configured anything; half of them are sent to each, and know both. The last one knows of nobody."""
-    async with cluster(tmp_path, database, []) as nodes:
+    async with cluster(tmp_path, new_database, []) as nodes:
         acme = await nodes.register()
         n2, n3 = nodes["n2"].address, nodes["n3"].address
         said = await leaving(nodes, "n1", acme, "alice", "bob")
@@ -53,9 +53,9 @@ async def test_clients_are_told_of_the_others_in_turn(tmp_path: Path, database: 
         assert await leaving(nodes, "n3", acme, "alice") == [(DisconnectReasonCode.SERVER_SHUTTING_DOWN, [])]
 
 
-async def test_a_client_goes_on_where_it_was_sent(tmp_path: Path, database: str) -> None:
+async def test_a_client_goes_on_where_it_was_sent(tmp_path: Path, new_database: str) -> None:
     """With its session, in which a message waits."""
-    async with cluster(tmp_path, database, [], "n1", "n2") as nodes:
+    async with cluster(tmp_path, new_database, [], "n1", "n2") as nodes:
         acme = await nodes.register()
         alice, bob = acme.device("alice", "d"), acme.device("bob", "d")
         async with Client(nodes["n1"], bob) as reader, nodes.connected("n2", alice) as sender:
@@ -73,9 +73,9 @@ async def test_a_client_goes_on_where_it_was_sent(tmp_path: Path, database: str)
             await stopping
 
 
-async def test_a_node_that_was_killed_is_not_named(tmp_path: Path, database: str) -> None:
+async def test_a_node_that_was_killed_is_not_named(tmp_path: Path, new_database: str) -> None:
     """It is not alive, whatever its row says."""
-    async with cluster(tmp_path, database, [], "n2", "n3") as nodes:
+    async with cluster(tmp_path, new_database, [], "n2", "n3") as nodes:
         acme = await nodes.register()
         async with node_process(nodes, "n1") as doomed:
             await asyncio.to_thread(doomed.kill)
@@ -111,28 +111,28 @@ async def _others(nodes: Cluster) -> list[str]:
     ids=["all addresses", "behind a balancer", "said"],
 )
 async def test_what_clients_cannot_reach_is_not_named(
-    tmp_path: Path, database: str, settings: dict[str, Any], named: list[str]
+    tmp_path: Path, new_database: str, settings: dict[str, Any], named: list[str]
 ) -> None:
     """A node that listens on every address does not know which one is its clients': it has to be told."""
-    async with cluster(tmp_path, database, [], "n1") as nodes:
+    async with cluster(tmp_path, new_database, [], "n1") as nodes:
         acme = await nodes.register()
         await nodes.start("n2", **settings)
         (told_,) = await leaving(nodes, "n1", acme, "alice")
         assert told_[1] == named
 
 
-async def test_what_the_operator_names_counts_more(tmp_path: Path, database: str) -> None:
+async def test_what_the_operator_names_counts_more(tmp_path: Path, new_database: str) -> None:
     """The balancer, for one."""
-    async with cluster(tmp_path, database, [], "n1") as nodes:
+    async with cluster(tmp_path, new_database, [], "n1") as nodes:
         acme = await nodes.register()
         await nodes.start("n2", elsewhere=["balancer.example:8883"])
         (told_,) = await leaving(nodes, "n2", acme, "alice")
         assert told_ == (DisconnectReasonCode.USE_ANOTHER_SERVER, ["balancer.example:8883"])
 
 
-async def test_sigterm_under_load_loses_nothing(tmp_path: Path, database: str, nats: NatsServer) -> None:
+async def test_sigterm_under_load_loses_nothing(tmp_path: Path, new_database: str, nats: NatsServer) -> None:
     """Three nodes, one of them a process. What it has acknowledged comes, in order and once, whichever node it comes from."""
-    async with cluster(tmp_path, database, [nats.url], "n2", "n3") as nodes:
+    async with cluster(tmp_path, new_database, [nats.url], "n2", "n3") as nodes:
         acme = await nodes.register()
         alice, bob = acme.device("alice", "d"), acme.device("bob", "d")
         async with nodes.connected("n3", bob, receive_max=65_535) as reader, node_process(nodes, "n1") as doomed:

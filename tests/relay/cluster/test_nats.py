@@ -62,11 +62,11 @@ def _woken_or_never(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 async def nodes(
-    tmp_path: Path, database: str, servers: list[NatsServer], tls: Path, account: Account
+    tmp_path: Path, new_database: str, servers: list[NatsServer], tls: Path, account: Account
 ) -> AsyncIterator[Cluster]:
     """Two nodes that find each other's mail by being woken, or not at all."""
     access = {"ca": tls / "ca.crt", "credentials": account.write_user(tmp_path / "nodes.creds")}
-    async with cluster(tmp_path, database, [server.url for server in servers]) as running:
+    async with cluster(tmp_path, new_database, [server.url for server in servers]) as running:
         await running.stop(*running.nodes)
         for name in ("n1", "n2"):
             await running.start(name, cluster=access)

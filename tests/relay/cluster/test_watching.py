@@ -44,9 +44,9 @@ class Direct:
 
 
 @pytest.fixture
-async def store(database: str) -> AsyncIterator[Store]:
+async def store(new_database: str) -> AsyncIterator[Store]:
     """A database in which bob has accounts 1 and 2, and Ann 3."""
-    async with Store.open(database) as store:
+    async with Store.open(new_database) as store:
         enrol(Direct(store))  # type: ignore[arg-type]
         yield store
 
@@ -213,9 +213,9 @@ async def come_and_go(nodes: Cluster, name: str, badge: Badge) -> None:
     await nodes[name].exchange.at_rest()
 
 
-async def test_a_target_that_connects_to_another_node_is_told_of(tmp_path: Path, database: str) -> None:
+async def test_a_target_that_connects_to_another_node_is_told_of(tmp_path: Path, new_database: str) -> None:
     """The desk is at n1. Beginning and end, wherever; traffic in between; nothing of others; no gap, for nothing is missing."""
-    async with cluster(tmp_path, database, [], "n2", "n3") as nodes:
+    async with cluster(tmp_path, new_database, [], "n2", "n3") as nodes:
         await nodes.start("n1", desk={"enabled": True, "https_port": 0})
         acme = await nodes.register()
         alice, bob = acme.device("alice", "d"), acme.device("bob", "d")
@@ -237,9 +237,9 @@ async def test_a_target_that_connects_to_another_node_is_told_of(tmp_path: Path,
             assert isinstance((await anext(events)).record, TrafficRecord)
 
 
-async def test_a_new_device_of_the_target_at_another_node_is_told_of(tmp_path: Path, database: str) -> None:
+async def test_a_new_device_of_the_target_at_another_node_is_told_of(tmp_path: Path, new_database: str) -> None:
     """It is enrolled there by connecting: the first that is heard of it."""
-    async with cluster(tmp_path, database, [], "n2") as nodes:
+    async with cluster(tmp_path, new_database, [], "n2") as nodes:
         await nodes.start("n1", desk={"enabled": True, "https_port": 0})
         acme = await nodes.register()
         streams = streams_of(nodes["n1"])
@@ -249,9 +249,9 @@ async def test_a_new_device_of_the_target_at_another_node_is_told_of(tmp_path: P
             assert isinstance((await anext(events)).record, AccessRecord)
 
 
-async def test_what_happens_while_nobody_reads_is_kept_for_the_reader(tmp_path: Path, database: str) -> None:
+async def test_what_happens_while_nobody_reads_is_kept_for_the_reader(tmp_path: Path, new_database: str) -> None:
     """And an order ends by itself, with all of it: nothing of what comes after."""
-    async with cluster(tmp_path, database, [], "n2") as nodes:
+    async with cluster(tmp_path, new_database, [], "n2") as nodes:
         await nodes.start("n1", desk={"enabled": True, "https_port": 0})
         acme = await nodes.register()
         bob = acme.device("bob", "d")
@@ -268,9 +268,9 @@ async def test_what_happens_while_nobody_reads_is_kept_for_the_reader(tmp_path: 
         assert found[-1] == StreamEnd(reason=EndReason.ORDER_ENDED)
 
 
-async def test_an_order_that_has_begun_before_says_what_was_not_seen(tmp_path: Path, database: str) -> None:
+async def test_an_order_that_has_begun_before_says_what_was_not_seen(tmp_path: Path, new_database: str) -> None:
     """There is no loss without a gap."""
-    async with cluster(tmp_path, database, [], "n2") as nodes:
+    async with cluster(tmp_path, new_database, [], "n2") as nodes:
         await nodes.start("n1", desk={"enabled": True, "https_port": 0})
         acme = await nodes.register()
         streams = streams_of(nodes["n1"])

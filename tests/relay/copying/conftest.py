@@ -1,22 +1,12 @@
 """What the tests of copying share: a data directory of a relay that has stopped, and an empty database."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from blindrelay.proofs.engines import postgres
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.sqlite import SqliteStore
 from support.store_writer import batch
-
-
-@pytest.fixture
-def empty(postgres_server: postgres.Server) -> Iterator[str]:
-    """A database with the schema in it, and nothing else."""
-    url = postgres_server.new_database()
-    yield url
-    postgres_server.drop(url)
 
 
 @pytest.fixture

@@ -69,13 +69,13 @@ def content(old: Path) -> dict[str, bytes]:
 class TestRefused:
     """Before anything is written: each with what to do."""
 
-    def test_a_data_directory_without_a_relay(self, tmp_path: Path, empty: str) -> None:
+    def test_a_data_directory_without_a_relay(self, tmp_path: Path, new_database: str) -> None:
         with pytest.raises(Unreadable, match=r"holds no relay's data: expected relay\.db in it"):
-            copy(tmp_path, empty)
+            copy(tmp_path, new_database)
 
-    def test_a_relay_that_runs(self, old: Path, empty: str) -> None:
+    def test_a_relay_that_runs(self, old: Path, new_database: str) -> None:
         with held(old), pytest.raises(DataDirectoryInUse, match="in use by another relay: stop that one"):
-            copy(old, empty)
+            copy(old, new_database)
 
     @pytest.mark.parametrize(
         ("revision", "refusal", "words"),
@@ -85,16 +85,16 @@ class TestRefused:
         ],
     )
     def test_a_schema_of_another_release(
-        self, old: Path, empty: str, revision: str, refusal: type[Exception], words: str
+        self, old: Path, new_database: str, revision: str, refusal: type[Exception], words: str
     ) -> None:
         change(old, f"UPDATE alembic_version SET version_num = '{revision}'")
         with pytest.raises(refusal, match=words):
-            copy(old, empty)
+            copy(old, new_database)
 
-    def test_a_database_of_before_there_were_revisions(self, old: Path, empty: str) -> None:
+    def test_a_database_of_before_there_were_revisions(self, old: Path, new_database: str) -> None:
         change(old, "DROP TABLE alembic_version")
         with pytest.raises(NeedsMigration, match="blindrelay migrate --data-dir"):
-            copy(old, empty)
+            copy(old, new_database)
 
     def test_an_address_where_nobody_is(self, old: Path, tmp_path: Path) -> None:
         with pytest.raises(StoreUnreachable, match=r"cannot be copied into: .*No such file"):
@@ -106,15 +106,17 @@ class TestRefused:
             copy(old, url)
         postgres_server.drop(url)
 
-    def test_a_target_of_another_release(self, old: Path, empty: str) -> None:
-        with psycopg.connect(empty) as connection:
+    def test_a_target_of_another_release(self, old: Path, new_database: str) -> None:
+        with psycopg.connect(new_database) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '0001'")
         with pytest.raises(NeedsMigration, match="has an older release's schema"):
-            copy(old, empty)
+            copy(old, new_database)
 
-    def test_a_login_that_is_not_the_owner(self, old: Path, postgres_server: postgres.Server, empty: str) -> None:
+    def test_a_login_that_is_not_the_owner(
+        self, old: Path, postgres_server: postgres.Server, new_database: str
+    ) -> None:
         """A relay's own may write rows, and not say where numbering goes on."""
-        name = Address.parse(empty).parameters["dbname"]
+        name = Address.parse(new_database).parameters["dbname"]
         with postgres_server.connect(name) as connection:
             connection.execute(f"CREATE ROLE login_{name} LOGIN IN ROLE blindrelay_relay")
         try:
@@ -125,34 +127,34 @@ class TestRefused:
                 connection.execute(f"DROP ROLE login_{name}")
 
     @pytest.mark.parametrize("table", ["tenant", "node", "traffic"])
-    def test_a_target_that_has_anything(self, old: Path, empty: str, table: str) -> None:
+    def test_a_target_that_has_anything(self, old: Path, new_database: str, table: str) -> None:
         row = {
             "tenant": "(name, root, registered_day) VALUES ('a', '', 1)",
             "node": "(name, started_at) VALUES ('n1', 1)",
             "traffic": "(message_id, recipient_id, accepted_at, size) VALUES ('', 1, 1, 1)",
         }[table]
-        with psycopg.connect(empty) as connection:
+        with psycopg.connect(new_database) as connection:
             connection.execute(f"INSERT INTO {table} {row}".encode())
         with pytest.raises(TargetNotEmpty, match=f"has rows in {table} already: copy into a database that is new"):
-            copy(old, empty)
+            copy(old, new_database)
 
-    def test_a_target_with_a_relay_on_it(self, old: Path, empty: str) -> None:
-        store = PostgresStore.open(Address.parse(empty), Quota())
+    def test_a_target_with_a_relay_on_it(self, old: Path, new_database: str) -> None:
+        store = PostgresStore.open(Address.parse(new_database), Quota())
         with pytest.raises(StoreInUse, match=r"is in use \(blindrelay\): stop every relay and command on it"):
-            copy(old, empty)
+            copy(old, new_database)
         store.close()
 
-    def test_two_copies_into_one(self, old: Path, empty: str) -> None:
-        with psycopg.connect(empty, autocommit=True) as other:
+    def test_two_copies_into_one(self, old: Path, new_database: str) -> None:
+        with psycopg.connect(new_database, autocommit=True) as other:
             other.execute(f"SELECT pg_advisory_lock({COPYING})")
             with pytest.raises(StoreInUse, match="is being copied into by somebody else"):
-                copy(old, empty)
+                copy(old, new_database)
 
-    def test_no_relay_starts_meanwhile(self, empty: str) -> None:
-        with psycopg.connect(empty, autocommit=True) as other:
+    def test_no_relay_starts_meanwhile(self, new_database: str) -> None:
+        with psycopg.connect(new_database, autocommit=True) as other:
             other.execute(f"SELECT pg_advisory_lock({COPYING})")
             with pytest.raises(StoreInUse, match=r"is being copied into .*: wait until that is done"):
-                PostgresStore.open(Address.parse(empty), Quota())
+                PostgresStore.open(Address.parse(new_database), Quota())
 
 
 class TestDamaged:
@@ -168,15 +170,15 @@ class TestDamaged:
         ],
         ids=["envelope", "text", "nul", "reference"],
     )
-    def test_a_row(self, old: Path, empty: str, statement: str, words: str) -> None:
+    def test_a_row(self, old: Path, new_database: str, statement: str, words: str) -> None:
         change(old, statement)
         before = content(old)
         with pytest.raises(Unreadable, match=words):
-            copy(old, empty)
-        assert rows(empty) == 0
+            copy(old, new_database)
+        assert rows(new_database) == 0
         assert content(old) == before
 
-    def test_a_page(self, old: Path, empty: str) -> None:
+    def test_a_page(self, old: Path, new_database: str) -> None:
         """SQLite's own check finds it before anything is written."""
         with closing(sqlite3.connect(old / "relay.db")) as database:
             root = database.execute("SELECT rootpage FROM sqlite_master WHERE name = 'traffic'").fetchone()[0]
@@ -184,8 +186,8 @@ class TestDamaged:
             file.seek((root - 1) * 1_024)
             file.write(b"\xff" * 512)
         with pytest.raises(Unreadable, match=r"relay\.db is damaged .*: restore the newest backup, and copy that"):
-            copy(old, empty)
-        assert rows(empty) == 0
+            copy(old, new_database)
+        assert rows(new_database) == 0
 
     @pytest.mark.parametrize(
         ("table", "what", "words"),
@@ -198,10 +200,10 @@ class TestDamaged:
         ids=["number", "byte", "missing", "key"],
     )
     def test_what_the_new_database_does_not_keep_as_it_is(
-        self, old: Path, empty: str, table: str, what: str, words: str
+        self, old: Path, new_database: str, table: str, what: str, words: str
     ) -> None:
         """Whatever spoils a row on its way: it is found by reading it back, and nothing of the copy stays."""
-        with psycopg.connect(empty, autocommit=True) as connection:
+        with psycopg.connect(new_database, autocommit=True) as connection:
             connection.execute(
                 f"CREATE FUNCTION spoil() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN {what}; END $$".encode()
             )
@@ -210,20 +212,20 @@ class TestDamaged:
                 f"CREATE TRIGGER spoil BEFORE INSERT ON {table} FOR EACH ROW {condition} EXECUTE FUNCTION spoil()".encode()
             )
         with pytest.raises(CopyDiffers, match=words):
-            copy(old, empty)
-        assert rows(empty) == 0
+            copy(old, new_database)
+        assert rows(new_database) == 0
         assert not (old / MOVED).exists()
 
     @pytest.mark.parametrize("statement", ["UPDATE traffic SET size = 0 WHERE id = 2", "DELETE FROM notice_seen"])
-    def test_verifying_later_finds_what_has_changed(self, old: Path, empty: str, statement: str) -> None:
-        copy(old, empty)
-        assert copying.verify(old, Address.parse(empty)).rows > 0
-        with psycopg.connect(empty) as connection:
+    def test_verifying_later_finds_what_has_changed(self, old: Path, new_database: str, statement: str) -> None:
+        copy(old, new_database)
+        assert copying.verify(old, Address.parse(new_database)).rows > 0
+        with psycopg.connect(new_database) as connection:
             connection.execute(statement.encode())
         with pytest.raises(
             CopyDiffers, match=r"traffic: a row is not what was read \(id 2\)|notice_seen: a row is missing"
         ):
-            copying.verify(old, Address.parse(empty))
+            copying.verify(old, Address.parse(new_database))
 
 
 class TestCopied:
@@ -233,16 +235,16 @@ class TestCopied:
         """A new one has to be copied, or to be named among what nodes make for themselves."""
         assert {shape.table for shape in SHAPES} | {*NODES_OWN, *PUBLISHED} == {*tables.metadata.tables.values()}
 
-    def test_says_of_each_table_how_many_and_its_digest(self, old: Path, empty: str) -> None:
+    def test_says_of_each_table_how_many_and_its_digest(self, old: Path, new_database: str) -> None:
         """The same digest whichever way it is read, and another one for other rows."""
-        report = copy(old, empty)
+        report = copy(old, new_database)
         assert {table.name: table.rows for table in report.tables} == {
             "tenant": 3, "device": 3, "prekey": 1, "revocation": 1, "directory_entry": 0, "session": 1, "envelope": 5,
             "mailbox": 3, "recent_id": 6, "traffic": 6, "access": 1, "notice": 1, "notice_seen": 1, "service_change": 1,
             "preservation": 1, "preserved_account": 1, "departed": 1,
         }  # fmt: skip
-        assert rows(empty) == report.rows
-        assert copying.verify(old, Address.parse(empty)) == report
+        assert rows(new_database) == report.rows
+        assert copying.verify(old, Address.parse(new_database)) == report
         assert len({table.sha256 for table in report.tables}) == len(report.tables)
 
     def test_the_language_of_the_new_database_does_not_matter(
@@ -262,27 +264,27 @@ class TestCopied:
         finally:
             postgres_server.drop(url)
 
-    def test_leaves_the_old_database_as_it_was(self, old: Path, empty: str) -> None:
+    def test_leaves_the_old_database_as_it_was(self, old: Path, new_database: str) -> None:
         """Byte by byte; beside it there is where it has gone."""
         before = content(old)
-        copy(old, empty)
-        assert content(old) == before | {MOVED: f"{Address.parse(empty)}\n".encode()}
+        copy(old, new_database)
+        assert content(old) == before | {MOVED: f"{Address.parse(new_database)}\n".encode()}
         with pytest.raises(TargetNotEmpty, match=r"has been moved to .* before: what is here is older"):
-            copy(old, empty)
+            copy(old, new_database)
 
-    def test_has_what_a_killed_relay_left_in_its_wal(self, old: Path, empty: str, tmp_path: Path) -> None:
+    def test_has_what_a_killed_relay_left_in_its_wal(self, old: Path, new_database: str, tmp_path: Path) -> None:
         """It was committed, and so it counts."""
         with closing(sqlite3.connect(old / "relay.db", isolation_level=None)) as database:
             database.execute("PRAGMA wal_autocheckpoint = 0")
             database.execute("INSERT INTO tenant (name, root, registered_day) VALUES ('late.example', x'', 1)")
             killed = Path(shutil.copytree(old, tmp_path / "killed"))
-        assert {table.name: table.rows for table in copy(killed, empty).tables}["tenant"] == 4
+        assert {table.name: table.rows for table in copy(killed, new_database).tables}["tenant"] == 4
 
-    def test_numbers_go_on_behind_those_that_were_given(self, old: Path, empty: str) -> None:
+    def test_numbers_go_on_behind_those_that_were_given(self, old: Path, new_database: str) -> None:
         """Behind what an order preserves up to as well: what comes later is not in it."""
         change(old, "UPDATE sqlite_sequence SET seq = 41 WHERE name = 'device'")
-        copy(old, empty)
-        with psycopg.connect(empty) as connection:
+        copy(old, new_database)
+        with psycopg.connect(new_database) as connection:
             given = {
                 name: connection.execute(f"SELECT nextval('{name}')".encode()).fetchone()[0]  # type: ignore[index]
                 for name in ("account_block", "access_id_seq", "traffic_id_seq", "notice_id_seq", "prekey_id_seq")
@@ -291,40 +293,40 @@ class TestCopied:
             "account_block": 42, "access_id_seq": 71, "traffic_id_seq": 81, "notice_id_seq": 2, "prekey_id_seq": 2,
         }  # fmt: skip
 
-    def test_places_go_on_behind_what_waits(self, old: Path, empty: str) -> None:
+    def test_places_go_on_behind_what_waits(self, old: Path, new_database: str) -> None:
         """And a mailbox that was closed is closed."""
-        copy(old, empty)
-        with psycopg.connect(empty) as connection:
+        copy(old, new_database)
+        with psycopg.connect(new_database) as connection:
             found = connection.execute(
                 "SELECT account_id, last_sequence, waiting, waiting_size, closed FROM mailbox ORDER BY account_id"
             ).fetchall()
         assert found == [(1, 8, 3, 3_600, 0), (2, 7, 2, 2_400, 0), (9, 0, 0, 0, 1)]
 
-    def test_traffic_is_in_its_day(self, old: Path, empty: str) -> None:
+    def test_traffic_is_in_its_day(self, old: Path, new_database: str) -> None:
         """So that retention drops it as it drops any other; what a wrong clock has dated is where such things are."""
         change(old, "UPDATE traffic SET accepted_at = 4000000000 WHERE id = 6")
-        copy(old, empty)
-        with psycopg.connect(empty) as connection:
+        copy(old, new_database)
+        with psycopg.connect(new_database) as connection:
             found = dict(
                 connection.execute("SELECT tableoid::regclass::text, count(*) FROM traffic GROUP BY 1").fetchall()
             )
         assert found == {f"traffic_d{DAY}": 5, "traffic_other": 1}
 
-    def test_an_id_that_is_in_a_ring_twice_is_there_once(self, old: Path, empty: str) -> None:
+    def test_an_id_that_is_in_a_ring_twice_is_there_once(self, old: Path, new_database: str) -> None:
         """A commit that failed on a full disk can leave that; the newer one counts."""
         change(
             old,
             "INSERT INTO recent_id SELECT owner, 99, message_id, recipient, size, checksum | (7 << 32), accepted_at "
             "FROM recent_id LIMIT 1",
         )
-        copy(old, empty)
-        with psycopg.connect(empty) as connection:
+        copy(old, new_database)
+        with psycopg.connect(new_database) as connection:
             assert connection.execute("SELECT count(*), max(slot) FROM recent_id").fetchone() == (6, 7)
 
-    def test_nobody_is_told_of_changes_that_are_none(self, old: Path, empty: str) -> None:
+    def test_nobody_is_told_of_changes_that_are_none(self, old: Path, new_database: str) -> None:
         """No node has missed anything; from then on each change is told of again."""
-        copy(old, empty)
-        with psycopg.connect(empty) as connection:
+        copy(old, new_database)
+        with psycopg.connect(new_database) as connection:
             assert connection.execute("SELECT count(*) FROM change").fetchone() == (0,)
             connection.execute("UPDATE tenant SET jurisdiction = 'de'")
             connection.execute("SET CONSTRAINTS ALL IMMEDIATE")

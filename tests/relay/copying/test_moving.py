@@ -99,16 +99,16 @@ def _count(connection: sqlalchemy.Connection) -> int:
 
 @pytest.fixture(params=["one", "nodes"])
 async def after(
-    request: pytest.FixtureRequest, tmp_path: Path, before: Stage, empty: str
+    request: pytest.FixtureRequest, tmp_path: Path, before: Stage, new_database: str
 ) -> AsyncIterator[tuple[Relay, Relay]]:
     """The same relay on PostgreSQL: alone on its data directory, or as two nodes. Where senders are, and where readers."""
-    await asyncio.to_thread(copying.copy, before.data, Address.parse(empty), SystemClock())
+    await asyncio.to_thread(copying.copy, before.data, Address.parse(new_database), SystemClock())
     if request.param == "one":
-        async with site.relay_in(before.data, store=empty) as relay:
+        async with site.relay_in(before.data, store=new_database) as relay:
             yield relay, relay
         return
     make_identity(before.data, tmp_path / "identity", SystemClock())
-    nodes = Cluster(tmp_path, empty)
+    nodes = Cluster(tmp_path, new_database)
     try:
         await nodes.start("n1", "n2")
         yield nodes["n1"], nodes["n2"]
@@ -182,9 +182,9 @@ async def test_the_log_goes_on_where_it_was(before: Stage, after: tuple[Relay, R
     assert await asyncio.to_thread(tree.root) == before.checkpoint.root
 
 
-async def test_no_relay_starts_on_what_is_older(before: Stage, empty: str) -> None:
+async def test_no_relay_starts_on_what_is_older(before: Stage, new_database: str) -> None:
     """It would hand out prekeys again, and what has been read."""
-    await asyncio.to_thread(copying.copy, before.data, Address.parse(empty), SystemClock())
+    await asyncio.to_thread(copying.copy, before.data, Address.parse(new_database), SystemClock())
     with pytest.raises(BadConfiguration, match=r"has been moved to postgresql://.*: start the relay with --store and"):
         await site.relay_in(before.data).start()
     with pytest.raises(Unreadable, match=r"has been moved to postgresql://.*, and what is here is older: back that up"):
@@ -207,11 +207,11 @@ class TestInterrupted:
 
     @pytest.mark.parametrize(("how", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)], ids=["killed", "ctrl-c"])
     async def test_leaves_the_target_empty_and_the_rest_to_be_done(
-        self, old: Path, empty: str, how: signal.Signals, code: int
+        self, old: Path, new_database: str, how: signal.Signals, code: int
     ) -> None:
         """With half of the tables written. The next one does all of it."""
-        command = [sys.executable, "-m", "blindrelay", "store", "copy", "--data-dir", str(old), "--store", empty]
-        with psycopg.connect(empty, autocommit=True) as watch, psycopg.connect(empty) as holder:
+        command = [sys.executable, "-m", "blindrelay", "store", "copy", "--data-dir", str(old), "--store", new_database]
+        with psycopg.connect(new_database, autocommit=True) as watch, psycopg.connect(new_database) as holder:
             holder.execute("LOCK TABLE envelope IN SHARE MODE")  # it may be read, and not be written to
             process = await asyncio.to_thread(
                 subprocess.Popen, command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -225,7 +225,7 @@ class TestInterrupted:
             await _until(lambda: _one(watch, _ITS) == 0)
             assert [name for name in tables.metadata.tables if _one(watch, f"SELECT count(*) FROM {name}")] == []
         assert not (old / MOVED).exists()
-        report = await asyncio.to_thread(copying.copy, old, Address.parse(empty), SystemClock())
+        report = await asyncio.to_thread(copying.copy, old, Address.parse(new_database), SystemClock())
         assert report.rows > 0
 
 

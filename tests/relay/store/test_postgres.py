@@ -30,19 +30,11 @@ OpenStore = Callable[..., PostgresStore]
 
 
 @pytest.fixture
-def url(postgres_server: postgres.Server) -> Iterator[str]:
-    """A database with the schema in it."""
-    url = postgres_server.new_database()
-    yield url
-    postgres_server.drop(url)
-
-
-@pytest.fixture
-def open_store(url: str) -> Iterator[OpenStore]:
+def open_store(new_database: str) -> Iterator[OpenStore]:
     """Opens the database, as each node does."""
     opened: list[PostgresStore] = []
 
-    def open_one(address: str = url, quota: Quota = QUOTA, patience: float = 5.0) -> PostgresStore:
+    def open_one(address: str = new_database, quota: Quota = QUOTA, patience: float = 5.0) -> PostgresStore:
         opened.append(PostgresStore.open(Address.parse(address), quota, patience=patience))
         return opened[-1]
 
@@ -235,13 +227,13 @@ class TestTwoNodes:
         assert {refusal for batch in batches for refusal in refusals(batch)} <= {None, Refusal.KNOWN}
         assert (waiting(nodes[0]), count(nodes[0], tables.traffic)) == (list(range(1, 201)), 200)
 
-    def test_a_mailbox_is_filled_by_one_at_a_time(self, url: str, open_store: OpenStore) -> None:
+    def test_a_mailbox_is_filled_by_one_at_a_time(self, new_database: str, open_store: OpenStore) -> None:
         """Who comes second waits for the first to commit, and holds nothing meanwhile that a third might want."""
         store, third = open_store(), open_store()
         boxes = range(1, 20)
         store.commit([entry(1, mailbox=box) for box in boxes], [])
         first, second = [entry(1)], [entry(1, mailbox=box) for box in reversed(boxes)]
-        with connect(Address.parse(url), WRITING) as connection, ThreadPoolExecutor() as pool:
+        with connect(Address.parse(new_database), WRITING) as connection, ThreadPoolExecutor() as pool:
             batch.take(connection, first, [], [], (100, 1 << 20))
 
             later = pool.submit(store.commit, second, [])
@@ -395,10 +387,10 @@ class TestLostConnections:
 
     @pytest.mark.parametrize("heard", [False, True], ids=["before the server has it", "after it was committed"])
     def test_a_batch_is_stored_once(
-        self, open_store: OpenStore, store: PostgresStore, proxy: cut.Proxy, url: str, *, heard: bool
+        self, open_store: OpenStore, store: PostgresStore, proxy: cut.Proxy, new_database: str, *, heard: bool
     ) -> None:
         """It is repeated, and recognises itself: every envelope has its place or is known to have one."""
-        node = open_store(proxy.url(url))
+        node = open_store(proxy.url(new_database))
         node.commit([entry(1)], [])
         batch = [entry(1), entry(1)]
         proxy.cut(batch[0].message_id, heard=heard)
@@ -411,10 +403,10 @@ class TestLostConnections:
 
     @pytest.mark.parametrize("heard", [False, True], ids=["before the server has it", "after it was committed"])
     def test_a_write_is_done_once(
-        self, open_store: OpenStore, store: PostgresStore, proxy: cut.Proxy, url: str, *, heard: bool
+        self, open_store: OpenStore, store: PostgresStore, proxy: cut.Proxy, new_database: str, *, heard: bool
     ) -> None:
         """The server is asked what became of the transaction: one that was committed is not done again."""
-        node = open_store(proxy.url(url))
+        node = open_store(proxy.url(new_database))
         proxy.cut(b"COMMIT", heard=heard)
 
         (number,) = node.commit([], [], [_note]).results
@@ -424,10 +416,10 @@ class TestLostConnections:
         assert number == store.read(lambda connection: connection.execute(query).scalar())
 
     def test_a_server_that_has_gone_is_not_waited_for_long(
-        self, open_store: OpenStore, store: PostgresStore, proxy: cut.Proxy, url: str
+        self, open_store: OpenStore, store: PostgresStore, proxy: cut.Proxy, new_database: str
     ) -> None:
         """Nothing is promised meanwhile; what could not be deleted is made up for; and all goes on as soon as it is back."""
-        node = open_store(proxy.url(url), patience=0)
+        node = open_store(proxy.url(new_database), patience=0)
         node.commit([entry(1)], [])
         proxy.go_down()
 
@@ -448,9 +440,9 @@ class TestLostConnections:
         assert node.commit(batch, []).outcome is Outcome.COMMITTED
         assert (waiting(node), _tenants(store)) == ([2], 0)
 
-    def test_an_idle_node_finds_its_way_back(self, open_store: OpenStore, proxy: cut.Proxy, url: str) -> None:
+    def test_an_idle_node_finds_its_way_back(self, open_store: OpenStore, proxy: cut.Proxy, new_database: str) -> None:
         """All connections were cut while it had nothing to do: nobody notices."""
-        node = open_store(proxy.url(url))
+        node = open_store(proxy.url(new_database))
         waiting(node)
         for _ in range(2):
             proxy.go_down()

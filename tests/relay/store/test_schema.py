@@ -92,14 +92,6 @@ def _described(engine: Engine) -> dict[str, Any]:
 
 
 @pytest.fixture
-def url(postgres_server: postgres.Server) -> Iterator[str]:
-    """A database with the schema in it."""
-    url = postgres_server.new_database()
-    yield url
-    postgres_server.drop(url)
-
-
-@pytest.fixture
 def empty(postgres_server: postgres.Server) -> Iterator[str]:
     """A database with nothing in it."""
     url = postgres_server.new_database(template="template1")
@@ -111,9 +103,9 @@ def empty(postgres_server: postgres.Server) -> Iterator[str]:
 class TestPostgres:
     """`blindrelay migrate`."""
 
-    def test_has_the_columns_that_the_relay_names(self, url: str) -> None:
+    def test_has_the_columns_that_the_relay_names(self, new_database: str) -> None:
         """Each with its type, and with a value where there has to be one."""
-        engine = sqlalchemy.create_engine(url.replace("postgresql:", "postgresql+psycopg:"))
+        engine = sqlalchemy.create_engine(new_database.replace("postgresql:", "postgresql+psycopg:"))
         inspector = inspect(engine)
         found = {
             (table, column["name"]): (column["type"].compile(engine.dialect), column["nullable"])
@@ -154,27 +146,27 @@ class TestPostgres:
             tables_there = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = 'public'").fetchall()
         assert tables_there == [("traffic",)]
 
-    def test_leaves_a_newer_schema_alone(self, url: str) -> None:
+    def test_leaves_a_newer_schema_alone(self, new_database: str) -> None:
         """Neither migrated nor opened."""
-        with psycopg.connect(url, autocommit=True) as connection:
+        with psycopg.connect(new_database, autocommit=True) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '0999'")
         with pytest.raises(NewerVersion, match="start the newer release"):
-            migrate(Address.parse(url))
+            migrate(Address.parse(new_database))
         with pytest.raises(NewerVersion, match="has schema revision 0999"):
-            PostgresStore.open(Address.parse(url), Quota())
+            PostgresStore.open(Address.parse(new_database), Quota())
 
-    def test_an_older_schema_is_not_opened(self, url: str) -> None:
-        with psycopg.connect(url, autocommit=True) as connection:
+    def test_an_older_schema_is_not_opened(self, new_database: str) -> None:
+        with psycopg.connect(new_database, autocommit=True) as connection:
             connection.execute("UPDATE alembic_version SET version_num = '0000'")
         with pytest.raises(NeedsMigration, match="has an older release's schema: blindrelay migrate"):
-            PostgresStore.open(Address.parse(url), Quota())
+            PostgresStore.open(Address.parse(new_database), Quota())
 
 
 @pytest.mark.needs("initdb")
 class TestRoles:
     """Who may do what: the server itself refuses the rest."""
 
-    def test_the_desk_sees_what_may_be_disclosed(self, url: str) -> None:
+    def test_the_desk_sees_what_may_be_disclosed(self, new_database: str) -> None:
         """Each column of each table is legible, or not, as the inventory says; envelopes and mailboxes have none that is."""
         disclosable = disclosable_columns()
         assert not {table for table, _ in disclosable} & {"envelope", "mailbox", "recent_id", "prekey", "session"}
@@ -182,7 +174,7 @@ class TestRoles:
             (table.name, column.name)
             for table in tables.metadata.tables.values()
             for column in table.columns
-            if _may(url, roles.DESK, f'SELECT "{column.name}" FROM {table.name}')
+            if _may(new_database, roles.DESK, f'SELECT "{column.name}" FROM {table.name}')
         }
         assert legible == disclosable
 
@@ -198,8 +190,8 @@ class TestRoles:
             "SELECT pg_read_file('postgresql.conf')",
         ],
     )
-    def test_the_desk_does_nothing_but_look(self, url: str, statement: str) -> None:
-        assert not _may(url, roles.DESK, statement)
+    def test_the_desk_does_nothing_but_look(self, new_database: str, statement: str) -> None:
+        assert not _may(new_database, roles.DESK, statement)
 
     @pytest.mark.parametrize(
         "statement",
@@ -215,9 +207,9 @@ class TestRoles:
             "DELETE FROM service_change",
         ],
     )
-    def test_the_relay_changes_rows_and_no_log(self, url: str, statement: str) -> None:
-        assert not _may(url, roles.RELAY, statement)
-        assert _may(url, roles.RELAY, "DELETE FROM envelope")
+    def test_the_relay_changes_rows_and_no_log(self, new_database: str, statement: str) -> None:
+        assert not _may(new_database, roles.RELAY, statement)
+        assert _may(new_database, roles.RELAY, "DELETE FROM envelope")
 
     @pytest.mark.parametrize(
         "statement",
@@ -227,19 +219,21 @@ class TestRoles:
             "INSERT INTO connection_watch VALUES ('k', 't', 'u', '', 1, 2)",
         ],
     )
-    def test_the_relay_watches_for_its_desk(self, url: str, statement: str) -> None:
+    def test_the_relay_watches_for_its_desk(self, new_database: str, statement: str) -> None:
         """What is noted of connections is noted as the relay, and nobody else sees whom an order is about."""
-        assert _may(url, roles.RELAY, statement)
-        assert not _may(url, roles.DESK, statement)
-        assert not _may(url, roles.LOGS, statement)
+        assert _may(new_database, roles.RELAY, statement)
+        assert not _may(new_database, roles.DESK, statement)
+        assert not _may(new_database, roles.LOGS, statement)
 
-    def test_the_reader_of_logs_reads_the_log(self, url: str) -> None:
-        legible = {table for table in tables.metadata.tables if _may(url, roles.LOGS, f"SELECT count(*) FROM {table}")}
+    def test_the_reader_of_logs_reads_the_log(self, new_database: str) -> None:
+        legible = {
+            table for table in tables.metadata.tables if _may(new_database, roles.LOGS, f"SELECT count(*) FROM {table}")
+        }
         assert legible == {"directory_entry", "log_tile", "log_head"}
 
-    def test_a_login_needs_two_roles_and_no_more(self, postgres_server: postgres.Server, url: str) -> None:
+    def test_a_login_needs_two_roles_and_no_more(self, postgres_server: postgres.Server, new_database: str) -> None:
         """A node works with them: it commits, reads, makes its days and looks at metadata."""
-        name = Address.parse(url).parameters["dbname"]
+        name = Address.parse(new_database).parameters["dbname"]
         with postgres_server.connect(name) as connection:
             connection.execute(f"CREATE ROLE login_{name} LOGIN")
             connection.execute(f"GRANT {roles.RELAY}, {roles.DESK} TO login_{name}")
@@ -257,9 +251,9 @@ class TestRoles:
                 connection.execute(f"DROP ROLE login_{name}")
 
 
-def _may(url: str, role: str, statement: str) -> bool:
+def _may(new_database: str, role: str, statement: str) -> bool:
     """Whether the role may do this. Nothing comes of it."""
-    with psycopg.connect(url) as connection:
+    with psycopg.connect(new_database) as connection:
         connection.execute(f"SET ROLE {role}")
         try:
             connection.execute(statement)
