@@ -38,6 +38,14 @@ class TestRecovery:
         (finding,) = too_late([Recovery("f", 2.0, 10.1)])
         assert "10.1 s" in str(finding)
 
+    def test_a_crowd_has_to_be_there_as_soon(self) -> None:
+        """Whoever is served counts for nothing while others are not let in."""
+        assert too_late([Recovery("f", 2.0, 2.0, crowd=9.9)]) == []
+        (slow,) = too_late([Recovery("f", 2.0, 2.0, crowd=10.1)])
+        assert "10.1 s" in str(slow)
+        (never,) = too_late([Recovery("f", 2.0, 2.0, crowd=None)])
+        assert "not everybody was served" in str(never)
+
 
 class TestMemory:
     """What nodes take."""

@@ -123,7 +123,9 @@ class Verdict:
             "applied_twice": self.broken(Invariant.I2),
             "out_of_order": self.broken(Invariant.I4),
             "back_after": [
-                {"acknowledged": each.acknowledged, "delivered": each.delivered} for each in self.recoveries
+                {"acknowledged": each.acknowledged, "delivered": each.delivered}
+                | ({"crowd": each.crowd} if self.plan.fault.crowd else {})
+                for each in self.recoveries
             ],
             "peak_memory": self.peak,
             "waited_for_processors": round(self.waited, 2),

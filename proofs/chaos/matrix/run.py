@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
@@ -220,17 +220,20 @@ class MatrixRun:
         self._say(what)
 
     async def _served(self, since: float) -> None:
-        """Wait until everybody has been served since then, or it is too late for that."""
-        workload, name = self._stage.workload, self._plan.fault.name
+        """Wait until everybody has been served since then, and a crowd is there, or it is too late for that."""
+        workload, crowd, name = self._stage.workload, self._stage.crowd, self._plan.fault.name
+        there = None if crowd is not None else 0.0
         devices = [str(address) for address in workload.devices]
         deadline = since + min(BACK_WITHIN + _LENIENCE, self._plan.patience)
         while True:
-            found = recovery(name, workload.entries_since(since), since, devices)
+            if crowd is not None and there is None and crowd.present == len(crowd):
+                there = self._clock.monotonic() - since
+            found = replace(recovery(name, workload.entries_since(since), since, devices), crowd=there)
             if found.is_whole or self._clock.monotonic() > deadline:
                 break
             await asyncio.sleep(_POLL)
         self._seen.recoveries.append(found)
-        self._timeline.write("served", acknowledged=found.acknowledged, delivered=found.delivered)
+        self._timeline.write("served", acknowledged=found.acknowledged, delivered=found.delivered, crowd=found.crowd)
 
     # The end.
 

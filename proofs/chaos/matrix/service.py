@@ -19,21 +19,24 @@ STARVED: Final = 3.0
 
 @dataclass(frozen=True, slots=True)
 class Recovery:
-    """How long after the end of a fault the last device had its first PUBACK, and its first message. None: not in time."""
+    """How long after the end of a fault the last device had its first PUBACK, and its first message, and the last of a crowd
+    was connected. None: not in time."""
 
     fault: str
     acknowledged: float | None
     delivered: float | None
+    crowd: float | None = 0.0
 
     @property
     def is_whole(self) -> bool:
         """Whether everybody was served again."""
-        return self.acknowledged is not None and self.delivered is not None
+        return None not in (self.acknowledged, self.delivered, self.crowd)
 
     @property
     def seconds(self) -> float:
         """Until the last of them was."""
-        return max(self.acknowledged or 0.0, self.delivered or 0.0) if self.is_whole else float("inf")
+        times = (self.acknowledged, self.delivered, self.crowd)
+        return max((each for each in times if each is not None), default=0.0) if self.is_whole else float("inf")
 
 
 def recovery(fault: str, entries: Iterable[Entry], since: float, devices: Collection[str]) -> Recovery:
