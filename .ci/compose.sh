@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds and runs docker-compose.yml, and tests what runs: `.ci/compose.sh`, or `.ci/compose.sh -k drain` for a part of the tests.
+# `.ci/compose.sh prepare` makes the engine and its images alone, and leaves it running; `.ci/compose.sh stop` ends it.
 # On a Docker engine, if one answers. If not: on one that the folder $BLINDRELAY_COMPOSE_LAB brings (../shared/compose-lab by
 # default), if it is there. Else there is nothing to run it on, which is a failure where CI is set.
 set -euo pipefail
@@ -12,6 +13,7 @@ if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; th
     if [ -x "$lab/prepare_images.sh" ]; then
         echo "no Docker engine answers: taking the one of $lab"
         "$lab/engine.sh" status || started=yes
+        if [ "${1:-}" = stop ]; then "$lab/engine.sh" stop; exit; fi
         "$lab/prepare_images.sh"
         eval "$("$lab/engine.sh" env)"
     elif [ -n "${CI:-}" ]; then
@@ -22,6 +24,8 @@ if ! docker info >/dev/null 2>&1 || ! docker compose version >/dev/null 2>&1; th
         exit 0
     fi
 fi
+
+case "${1:-}" in prepare | stop) exit ;; esac
 
 export COMPOSE_PROJECT_NAME=blindrelay-ci-$$ BLINDRELAY_COMPOSE=1
 # Ports of this machine that are free.
