@@ -4,6 +4,7 @@ An invariant does not know how the relay works, only what it promised. Its numbe
 call it.
 """
 
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -293,9 +294,9 @@ def _repeats(client: str, entries: list[Entry], history: History) -> Iterator[st
 
 def _severed(client: str, entries: list[Entry], history: History) -> Iterator[str]:
     began = {entry.connection: entry.at for entry in entries if entry.kind is Kind.CONNECTED}
-    # A connection is taken over by one that is asked for, whether or not its CONNACK is waited for: it may be an older one that
-    # the client has given up, and that the relay hears of only now.
-    unheard = {entry.connection: entry.at for entry in entries if entry.kind is Kind.KNOCKED}
+    # A connection is taken over by one that is asked for, before its CONNACK. That may come late, or to nobody: an older one that
+    # the client has given up, and of which the relay hears only now.
+    asked = {entry.connection: entry.at for entry in entries if entry.kind is Kind.KNOCKED}
     for entry in entries:
         if entry.kind is not Kind.CLOSED or entry.own or entry.connection not in began:
             continue
@@ -304,7 +305,7 @@ def _severed(client: str, entries: list[Entry], history: History) -> Iterator[st
             for each in history.disturbances
         )
         replaced = any(began[entry.connection] < at <= entry.at + REACTION for at in began.values()) or any(
-            number not in began and at <= entry.at for number, at in unheard.items()
+            at <= entry.at < began.get(number, math.inf) for number, at in asked.items()
         )
         if not caused and not (entry.code == SESSION_TAKEN_OVER and replaced):
             yield f"{client}: connection {entry.connection} ended ({entry.code:#x}) and nothing had been done to it"

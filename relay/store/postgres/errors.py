@@ -16,6 +16,9 @@ class Kind(enum.Enum):
     OTHER = "other"  #: the statement or the database is wrong
 
 
+#: What a connection or a statement may raise: psycopg's own, SQLAlchemy's around it, and that no connection became free.
+FAILURES: Final = (psycopg.Error, sqlalchemy.exc.DBAPIError, sqlalchemy.exc.TimeoutError)
+
 _AGAIN: Final = frozenset({"40001", "40P01", "55P03"})  # serialisation, deadlock, lock_timeout
 _FULL: Final = frozenset({"53100", "53200"})  # disk, memory
 # Connection exceptions, insufficient resources, operator intervention, system error.
@@ -25,8 +28,10 @@ _AWAY: Final = frozenset({_READ_ONLY, "25P03", "25P04"})  # read-only; idle in t
 
 
 def kind_of(error: BaseException) -> Kind:
-    """What kind of error this is; `error` is psycopg's own or SQLAlchemy's around it."""
+    """What kind of error this is; `error` is one of `FAILURES`."""
     cause = getattr(error, "orig", None) or error
+    if isinstance(error, sqlalchemy.exc.TimeoutError):  # others wait for the server, too
+        return Kind.AWAY
     if isinstance(error, sqlalchemy.exc.DBAPIError) and error.connection_invalidated:
         return Kind.AWAY
     if not isinstance(cause, psycopg.Error):

@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 
-import psycopg
 import sqlalchemy
 
 from blindrelay.relay.errors import StoreUnreachable
 from blindrelay.relay.store.postgres.address import Address
 from blindrelay.relay.store.postgres.connections import connect
-from blindrelay.relay.store.postgres.errors import sentence
+from blindrelay.relay.store.postgres.errors import FAILURES, sentence
 from blindrelay.relay.store.postgres.roles import grant
 from blindrelay.relay.store.schema import history
 
@@ -31,7 +30,7 @@ def migrate(address: Address, told: Callable[[history.Step], None] = lambda _: N
                 steps = history.upgrade(connection, told)
             grant(connection)
             return steps
-    except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+    except FAILURES as error:
         raise StoreUnreachable(f"{address} cannot be migrated: {sentence(error)}") from error
     finally:
         engine.dispose()

@@ -32,7 +32,7 @@ from blindrelay.relay.store.postgres import batch, roles
 from blindrelay.relay.store.postgres.address import Address
 from blindrelay.relay.store.postgres.arrays import Numbers
 from blindrelay.relay.store.postgres.connections import BATCHES, READING, WRITING, connect, engine
-from blindrelay.relay.store.postgres.errors import Kind, is_read_only, kind_of, sentence
+from blindrelay.relay.store.postgres.errors import FAILURES, Kind, is_read_only, kind_of, sentence
 from blindrelay.relay.store.schema import history
 from blindrelay.relay.store.statement import MAX_ROWS
 
@@ -81,8 +81,10 @@ class PostgresStore:
         self._patience = patience
         self._quota = (quota.count, quota.size)
         self._batches: psycopg.Connection[Any] | None = None
-        self._writer = engine(address, WRITING, pool_size=1)
-        self._readers = engine(address, READING, pool_size=_READERS, isolation_level="AUTOCOMMIT")
+        self._writer = engine(address, WRITING, pool_size=1, pool_timeout=patience)
+        self._readers = engine(
+            address, READING, pool_size=_READERS, pool_timeout=patience, isolation_level="AUTOCOMMIT"
+        )
         self._is_away = False
         self._removed: list[tuple[int, int]] = []  # what could not be deleted when it was to be
         self._untrimmed: dict[
@@ -111,7 +113,7 @@ class PostgresStore:
             if not history.check(revision, str(address)):
                 state = "has no schema" if revision is None else "has an older release's schema"
                 raise NeedsMigration(f"{address} {state}: blindrelay migrate --store {address}")
-        except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+        except FAILURES as error:
             store.close()
             raise StoreUnreachable(f"{address} cannot be used as the relay's database: {sentence(error)}") from error
         except StartupError:
@@ -227,7 +229,7 @@ class PostgresStore:
         while True:
             try:
                 done = attempt()
-            except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+            except FAILURES as error:
                 kind = kind_of(error)
                 if kind is Kind.FULL:
                     raise StoreFull("the database's disk is full: nothing was written") from error
@@ -276,7 +278,7 @@ class PostgresStore:
             try:
                 with self._readers.connect() as connection:
                     return query(connection)
-            except (psycopg.Error, sqlalchemy.exc.DBAPIError) as error:
+            except FAILURES as error:
                 if kind_of(error) is not Kind.AWAY or is_read_only(error):
                     raise
                 if self._is_away or time.monotonic() >= deadline:

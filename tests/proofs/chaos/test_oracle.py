@@ -327,6 +327,14 @@ def test_a_connection_may_be_taken_over_by_an_attempt_that_its_client_gave_up() 
     assert finding.invariant is Invariant.I11
 
 
+def test_a_connection_may_be_taken_over_long_before_the_other_one_is_let_in() -> None:
+    """Whoever takes a session over waits for the database, which may be away just then."""
+    taken = closed(5.1, BOB, 1, own=False, code=0x8E)
+    assert examine(history(*UP, Entry(5, Kind.KNOCKED, BOB, 2), taken, connected(9, BOB, 2))) == []
+    (finding,) = examine(history(*UP, Entry(6, Kind.KNOCKED, BOB, 2), taken, connected(9, BOB, 2)))
+    assert finding.invariant is Invariant.I11
+
+
 def test_what_nobody_may_look_into_is_not_judged() -> None:
     """The store of somebody else's deployment."""
     assert examine(history(*UP, *delivered(1, 1), store=None)) == []

@@ -452,6 +452,27 @@ class TestLostConnections:
         proxy.come_up()
         assert waiting(node) == [1, 2]
 
+    def test_a_connection_that_does_not_become_free_is_a_server_that_is_away(self, open_store: OpenStore) -> None:
+        """Whoever reads waits for those who wait for the server; a node that stood still for a while finds it so."""
+        node = open_store(patience=0)
+        both, over = threading.Barrier(3), threading.Event()
+
+        def keep(connection: sqlalchemy.Connection) -> None:
+            both.wait()
+            over.wait()
+
+        with ThreadPoolExecutor() as pool:
+            held = [pool.submit(node.read, keep) for _ in range(2)]
+            both.wait()
+            try:
+                with pytest.raises(StoreAway, match="cannot be reached"):
+                    waiting(node)
+            finally:
+                over.set()
+            for each in held:
+                each.result()
+        assert waiting(node) == []
+
     def test_a_wrong_statement_is_a_failure(self, store: PostgresStore, postgres_server: postgres.Server) -> None:
         """What no repetition mends is told as what it is."""
         with postgres_server.connect(store.address.parameters["dbname"]) as connection:
