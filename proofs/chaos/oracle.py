@@ -294,8 +294,8 @@ def _repeats(client: str, entries: list[Entry], history: History) -> Iterator[st
 
 def _severed(client: str, entries: list[Entry], history: History) -> Iterator[str]:
     began = {entry.connection: entry.at for entry in entries if entry.kind is Kind.CONNECTED}
-    # A connection is taken over by one that is asked for, before its CONNACK. That may come late, or to nobody: an older one that
-    # the client has given up, and of which the relay hears only now.
+    # A connection is taken over by one that is asked for, before its CONNACK. That may come late, or to nobody: the client may
+    # have given up an older one, of which the relay hears only now.
     asked = {entry.connection: entry.at for entry in entries if entry.kind is Kind.KNOCKED}
     for entry in entries:
         if entry.kind is not Kind.CLOSED or entry.own or entry.connection not in began:

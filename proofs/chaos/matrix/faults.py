@@ -27,6 +27,7 @@ class Fault:
         length: the shortest and the longest time for which it lasts. Seconds.
         engines: deployments on which it can be done.
         severs, delays: whether connections may end by it, and bytes be held back: see `history.Disturbance`.
+        lingers: for how long what was under way may still come late when it is over. Seconds.
         mood: of all devices; None: as they like.
         whole_run: whether it begins before the load, and does not end.
         crowd: whether there are many more clients.
@@ -40,6 +41,7 @@ class Fault:
     engines: frozenset[str] = frozenset({SQLITE, POSTGRESQL})
     severs: bool = True
     delays: bool = True
+    lingers: float = 0.0
     mood: Mood | None = None
     whole_run: bool = False
     crowd: bool = False
@@ -115,6 +117,7 @@ FAULTS: Final = {
             "300 ms latency each way with 5 % loss, between devices, nodes and NATS servers.",
             strikes.slow_network,
             (3.0, 5.0),
+            lingers=4.5,  # a segment that is lost three times comes after 0.6 + 1.2 + 2.4 s more
         ),
         Fault(
             "wake-ups-lost",

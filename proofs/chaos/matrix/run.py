@@ -197,10 +197,8 @@ class MatrixRun:
             self._stage.workload.probe()
             await self._stage.site.restart_all()
         self._timeline.write("healed")
-        last = self._seen.disturbances[-1]
-        self._seen.disturbances[-1] = Disturbance(
-            last.what, last.start, self._clock.monotonic(), severs=last.severs, delays=last.delays
-        )
+        over = self._clock.monotonic() + self._plan.fault.lingers
+        self._seen.disturbances[-1] = replace(self._seen.disturbances[-1], end=over)
         return ended
 
     async def _strike(self, stage: Stage, blow: Blow) -> None:
