@@ -160,8 +160,11 @@ class Sessions(Protocol):
     def open(self, account_id: int, client_id: str, *, clean_start: bool, expiry: int) -> "tuple[SessionRecord, bool]":
         """A connection begins: its session, and whether that was there before, as far as this process knows."""
 
-    async def claim(self, record: "SessionRecord", *, clean_start: bool, present: bool) -> bool:
-        """Make durable that the session is this connection's; returns whether it was there before."""
+    async def claim(
+        self, record: "SessionRecord", *, clean_start: bool, present: bool, is_awaited: Callable[[], bool]
+    ) -> bool:
+        """Make durable that the session is this connection's; returns whether it was there before. `is_awaited`: whether the
+        client still waits for that, as far as anybody knows."""
 
     def end(self, record: "SessionRecord", expiry: int) -> None:
         """Its connection is over, and this is how long it is to be kept. Nothing is durable before `save`."""

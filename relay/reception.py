@@ -113,7 +113,12 @@ class Reception:
         if record is None:
             return False
         try:
-            return await self._exchange.sessions.claim(record, clean_start=packet.clean_start, present=present)
+            return await self._exchange.sessions.claim(
+                record,
+                clean_start=packet.clean_start,
+                present=present,
+                is_awaited=lambda: peer.session.state is State.DECIDING,
+            )
         except StoreFull:  # class R8: reading goes on with a full disk, but nothing is promised for afterwards
             record.expiry = 0
             return present

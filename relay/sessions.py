@@ -90,7 +90,9 @@ class Sessions:
         self._records[key] = record
         return record, False
 
-    async def claim(self, record: SessionRecord, *, clean_start: bool, present: bool) -> bool:
+    async def claim(
+        self, record: SessionRecord, *, clean_start: bool, present: bool, is_awaited: Callable[[], bool]
+    ) -> bool:
         """Make durable that the session is this connection's; returns whether it was there before.
 
         Raises what the store raises.

@@ -100,16 +100,23 @@ class SharedSessions:
         """A connection begins. What there was before, `claim` finds out."""
         return SessionRecord(account_id, client_id, expiry), False
 
-    async def claim(self, record: SessionRecord, *, clean_start: bool, present: bool) -> bool:
+    async def claim(
+        self, record: SessionRecord, *, clean_start: bool, present: bool, is_awaited: Callable[[], bool]
+    ) -> bool:
         """The session is this connection's from now on, on all nodes; returns whether it was there before.
 
-        Raises what the store raises; then nothing has been claimed.
+        A clean start takes away what was there when its client was last known to wait for it, and nothing newer. The database
+        may hear of it late: of a client that has given up, has been let in elsewhere, and relies on what it did there.
+
+        Raises what the store raises, `StoreAway` also where there is something newer; then nothing has been claimed.
         """
-        now, node = self._now, self._node
+        now, node, instead_of = self._now, self._node, None
+        if clean_start:
+            instead_of = await self._store.read(lambda connection: _epoch(connection, record.account_id))
+            if not is_awaited():
+                return False
         try:
-            claim = await self._store.run(
-                lambda connection: _claim(connection, record, node, now, clean_start=clean_start)
-            )
+            claim = await self._store.run(lambda connection: _claim(connection, record, node, now, instead_of))
         except sqlalchemy.exc.IntegrityError as error:
             raise StoreAway("the device is being enrolled at another node") from error
         record.epoch = claim.epoch
@@ -156,9 +163,15 @@ class SharedSessions:
         await self._store.run(lambda connection: connection.execute(delete) and None)
 
 
+def _epoch(connection: Connection, account_id: int) -> int:
+    query = select(_presence.epoch).where(_presence.account_id == account_id)
+    return int(connection.execute(query).scalar_one_or_none() or 0)
+
+
 def _claim(
-    connection: Connection, record: SessionRecord, node: int, clock: Callable[[], int], *, clean_start: bool
+    connection: Connection, record: SessionRecord, node: int, clock: Callable[[], int], instead_of: int | None
 ) -> _Claim:
+    """`instead_of`: the epoch that a clean start ends; None: it goes on with whatever there is."""
     mine = {"account_id": record.account_id, "client_id": record.client_id}
     has_been_here = True
     before = _take(connection, record.account_id, node)
@@ -167,6 +180,8 @@ def _claim(
         has_been_here = connection.execute(first.returning(_presence.account_id)).first() is None
         before = _take(connection, record.account_id, node)
         assert before is not None  # noqa: S101 - nobody deletes it but with the device
+    if instead_of is not None and before.epoch != instead_of:
+        raise StoreAway("another connection has had the session meanwhile")
     # Not before the row is ours: whoever had it until now may have sent what was accepted while we waited for the database.
     now = clock()
     epoch = before.epoch + 1
@@ -174,7 +189,7 @@ def _claim(
         select(_session.expiry, _session.ended_at, _session.subscriptions).where(*_of(mine))
     ).one_or_none()
     is_over = old is None or (old.ended_at is not None and old.ended_at + old.expiry <= now)
-    if old is None or is_over or clean_start:
+    if old is None or is_over or instead_of is not None:
         claim = _Claim(epoch)
     else:
         # Who had it may have sent anything up to its end, unless it was there to say what. A session that no node has had is of

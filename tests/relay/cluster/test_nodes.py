@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from blindrelay.protocol import rpc, topics
 from blindrelay.relay.cluster.sessions import SharedSessions, _claim, _save
-from blindrelay.relay.errors import NodeNameTaken, OfficeTaken
+from blindrelay.relay.errors import NodeNameTaken, OfficeTaken, StoreAway
 from blindrelay.relay.sessions import SessionRecord
 from blindrelay.relay.store import tables
 from support.cluster import Cluster, Store
@@ -222,7 +222,7 @@ class TestSessions:
             def claim() -> tuple[int, int]:
                 mine = SessionRecord(record.account_id, record.client_id, 600)
                 with store.engine.begin() as connection:
-                    claimed = _claim(connection, mine, 99, lambda: 1_000, clean_start=False)
+                    claimed = _claim(connection, mine, 99, lambda: 1_000, None)
                 return claimed.epoch, claimed.sent_up_to
 
             with store.engine.begin() as first:
@@ -272,8 +272,45 @@ class TestSessions:
 
                 store.run = late  # type: ignore[method-assign]
                 claimed = SessionRecord(record.account_id, record.client_id, 600)
-                assert await SharedSessions(store, lambda: now, 99).claim(claimed, clean_start=False, present=False)
+                sessions = SharedSessions(store, lambda: now, 99)
+                assert await sessions.claim(claimed, clean_start=False, present=False, is_awaited=lambda: True)
         assert claimed.unknown_until == 1_005 + 1
+
+    async def test_a_clean_start_that_the_database_hears_of_late_takes_nothing_away(self, nodes: Cluster) -> None:
+        """Its client has given up, was let in by another node, and relies on the subscription that it made there."""
+        bob = (await nodes.register()).device("bob", "phone")
+        async with nodes.connected("n1", bob, session_expiry_interval=600):
+            (record,) = [peer.record for peer in nodes["n1"].exchange.peers]
+            assert record is not None
+            given_up = SessionRecord(record.account_id, record.client_id, 600)
+        async with Store.open(nodes.database) as store:
+
+            async def late(write: Callable[[Connection], T]) -> T:
+                async with nodes.connected("n2", bob, session_expiry_interval=600) as elsewhere:
+                    await elsewhere.open_inbox()
+                await nodes["n2"].exchange.at_rest()
+                return await Store.run(store, write)
+
+            store.run = late  # type: ignore[method-assign]
+            sessions = SharedSessions(store, lambda: 1_000, 99)
+            with pytest.raises(StoreAway, match="another connection has had the session"):
+                await sessions.claim(given_up, clean_start=True, present=False, is_awaited=lambda: True)
+        async with nodes.connected("n3", bob, clean_start=False, session_expiry_interval=600) as again:
+            assert (await sender_then(nodes, await alice_of(nodes), bob.device, b"x" * 16)).reason_code == 0
+            assert (await again.receive()).correlation_data == b"x" * 16
+
+    async def test_a_clean_start_that_nobody_waits_for_is_none(self, nodes: Cluster) -> None:
+        """The client was gone before the database answered."""
+        bob = (await nodes.register()).device("bob", "phone")
+        async with nodes.connected("n1", bob, session_expiry_interval=600) as reader:
+            await reader.open_inbox()
+            (record,) = [peer.record for peer in nodes["n1"].exchange.peers]
+            assert record is not None
+            async with Store.open(nodes.database) as store:
+                gone = SessionRecord(record.account_id, record.client_id, 600)
+                sessions = SharedSessions(store, lambda: 1_000, 99)
+                assert not await sessions.claim(gone, clean_start=True, present=False, is_awaited=lambda: False)
+                assert (gone.epoch, store.writes) == (0, 0)
 
     async def test_one_that_was_taken_and_ended_before_anybody_looked_is_taken(self, nodes: Cluster) -> None:
         """The node that had it is told late: by then nobody has it, and it is not that node's any more either."""
