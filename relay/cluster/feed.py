@@ -40,7 +40,10 @@ _NEXT: Final = text(
 )
 _LAST: Final = text("SELECT coalesce(max(number), 0) FROM change")
 _BEHIND: Final = text(f"SELECT count(*) FROM node JOIN ({LIVE}) AS live USING (id) WHERE followed < :number")  # noqa: S608
-_FORGET: Final = text("DELETE FROM change WHERE noted_at < extract(epoch FROM clock_timestamp())::bigint - :kept")
+_FORGET: Final = [
+    text(f"DELETE FROM {table} WHERE {column} < extract(epoch FROM clock_timestamp())::bigint - :kept")  # noqa: S608 - constants
+    for table, column in (("change", "noted_at"), ("last_commit", "written_at"))
+]
 _FOLLOWED: Final = text("UPDATE node SET followed = :number WHERE id = :node AND followed < :number")
 
 
@@ -155,9 +158,10 @@ def _say(node: int, number: int, connection: Connection) -> None:
 
 
 def forget_old(connection: Connection) -> None:
-    """Delete the changes that have been kept for long enough.
+    """Delete the changes that have been kept for long enough, and the numbers of transactions that nobody asks about any more.
 
     By the clock that noted them, which is the database's: a node whose clock is an hour fast would delete what others have not
     followed yet, and they would never hear of it.
     """
-    connection.execute(_FORGET, {"kept": KEPT})
+    for forget in _FORGET:
+        connection.execute(forget, {"kept": KEPT})

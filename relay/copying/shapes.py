@@ -30,6 +30,7 @@ NODES_OWN: Final = (
     tables.node,
     tables.change,
     tables.charge,
+    tables.last_commit,
     tables.connection_watch,
     tables.connection_event,
 )

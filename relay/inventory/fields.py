@@ -277,6 +277,11 @@ FIELDS: Final[tuple[Field, ...]] = (
     _cluster("charge.tenant", "tenant that sends a lot", "its limit over all nodes", Lifetime.HOUR),
     _cluster("charge.node", "node that it sends through", "its limit over all nodes", Lifetime.HOUR),
     _cluster("charge.count", "messages through that node since it started", "its limit over all nodes", Lifetime.HOUR),
+    _cluster(
+        "last_commit.writer", "connection of a node to the database, a number of chance", "find its row", Lifetime.HOUR
+    ),
+    _cluster("last_commit.number", "its last transaction", "know whether that was committed", Lifetime.HOUR),
+    _cluster("last_commit.written_at", "time of the transaction", "forget it", Lifetime.HOUR, "second"),
     _watch("connection_watch.key", "case and demand of a real-time order", "end it"),
     _watch("connection_watch.tenant", "tenant of who is watched", "tell of connections to whichever node"),
     _watch("connection_watch.user", "user who is watched", "tell of connections to whichever node"),

@@ -287,6 +287,17 @@ charge = Table(
     sqlite_with_rowid=False,
 )
 
+# The number of the last transaction of each connection that writes, written in it: by that a store finds out what became of a
+# COMMIT whose answer was lost. PostgreSQL's own number says less: after a crash somebody else may have that of what was lost.
+last_commit = Table(
+    "last_commit",
+    metadata,
+    Column("writer", Number, primary_key=True, autoincrement=False),  # the connection, by chance
+    Column("number", Number, nullable=False),
+    Column("written_at", Number, nullable=False),
+    sqlite_strict=True,
+)
+
 # Whose connections a real-time order is about, while it lasts, and those that have begun or ended since the desk looked last,
 # at whichever node: see `blindrelay.relay.cluster.connections`.
 connection_watch = Table(

@@ -2,11 +2,12 @@
 
 A commit is two transactions: the batch of envelopes, which is one call and may be repeated, and the writes beside it. When
 the connection is lost in the middle, the store connects again and finds out what was done: the batch recognises its own
-message ids, and of the other transaction the server says whether it was committed. When the server does not come back
+message ids, and the other transaction has left its number if it was committed. When the server does not come back
 within `PATIENCE`, nobody is told that anything was stored; the relay works on, and every later commit tries anew.
 """
 
 import contextlib
+import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -71,6 +72,18 @@ _FETCH_MANY: Final = """
 """
 
 
+# In each transaction, as the last thing: see `tables.last_commit`.
+_NOTE: Final = sqlalchemy.text(
+    "INSERT INTO last_commit (writer, number, written_at) VALUES (:writer, :number, extract(epoch FROM now())::bigint) "
+    "ON CONFLICT (writer) DO UPDATE SET number = excluded.number, written_at = excluded.written_at"
+)
+# It waits for a transaction of which the server has not noticed that nobody waits for it, as long as a lock may be waited for.
+_ASK: Final = sqlalchemy.text(
+    "INSERT INTO last_commit (writer, number, written_at) VALUES (:writer, 0, extract(epoch FROM now())::bigint) "
+    "ON CONFLICT (writer) DO UPDATE SET written_at = excluded.written_at RETURNING number"
+)
+
+
 class PostgresStore:
     """An open database. Use `PostgresStore.open`; call `close` when done."""
 
@@ -85,6 +98,7 @@ class PostgresStore:
         self._readers = engine(
             address, READING, pool_size=_READERS, pool_timeout=patience, isolation_level="AUTOCOMMIT"
         )
+        self._number = 0  # of the last transaction
         self._is_away = False
         self._removed: list[tuple[int, int]] = []  # what could not be deleted when it was to be
         self._untrimmed: dict[
@@ -191,32 +205,30 @@ class PostgresStore:
         return self._transact(lambda connection: [_run(connection, write) for write in writes])
 
     def _transact(self, work: Callable[[sqlalchemy.Connection], list[Any]]) -> list[Any]:
+        self._number += 1
         with self._writer.connect() as connection:
+            mine = {"writer": connection.info.setdefault("writer", secrets.randbits(63)), "number": self._number}
             transaction = connection.begin()
             try:
                 results = work(connection)
-                number = connection.exec_driver_sql("SELECT pg_current_xact_id_if_assigned()::text").scalar()
+                connection.execute(_NOTE, mine)
             except BaseException:
                 transaction.close()
                 raise
             try:
                 transaction.commit()
             except sqlalchemy.exc.DBAPIError as error:
-                if number is None or (kind_of(error) is Kind.AWAY and self._was_committed(number)):
+                if kind_of(error) is Kind.AWAY and self._was_committed(mine):
                     return results
                 raise
         return results
 
-    def _was_committed(self, number: str) -> bool:
+    def _was_committed(self, transaction: dict[str, int]) -> bool:
         """What became of a transaction whose COMMIT was not answered. Raises `StoreAway` when nobody can be asked."""
 
         def ask() -> bool:
             with self._writer.connect() as connection, connection.begin():
-                query = "SELECT pg_xact_status(%s::text::xid8)"
-                status = connection.exec_driver_sql(query, (number,)).scalar()
-            if status == "in progress":  # the server has not noticed yet that we were cut off
-                raise psycopg.OperationalError("the transaction is still in progress")
-            return bool(status == "committed")
+                return bool(connection.execute(_ASK, transaction).scalar_one() == transaction["number"])
 
         return self._insist(ask)
 

@@ -15,7 +15,7 @@ from blindrelay.relay.errors import NewerVersion
 
 _FOLDER: Final = Path(__file__).parent
 #: The newest revision: the last file in `versions/`.
-HEAD: Final = "0005"
+HEAD: Final = "0006"
 _TABLE: Final = "alembic_version"
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
+import psycopg
 import pytest
 import sqlalchemy
 
@@ -451,6 +452,29 @@ class TestLostConnections:
         proxy.go_down()
         proxy.come_up()
         assert waiting(node) == [1, 2]
+
+    def test_what_a_crash_has_taken_back_is_written_again(self) -> None:
+        """PostgreSQL gives the number of a transaction that was lost to another one, which is committed: ours was not."""
+        with postgres.server({**postgres.UNSAFE, "wal_writer_delay": "10s"}) as server:
+            database = server.new_database()
+            node = PostgresStore.open(Address.parse(database), QUOTA)
+            crashes = iter(["in the first COMMIT"])
+
+            @sqlalchemy.event.listens_for(node._writer, "commit")
+            def crash(_: sqlalchemy.Connection) -> None:
+                if next(crashes, None) is None:
+                    return
+                server.kill()
+                server.start()
+                with psycopg.connect(database, autocommit=True) as others:
+                    for _ in range(10):
+                        others.execute("SELECT pg_current_xact_id()")
+
+            try:
+                assert node.commit([], [], [_note]).results == [1]
+                assert _tenants(node) == 1
+            finally:
+                node.close()
 
     def test_a_connection_that_does_not_become_free_is_a_server_that_is_away(self, open_store: OpenStore) -> None:
         """Whoever reads waits for those who wait for the server; a node that stood still for a while finds it so."""
