@@ -26,6 +26,19 @@ async def test_changes_are_forgotten_by_the_clock_that_noted_them(new_database: 
     assert kept == ["0", str(KEPT - 60)]
 
 
+async def test_numbers_of_transactions_are_forgotten_as_soon(new_database: str) -> None:
+    """Nobody asks for one that is an hour old; each connection that a node ever had would leave one."""
+    now = int(time.time())
+    rows = [{"writer": age, "number": 1, "written_at": now - age} for age in (0, KEPT - 60, KEPT + 60)]
+    async with Store.open(new_database) as store:
+        await store.run(lambda connection: connection.execute(sqlalchemy.insert(tables.last_commit), rows) and None)
+        await store.run(forget_old)
+        kept = await store.read(
+            lambda connection: set(connection.execute(sqlalchemy.select(tables.last_commit.c.writer)).scalars())
+        )
+    assert kept == {0, KEPT - 60}
+
+
 async def test_a_node_that_is_not_whole_yet_follows_what_sessions_do(tmp_path: Path, new_database: str) -> None:
     """Nobody is connected to it, so there is nothing to end; whatever else has changed is not held up by that."""
     async with cluster(tmp_path, new_database, [], "n1") as nodes:
