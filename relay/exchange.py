@@ -78,6 +78,7 @@ class Exchange:
         # The wall clock is asked once: a step of it while we run neither expires nor extends anything.
         self._epoch = services.clock.now() - services.clock.monotonic()
         self._monotonic = services.clock.monotonic
+        self.sweeps = 0
         self._calls = Calls(self)
         self._reception = Reception(self)
         self._intake = Intake(self, self._calls)
@@ -238,14 +239,16 @@ class Exchange:
         Whoever calls it decides how often; once a minute is often enough. Of several nodes one does. Raises what the store
         raises.
         """
+        self.sweeps += 1
         self.forget_rings()
         await self.sessions.purge()
+        await self.committer.run(lambda _: None)  # after this, what was removed before it is not found any more
         now = self.now()
         for account_id, sequence, size in await self.committer.read(
             lambda connection: expired_envelopes(connection, now, EXPIRY_BATCH)
         ):
             mailbox = self.services.accounts.mailbox(account_id)
-            if mailbox is None or not mailbox.handles(sequence):
+            if mailbox is None or not mailbox.handles(sequence, self.sweeps):
                 if mailbox is not None:
                     mailbox.leave(size)
                 self.committer.remove(account_id, sequence)

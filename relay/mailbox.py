@@ -54,9 +54,20 @@ class Mailbox:
         next_sequence: the next envelope's place, from 1.
         committed: the highest place that is known to be durable.
         delivery: while the device is connected and subscribed.
+        left_in: the sweep in which a delivery ended last; 0: none.
     """
 
-    __slots__ = ("account_id", "committed", "delivery", "next_sequence", "quota", "topic", "waiting", "waiting_bytes")
+    __slots__ = (
+        "account_id",
+        "committed",
+        "delivery",
+        "left_in",
+        "next_sequence",
+        "quota",
+        "topic",
+        "waiting",
+        "waiting_bytes",
+    )
 
     def __init__(self, account_id: int, topic: str, quota: Quota | None) -> None:
         self.account_id = account_id
@@ -67,6 +78,7 @@ class Mailbox:
         self.next_sequence = 1
         self.committed = 0
         self.delivery: Delivery | None = None
+        self.left_in = 0
 
     def restore(self, count: int, size: int, last_sequence: int) -> None:
         """Take over what `waiting_envelopes` found in the store, once, at the start."""
@@ -101,10 +113,12 @@ class Mailbox:
         """Forget what waits, after it has been deleted from the store altogether (a revoked device)."""
         self.waiting = self.waiting_bytes = 0
 
-    def handles(self, sequence: int) -> bool:
-        """Whether this envelope is on its way to the device, so that nobody else may count it out."""
+    def handles(self, sequence: int, sweep: int) -> bool:
+        """Whether this envelope is on its way to the device, or was since this sweep began and has perhaps been counted out."""
         delivery = self.delivery
-        return delivery is not None and (delivery.is_fetching or sequence <= delivery.read_up_to)
+        return self.left_in == sweep or (
+            delivery is not None and (delivery.is_fetching or sequence <= delivery.read_up_to)
+        )
 
 
 def expired_envelopes(connection: sqlalchemy.Connection, now: int, limit: int) -> list[tuple[int, int, int]]:
@@ -199,9 +213,8 @@ class Delivery:
         self.peer = peer
         self.is_open = True
         self.is_fetching = False
-        # With nothing waiting there is nothing to fetch: most devices that connect have an empty inbox. Of one that other
-        # nodes fill, too, nobody here knows.
-        self.read_up_to = 0 if mailbox.waiting or mailbox.quota is None else mailbox.committed
+        # What there is, the store says. `waiting` is a bound on what is taken, and no answer to who is owed a message.
+        self.read_up_to = 0
         self.sent_up_to = again.sequence
         self._engine = engine
         self._again = again

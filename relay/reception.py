@@ -272,6 +272,7 @@ class Reception:
             peer.delivery = None
             if delivery.mailbox.delivery is delivery:
                 delivery.mailbox.delivery = None
+                delivery.mailbox.left_in = exchange.sweeps
             if peer.record is not None:
                 peer.record.sent_up_to = delivery.sent_up_to
             if exchange.neighbours is not None:

@@ -4,10 +4,13 @@ Bug classes Q2, Q3, R2, R3, R4, R5; decisions D1, D8, D9, D10, D11.
 """
 
 import random
+from collections.abc import Callable
+from typing import TypeVar
 
 import mqtt5
 import pytest
 from mqtt5 import DisconnectReasonCode as Code
+from sqlalchemy import Connection
 
 from blindrelay.relay import mailbox as module
 from blindrelay.relay.mailbox import HELD_LIMIT, ID_SPAN, PAGE_BYTES, Mailbox, Quota, waiting_envelopes
@@ -15,6 +18,8 @@ from blindrelay.relay.mqtt.session import DELIVERY_WINDOW
 from blindrelay.relay.store.committer import Outcome
 from blindrelay.relay.store.entries import Accepted
 from support.twin import Bench, Pipe, message, number_of, settled, subscribe_to
+
+T = TypeVar("T")
 
 
 def deliveries(pipe: Pipe) -> list[mqtt5.PublishPacket]:
@@ -173,6 +178,47 @@ async def test_expired_while_in_flight_is_not_sent_again(bench: Bench) -> None:
     bob = await bench.connect(2, session_expiry_interval=600)
     assert numbers(bob) == [2]
     assert [envelope.sequence for envelope in bench.committer.stored(2)] == [2]
+
+
+async def test_what_a_sweep_finds_and_the_device_acknowledges_meanwhile_is_counted_out_once(bench: Bench) -> None:
+    """The device is there while the sweep looks, and gone when it acts by what it saw."""
+    bob = await bench.connect(2, subscribe=True, session_expiry_interval=600)
+    await fill(bench, 1, message_expiry_interval=5)
+    await fill(bench, 2)
+    packets = deliveries(bob)
+    bench.twin.clock.advance(6)
+    read = bench.committer.read
+
+    async def slowly(query: Callable[[Connection], T]) -> T:
+        found = await read(query)
+        acknowledge(bob, packets[:1])
+        bob.cut()
+        await settled()
+        return found
+
+    bench.committer.read = slowly  # type: ignore[method-assign]
+    await bench.exchange.sweep()
+
+    mailbox = bench.twin.mailbox(2)
+    assert mailbox is not None
+    assert mailbox.waiting == 1
+    assert [envelope.sequence for envelope in bench.committer.stored(2)] == [2]
+
+
+async def test_who_is_owed_a_message_is_for_the_store_to_say(bench: Bench) -> None:
+    """A mailbox that is counted empty and is not: what waits comes, and comes before what is newer."""
+    bob = await bench.connect(2, subscribe=True, session_expiry_interval=600)
+    await fill(bench, 1, 2)
+    bob.cut()
+    await settled()
+    mailbox = bench.twin.mailbox(2)
+    assert mailbox is not None
+    mailbox.waiting = 0
+
+    bob = await bench.connect(2, session_expiry_interval=600)
+    await fill(bench, 3)
+
+    assert numbers(bob) == [1, 2, 3]
 
 
 async def test_refused_delivery_is_deleted(bench: Bench) -> None:
