@@ -283,7 +283,8 @@ class MatrixRun:
             produced_until,
             self._clock.monotonic(),
         )
-        connections = self._plan.devices + (self._plan.crowd if self._plan.fault.crowd else 0)
+        # Of a crowd that comes back the old connections are there until somebody has had the time to end them.
+        connections = self._plan.devices + (2 * self._plan.crowd if self._plan.fault.crowd else 0)
         findings = (
             *examine(history),
             *(too_late(seen.recoveries) if self._waited < STARVED else ()),
