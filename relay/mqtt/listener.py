@@ -32,7 +32,7 @@ ANSWERS_LIMIT: Final = 65_536
 SEND_BUFFER: Final = 131_072
 # Connections in their TLS handshake at once; what is beyond waits in the backlog of the listening socket.
 MAX_HANDSHAKES: Final = 256
-BACKLOG: Final = 1_024
+BACKLOG: Final = 4_096
 
 
 @dataclass(frozen=True, slots=True)

@@ -84,9 +84,10 @@ class Database:
         """Whether it is there."""
         return self._server.process is not None and self._server.process.poll() is None
 
-    @staticmethod
-    def url(port: int) -> str:
-        """Where a node finds it, through something that listens on the loopback's `port`."""
+    def url(self, port: int | None) -> str:
+        """Where a node finds it, through something that listens on the loopback's `port`; None: with nothing between."""
+        if port is None:
+            return self._server.url(postgres.TEMPLATE, NODE)
         return f"postgresql://{NODE}@127.0.0.1:{port}/{postgres.TEMPLATE}?sslmode=disable&gssencmode=disable"
 
     async def start(self) -> None:

@@ -109,7 +109,7 @@ class MatrixRun:
         async with AsyncExitStack() as stack:
             is_small = plan.fault.small_disk and self._database is not None
             disk = stack.enter_context(small_disk()) if is_small else None
-            shape = Shape(plan.nodes, self._database, disk, plan.saboteur)
+            shape = Shape(plan.nodes, self._database, disk, plan.saboteur, lines=not plan.fault.crowd)
             site = await stack.enter_async_context(Site(folder, shape))
             self._idle = {node.log.parent.name: node.idle.resident for node in site.nodes if node.idle is not None}
             crowd = await self._enter_crowd(stack, site)

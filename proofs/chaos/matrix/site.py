@@ -41,12 +41,14 @@ class Shape:
         database: that is copied; None: SQLite.
         disk: a folder for the database's data; None: with everything else.
         saboteur: a deliberate fault in every node, by name; empty for none.
+        lines: whether there is a proxy between each node and the database. It takes processor time that nobody else has then.
     """
 
     nodes: int = 3
     database: postgres.Server | None = None
     disk: Path | None = None
     saboteur: str = ""
+    lines: bool = True
 
 
 class Site:
@@ -174,15 +176,19 @@ class Site:
         for number in numbers:
             await self._add_nats(number)
         for number in numbers:
-            line = await self._stack.enter_async_context(Proxy(target_socket=self.database.socket))
-            self.lines.append(line)
+            port = await self._add_line(self.database) if self._shape.lines else None
             for other in numbers:
                 way = await self._stack.enter_async_context(Proxy(self.nats[other].port))
                 self.ways[number, other] = way
             servers = [f"nats://127.0.0.1:{self.ways[number, other].port}" for other in numbers]
             mine = servers[number:] + servers[:number]
             cluster = {"node": f"n{number + 1}", "servers": mine, "identity_dir": str(self._folder / "identity")}
-            await self._add_node(number + 1, {"store": self.database.url(line.port), "cluster": cluster})
+            await self._add_node(number + 1, {"store": self.database.url(port), "cluster": cluster})
+
+    async def _add_line(self, database: Database) -> int:
+        line = await self._stack.enter_async_context(Proxy(target_socket=database.socket))
+        self.lines.append(line)
+        return line.port
 
     async def _add_nats(self, number: int) -> None:
         folder = self._folder / f"nats{number + 1}"
