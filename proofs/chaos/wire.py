@@ -31,12 +31,13 @@ class NotAdmitted(BlindrelayError):
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where to connect to, and as whom."""
+    """Where to connect to, as whom, and from which address; None: as the system likes."""
 
     host: str
     port: int
     context: ssl.SSLContext = field(repr=False)
     server_name: str = "localhost"
+    source: str | None = None
 
 
 class Wire(asyncio.Protocol):
@@ -63,6 +64,7 @@ class Wire(asyncio.Protocol):
             endpoint.port,
             ssl=endpoint.context,
             server_hostname=endpoint.server_name,
+            local_addr=None if endpoint.source is None else (endpoint.source, 0),
             ssl_handshake_timeout=CONNECT_PATIENCE,
             ssl_shutdown_timeout=1.0,
         )

@@ -13,6 +13,8 @@ import random
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from ipaddress import ip_network
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -32,6 +34,8 @@ _SESSION_EXPIRY: Final = 3_600
 _BACKOFF: Final = (0.2, 1.0)
 _PATIENCE: Final = 30.0
 _TENANT: Final = "crowd.example"
+# A crowd has many addresses, and the relay bounds what comes from one. Linux has all of 127.0.0.0/8; elsewhere there is one.
+_SOURCES: Final = tuple(map(str, islice(ip_network("127.1.0.0/16").hosts(), 10_000))) if sys.platform == "linux" else ()
 #: How often it is said how many are there. Seconds.
 _SAID_EVERY: Final = 0.05
 
@@ -82,6 +86,7 @@ class Visitors:
         self._people = people
         self._ports = ports
         self._chance = chance
+        self._sources = dict(zip(people.contexts, _SOURCES, strict=False))
         self._gate = asyncio.Semaphore(_AT_ONCE)
         self._wires: dict[DeviceAddress, Wire] = {}
         self._tasks: list[asyncio.Task[None]] = []
@@ -144,7 +149,8 @@ class Visitors:
             if not admitted.done():
                 admitted.set_result(False)
 
-        endpoint = Endpoint("127.0.0.1", self._chance.choice(self._ports), self._people.contexts[address])
+        port, source = self._chance.choice(self._ports), self._sources.get(address)
+        endpoint = Endpoint("127.0.0.1", port, self._people.contexts[address], source=source)
         async with self._gate, asyncio.timeout(_PATIENCE):
             wire = await Wire.open(endpoint, received, ended)
             wire.send(
