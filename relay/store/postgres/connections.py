@@ -18,14 +18,11 @@ WRITING: Final[Mapping[str, str]] = {
     "timezone": "UTC",
     "work_mem": "64MB",  # a batch of envelopes never goes through a temporary file
 }
+#: For what is done for each message and connection. A table of waiting mail is empty at one moment and long at the next:
+#: what is planned while statistics say that it is empty would read all of it from then on.
+BY_INDEX: Final[Mapping[str, str]] = {"enable_seqscan": "off", "enable_bitmapscan": "off", "jit": "off"}
 # `take_batch` leaves the planner one way through each statement; it is planned once, and by what it says.
-BATCHES: Final[Mapping[str, str]] = {
-    **WRITING,
-    "plan_cache_mode": "force_generic_plan",
-    "enable_seqscan": "off",
-    "enable_bitmapscan": "off",
-    "jit": "off",
-}
+BATCHES: Final[Mapping[str, str]] = {**WRITING, **BY_INDEX, "plan_cache_mode": "force_generic_plan"}
 READING: Final[Mapping[str, str]] = {**WRITING, "statement_timeout": "60s", "default_transaction_read_only": "on"}
 
 

@@ -32,7 +32,7 @@ from blindrelay.relay.store.metadata import MetadataReader
 from blindrelay.relay.store.postgres import batch, roles
 from blindrelay.relay.store.postgres.address import Address
 from blindrelay.relay.store.postgres.arrays import Numbers
-from blindrelay.relay.store.postgres.connections import BATCHES, READING, WRITING, connect, engine
+from blindrelay.relay.store.postgres.connections import BATCHES, BY_INDEX, READING, WRITING, connect, engine
 from blindrelay.relay.store.postgres.errors import FAILURES, Kind, is_read_only, kind_of, sentence
 from blindrelay.relay.store.schema import history
 from blindrelay.relay.store.statement import MAX_ROWS
@@ -94,9 +94,9 @@ class PostgresStore:
         self._patience = patience
         self._quota = (quota.count, quota.size)
         self._batches: psycopg.Connection[Any] | None = None
-        self._writer = engine(address, WRITING, pool_size=1, pool_timeout=patience)
+        self._writer = engine(address, {**WRITING, **BY_INDEX}, pool_size=1, pool_timeout=patience)
         self._readers = engine(
-            address, READING, pool_size=_READERS, pool_timeout=patience, isolation_level="AUTOCOMMIT"
+            address, {**READING, **BY_INDEX}, pool_size=_READERS, pool_timeout=patience, isolation_level="AUTOCOMMIT"
         )
         self._number = 0  # of the last transaction
         self._is_away = False

@@ -383,6 +383,18 @@ def _note(connection: sqlalchemy.Connection) -> int:
     )
 
 
+def test_what_was_planned_while_nothing_waited_does_not_read_all_that_waits_later(
+    store: PostgresStore, postgres_server: postgres.Server
+) -> None:
+    """Statistics of a moment at which the table was empty: the plan goes by the index all the same."""
+    with postgres_server.connect(store.address.parameters["dbname"]) as connection:
+        connection.execute("VACUUM ANALYZE envelope")
+    query = "EXPLAIN SELECT * FROM envelope WHERE mailbox_id = 1 AND sequence > 0 ORDER BY sequence LIMIT 10"
+    plan = store.read(lambda connection: list(connection.exec_driver_sql(query).scalars()))
+    assert any("Index Scan" in line for line in plan), plan
+    assert not any("Seq Scan" in line for line in plan), plan
+
+
 class TestLostConnections:
     """A connection that is cut inside a commit: nobody knows what was done until it has been found out."""
 
