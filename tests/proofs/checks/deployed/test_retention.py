@@ -57,6 +57,18 @@ def test_a_relay_that_has_stood_still(waiting: Somebody) -> None:
 # --- pages
 
 
+def test_a_log_that_was_being_emptied_when_it_was_copied(waiting: Somebody) -> None:
+    """A busy relay's may hold what was erased in the last seconds."""
+    newest = max(path.stat().st_mtime for path in waiting.data.rglob("*") if path.is_file())
+    write_ahead(waiting)
+    os.utime(waiting.data / "relay.db-wal", (newest, newest))
+
+    verdict = waiting.examine("retention")
+
+    assert reasons(verdict) == set()
+    assert any("being erased just now" in why for why in verdict.skipped)
+
+
 def test_a_page_that_was_freed_and_not_erased(waiting: Somebody) -> None:
     """SQLite leaves it as it was, unless it is told not to."""
     with contextlib.closing(sqlite3.connect(waiting.data / "relay.db")) as database:
