@@ -1,6 +1,5 @@
 """`blindrelay auditor`: what a relay claims, re-verified by somebody who does not trust it."""
 
-import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import aclosing, contextmanager
 from dataclasses import replace
@@ -12,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.lazy import OrderedGroup
 from blindrelay.cli.log_options import CA_OPTION, FOLDER, RELAY_OPTION, logs_address
 from blindrelay.cli.moments import MomentType
@@ -95,7 +95,7 @@ def check(
         raise click.UsageError("--from is to be an earlier day than --to")
     address = _address(relay, ca, policies, home)
     audit = Audit(address, home / FOLDER, question, SystemClock(), Wants(witnesses))
-    findings = asyncio.run(_run(audit, as_json=as_json))
+    findings = interruptible(_run(audit, as_json=as_json))
     holds = all_hold(findings)
     if as_json:
         emit({"holds": holds, "findings": [_record(finding) for finding in findings]})

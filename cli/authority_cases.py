@@ -1,6 +1,5 @@
 """`blindrelay authority status | open | watch | withdraw`: what became of a request."""
 
-import asyncio
 from contextlib import aclosing
 from pathlib import Path
 from uuid import UUID
@@ -14,6 +13,7 @@ from rich.table import Table
 from blindrelay.cli.answers import show, span
 from blindrelay.cli.authorities import Office, office_options
 from blindrelay.cli.bars import bar_of_bytes
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit, foreign, printable
 from blindrelay.clients.authority.package import Package, PackageRejected
 from blindrelay.clients.authority.receipt import verify
@@ -49,7 +49,7 @@ Examples:
 def status(office: Office, case: UUID | None, all_cases: bool, as_json: bool) -> None:
     """Ask how CASE stands. Without CASE, the last one that was handed in."""
     cases = [known.case_id for known in office.docket.cases()] if all_cases else [case or office.docket.latest()]
-    for answer in asyncio.run(_ask(office, cases)):
+    for answer in interruptible(_ask(office, cases)):
         show(answer, as_json=as_json, letter=not all_cases)
 
 
@@ -68,7 +68,7 @@ async def _ask(office: Office, cases: list[UUID]) -> list[CaseAnswer]:
 @office_options
 def withdraw(office: Office, case: UUID | None, as_json: bool) -> None:
     """Take CASE back. Without CASE, the last one. What has been disclosed stays so; nothing more is."""
-    answer = asyncio.run(_withdraw(office, case or office.docket.latest()))
+    answer = interruptible(_withdraw(office, case or office.docket.latest()))
     show(answer, as_json=as_json)
 
 
@@ -125,7 +125,7 @@ def open_(
 ) -> None:
     """Fetch, verify and open what was disclosed for DEMAND of CASE. Without them, the last case's package."""
     identity = office.identity()
-    path = package or asyncio.run(_fetch(office, case or office.docket.latest(), demand))
+    path = package or interruptible(_fetch(office, case or office.docket.latest(), demand))
     relay = identity.relay()
     if relay is None:
         raise NotEnrolled("no relay is known whose signature could be checked: ask for a status first")
@@ -251,7 +251,7 @@ def watch(
 
     A connection that breaks is taken up again where it broke.
     """
-    asyncio.run(_watch(office, case or office.docket.latest(), demand, count, after, as_json))
+    interruptible(_watch(office, case or office.docket.latest(), demand, count, after, as_json))
 
 
 async def _watch(

@@ -1,6 +1,5 @@
 """`blindrelay authority request`: from options and files to a signed request."""
 
-import asyncio
 import json
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +12,7 @@ from pydantic import ValidationError
 
 from blindrelay.cli.answers import show
 from blindrelay.cli.authorities import Office, office_options
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.moments import MomentType, words
 from blindrelay.cli.output import JSON_OPTION
 from blindrelay.clients.authority.identity import AuthorityIdentity
@@ -117,7 +117,7 @@ def request(office: Office, file: Path | None, dry_run: bool, as_json: bool, **o
         request = _valid(document, identity, relay.id if relay else "the relay that will be asked")
         click.echo(json.dumps(request.model_dump(mode="json"), indent=2, ensure_ascii=False))
         return
-    answer = asyncio.run(_hand_in(office, document))
+    answer = interruptible(_hand_in(office, document))
     show(answer, as_json=as_json)
 
 

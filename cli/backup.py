@@ -1,12 +1,12 @@
 """`blindrelay backup` and `restore`."""
 
-import asyncio
 from pathlib import Path
 
 import click
 
 from blindrelay.cli.bars import bar_of_bytes
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit
 from blindrelay.cli.own_witness import FOLDER as WITNESS
 from blindrelay.cli.places import home_option, relay_directory
@@ -105,7 +105,7 @@ def restore(folder: Path, home: Path, data_dir: Path | None, only_verify: bool, 
     data = data_dir or relay_directory(home)
     with bar_of_bytes("verifying") as told:
         manifest = backups.verify(folder, told)
-    asked = [] if offline else asyncio.run(backups.seen_since(folder, manifest))
+    asked = [] if offline else interruptible(backups.seen_since(folder, manifest))
     _refuse_a_second_history(folder, asked)
     if not only_verify:
         witness = _witness(home, data) if any(name.startswith(f"{IN_BACKUP}/") for name in manifest.files) else None

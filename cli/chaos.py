@@ -5,15 +5,16 @@ import logging
 import shutil
 import signal
 import tempfile
-from collections.abc import Coroutine, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import click
 
 from blindrelay.cli.chaos_views import Rows, show_faults, show_verdicts, show_watched
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.lazy import OrderedGroup
 from blindrelay.cli.output import JSON_OPTION, console, emit
 from blindrelay.cli.prove import progress
@@ -25,8 +26,6 @@ from blindrelay.proofs.chaos.matrix.watch import Orders, Watch
 from blindrelay.proofs.chaos.saboteurs import SABOTEURS
 from blindrelay.proofs.engines import nats, postgres
 from blindrelay.protocol.endpoint import FILE_NAME
-
-T = TypeVar("T")
 
 _KEEP = click.option(
     "--keep",
@@ -191,7 +190,7 @@ def _carried_out(plans: list[Plan], engine: str, folder: Path, *, as_json: bool)
             rows.add(verdict)
 
     with prepared(engine) as template, progress() as say:
-        return _interruptible(
+        return interruptible(
             run_all(
                 plans, template, folder, done, lambda plan, what: say(f"{plan.fault.name}, seed {plan.seed}: {what}")
             )
@@ -275,7 +274,7 @@ def watch(
         raise click.UsageError("--code is missing: the code by which enterprises register; `blindrelay up` shows it")
     orders = Orders(seconds, devices, rate, seed, fault_command, every)
     with _kept(keep) as folder, progress() as say:
-        watched = asyncio.run(_watched(Watch(found, code, folder, orders, say)))
+        watched = interruptible(_watched(Watch(found, code, folder, orders, say)))
         if as_json:
             emit(watched.as_json())
         else:
@@ -311,21 +310,6 @@ def _installed() -> str:
         return POSTGRESQL
     click.echo("PostgreSQL or nats-server is not installed: one embedded relay, then (--engine sqlite)", err=True)
     return SQLITE
-
-
-def _interruptible(work: Coroutine[Any, Any, T]) -> T:
-    """Run it; SIGTERM ends it as Ctrl-C does, so that nothing is left running."""
-
-    async def carried_out() -> T:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 - it is this one
-        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
-        return await work
-
-    try:
-        return asyncio.run(carried_out())
-    except asyncio.CancelledError:
-        raise KeyboardInterrupt from None
 
 
 @contextmanager

@@ -12,6 +12,7 @@ import click
 
 from blindrelay.cli.conversation import Conversation
 from blindrelay.cli.devices import Speaker, speaker_options
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.rendering import destination
 from blindrelay.cli.screen import Screen
 from blindrelay.cli.transcript import Line, as_text
@@ -55,7 +56,7 @@ def chat(speaker: Speaker, with_: str, linger: float) -> None:
         async with speaker.connect() as device:
             await (_in_terminal(device, with_) if is_interactive else _in_pipe(device, with_, linger))
 
-    asyncio.run(run())
+    interruptible(run())
 
 
 async def _in_terminal(device: Device, with_: str) -> None:

@@ -17,6 +17,7 @@ import click
 from rich.markup import escape
 
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.operator_line import TOKEN_VARIABLE
 from blindrelay.cli.output import JSON_OPTION, console, emit
 from blindrelay.cli.own_console import PORT
@@ -129,7 +130,7 @@ def command(
     )
     parent = os.getppid() if die_with_parent else None
     place = Place(host, port, names, certificate, key)
-    asyncio.run(_serve(desktop, place, chosen, parent, open_browser=open_browser, as_json=as_json))
+    interruptible(_serve(desktop, place, chosen, parent, open_browser=open_browser, as_json=as_json))
     if not as_json and parent is None:
         click.echo("the console is stopped")
     return ExitCode.OK

@@ -8,6 +8,7 @@ from rich import box
 from rich.table import Table
 
 from blindrelay.cli.devices import Speaker, speaker_options
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.lazy import OrderedGroup
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit
 from blindrelay.cli.places import UserType
@@ -78,7 +79,7 @@ def verify(speaker: Speaker, user: UserAddress, yes: bool, as_json: bool) -> Non
             if as_json:
                 emit(_record(device, user, number))
 
-    asyncio.run(work())
+    interruptible(work())
 
 
 def _record(device: Device, user: UserAddress, number: str) -> dict[str, object]:

@@ -1,6 +1,5 @@
 """`blindrelay demo`: the whole thing at work, and one message seen from three sides."""
 
-import asyncio
 import tempfile
 import time
 from contextlib import AsyncExitStack
@@ -14,6 +13,7 @@ from rich.console import Console
 from blindrelay.cli.demo_evidence import Evidence, RelayDisk, can_decrypt
 from blindrelay.cli.demo_views import show_three_views
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.output import console
 from blindrelay.cli.temporary_relay import relay_process
 from blindrelay.clients.device import Device
@@ -144,7 +144,7 @@ def demo(attack: str | None, open_browser: bool, port: int | None, as_json: bool
         raise click.UsageError("--json goes with --attack or --open: the tour itself is for people")
     output = console()
     started = time.monotonic()
-    asyncio.run(_perform(output))
+    interruptible(_perform(output))
     output.print(
         f"\nThe relay is stopped and everything is removed, after {time.monotonic() - started:.0f} seconds. "
         "Now yours: [bold]blindrelay up[/bold], and [bold]blindrelay --help[/bold]. What a malicious relay can try: "

@@ -1,6 +1,5 @@
 """`blindrelay demo --attack`: what a malicious relay can try, carried out before your eyes."""
 
-import asyncio
 import logging
 import time
 from collections.abc import Iterator
@@ -11,6 +10,7 @@ import structlog
 
 from blindrelay.cli.demo_attacks_views import show_list, show_outcome, show_sum
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.output import console, emit
 from blindrelay.proofs.attacks import catalogue
 from blindrelay.proofs.attacks.model import Attack, Variant
@@ -36,7 +36,7 @@ def perform(name: str, *, as_json: bool) -> int:
             show_list(console(), catalogue.every())
         return ExitCode.OK
     with _quiet():
-        return asyncio.run(_carry_out(chosen, as_json=as_json))
+        return interruptible(_carry_out(chosen, as_json=as_json))
 
 
 def _choose(name: str) -> _Chosen:

@@ -1,6 +1,5 @@
 """`blindrelay demo --open`: the demonstration in the browser. Relay, witness and people are processes of their own."""
 
-import asyncio
 import sys
 import tempfile
 from contextlib import AsyncExitStack
@@ -11,6 +10,7 @@ from rich.markup import escape
 
 from blindrelay.cli.console import announce, show_page, stop_signals
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.output import console
 from blindrelay.cli.own_console import PORT
 from blindrelay.cli.ports import LOOPBACK, free
@@ -24,7 +24,7 @@ from blindrelay.proofs.shipped import KILL_MATRIX
 
 def show(port: int | None, *, as_json: bool) -> int:
     """Run it until Ctrl-C or SIGTERM. Nothing is left behind."""
-    asyncio.run(_show(free(PORT) if port is None else port, as_json=as_json))
+    interruptible(_show(free(PORT) if port is None else port, as_json=as_json))
     if not as_json:
         click.echo("\nEverything is stopped and removed.")
     return ExitCode.OK

@@ -10,6 +10,7 @@ import click
 
 from blindrelay.cli.bars import bar_of_items
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.log_names import Identities, Names, certificates_of, root_of
 from blindrelay.cli.log_options import LogReader, log_options
 from blindrelay.cli.log_show import ROOT_OPTION
@@ -93,7 +94,7 @@ def monitor(
         own = _account(account, Identities(log.home, passphrase_file), root, mine)
     following = _Following(log, str(tenant or account or "everything"), own, as_json=as_json)
     try:
-        return asyncio.run(
+        return interruptible(
             following.dismiss(dismiss) if dismiss is not None else following.run(None if once else interval)
         )
     except KeyboardInterrupt:

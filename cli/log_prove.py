@@ -1,6 +1,5 @@
 """`blindrelay log prove` and `verify`: proofs for others, and what becomes of them."""
 
-import asyncio
 import sys
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +13,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from blindrelay.cli.bars import bar_of_items
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.log_names import Identities, certificates_of
 from blindrelay.cli.log_options import LogReader, log_options
 from blindrelay.cli.log_views import cosigners, fields_of, head_record
@@ -80,7 +80,7 @@ def prove(
         wanted = _of_device(device, _certificates(device, Identities(log.home, passphrase_file)))
     elif tenant is not None:
         wanted = _of_tenant(tenant)
-    proof, data = asyncio.run(_prove(log, wanted))
+    proof, data = interruptible(_prove(log, wanted))
     if entry is not None:
         entry.write_bytes(data)
     if out is not None:
@@ -180,11 +180,11 @@ def verify(
     if proof is None:
         if entry is not None or device is not None:
             raise click.UsageError("name the proof, too: blindrelay log verify PROOF ENTRY")
-        return asyncio.run(_verify_all(log, as_json=as_json))
+        return interruptible(_verify_all(log, as_json=as_json))
     if (entry is None) == (device is None):
         raise click.UsageError("say of what it is the proof: blindrelay log verify PROOF ENTRY, or --device")
     data = _stated(device, Identities(log.home, passphrase_file)) if device is not None else _read(entry, MAX_ENTRY + 1)
-    parsed, trust = LogProof.parse(_read(proof, _MAX_PROOF)), asyncio.run(_policy(log))
+    parsed, trust = LogProof.parse(_read(proof, _MAX_PROOF)), interruptible(_policy(log))
     try:
         witnessed = parsed.verify(data.removesuffix(b"\n"), trust)
     except VerificationFailed as error:
@@ -205,7 +205,7 @@ def _verify_package(log: LogReader, package: Path, *, as_json: bool) -> int:
     try:
         witnessed = verify_receipt(
             receipt,
-            asyncio.run(_policy(log)),
+            interruptible(_policy(log)),
             case=last.opening.case if last else UUID(int=0),
             demand=(last.opening.demand if last else None) or "",
             package=digest,

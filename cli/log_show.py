@@ -1,6 +1,5 @@
 """`blindrelay log show`: browse the entries."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import aclosing
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import Any
 import click
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.log_names import Identities, Names, root_of
 from blindrelay.cli.log_options import LogReader, log_options
 from blindrelay.cli.log_views import fields_of, line, record
@@ -71,7 +71,7 @@ def show(
     def matches(fields: dict[str, Any]) -> bool:
         return all(fields.get(name) == value for name, value in wanted.items())
 
-    shown, size = asyncio.run(_show(log, (start, end), matches, as_json=as_json))
+    shown, size = interruptible(_show(log, (start, end), matches, as_json=as_json))
     if not as_json:
         click.echo(f"{shown} of {size} entries", err=True)
 

@@ -1,6 +1,5 @@
 """`blindrelay client notices`: what the relay tells its users on its own account, in words."""
 
-import asyncio
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -9,6 +8,7 @@ from typing import Any
 import click
 
 from blindrelay.cli.devices import Speaker, speaker_options
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.output import JSON_OPTION, console, emit, foreign
 from blindrelay.clients.device import Device
 from blindrelay.clients.notices import KeptNotice
@@ -80,7 +80,7 @@ def notices(speaker: Speaker, offline: bool, as_json: bool) -> None:
     Each notice is signed by the relay's lawful desk; the signature is checked before a notice is believed, and is kept with it
     (--json prints it), so that you can show the notice to others.
     """
-    kept = _read(speaker) if offline else asyncio.run(_fetch(speaker))
+    kept = _read(speaker) if offline else interruptible(_fetch(speaker))
     for one in kept:
         if as_json:
             emit(_record(one))

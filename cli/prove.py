@@ -1,6 +1,5 @@
 """`blindrelay prove`: the evidence that content does not come out, for somebody who does not trust us."""
 
-import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +10,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.output import JSON_OPTION, console, emit, printable, write_whole
 from blindrelay.cli.prove_views import show
 from blindrelay.proofs import reports
@@ -152,7 +152,7 @@ def _proved(*, quick: bool, checks: tuple[str, ...], check_files: tuple[str, ...
             raise click.UsageError(f"{keep} is not empty: name a folder for the evidence alone")
     names = [*(checks or catalogue.NAMES), *(catalogue.find(file).name for file in check_files)]
     with progress() as say:
-        return asyncio.run(carry_out(Scope(quick=quick), checks=names, say=say, keep=keep))
+        return interruptible(carry_out(Scope(quick=quick), checks=names, say=say, keep=keep))
 
 
 def _examined(subject: Subject, checks: tuple[str, ...]) -> Proof:
@@ -160,7 +160,7 @@ def _examined(subject: Subject, checks: tuple[str, ...]) -> Proof:
         if name not in deployed.NAMES:
             raise click.UsageError(f"--check {name}: {deployed.why_not(name)}; leave --against away")
     with progress() as say:
-        return examine(subject, checks=checks, say=say)
+        return examine(subject, checks=checks, say=say, run=interruptible)
 
 
 def _leaks(html: Path | None, matrix: Path | None) -> tuple[reports.Leak, ...] | None:

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from blindrelay.cli import notices
 from blindrelay.cli.devices import Speaker, speaker_options
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit, foreign, printable
 from blindrelay.cli.rendering import TICKS, destination, message_record, message_text, stage_in
 from blindrelay.clients.desk import RETRACTED
@@ -62,7 +63,7 @@ def listen(
 
     Each is printed once, and erased from the relay when this device has stored it; it stays in the device's history.
     """
-    asyncio.run(_listen(speaker.connect(Options(read_receipts=not unread)), count, timeout, save, as_json=as_json))
+    interruptible(_listen(speaker.connect(Options(read_receipts=not unread)), count, timeout, save, as_json=as_json))
 
 
 async def _listen(
@@ -205,7 +206,7 @@ def my_data(speaker: Speaker, as_json: bool) -> None:
             return {kind: [dict(row) for row in rows] for kind, rows in (await device.my_data()).records.items()}
 
     try:
-        records = asyncio.run(ask())
+        records = interruptible(ask())
     except TimedOut as error:
         raise TimedOut(f"the relay did not say what it holds: {error}") from error
     if as_json:

@@ -1,6 +1,5 @@
 """`blindrelay sabotage`: deliberate leaks, each of which a check must find."""
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -9,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.lazy import OrderedGroup
 from blindrelay.cli.output import JSON_OPTION, console, emit, write_whole
 from blindrelay.cli.prove import progress
@@ -87,7 +87,7 @@ def run(*, name: str, all_checks: bool, check_files: tuple[str, ...], as_json: b
     _load(check_files)
     saboteur = _found(name)
     with progress() as say:
-        row = asyncio.run(matrix.run(saboteur, _plan(saboteur, all_checks=all_checks), say))
+        row = interruptible(matrix.run(saboteur, _plan(saboteur, all_checks=all_checks), say))
     if as_json:
         emit(Killed.of(row).model_dump(mode="json"))
     else:
@@ -169,7 +169,7 @@ def matrix_(
     plans = [(saboteur, _plan(saboteur, all_checks=all_checks)) for saboteur in chosen]
     whole = Matrix(plans if is_quick else [(saboteur, plan.with_others()) for saboteur, plan in plans])
     with progress() as say:
-        asyncio.run(whole.run(jobs, compared if honest else None, done, say))
+        interruptible(whole.run(jobs, compared if honest else None, done, say))
     caught = sum(row.is_caught for row in rows)
     is_clean = not any(each.found for each in controls)
     if not as_json:

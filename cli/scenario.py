@@ -1,6 +1,5 @@
 """`blindrelay scenario`: who demands what under which instrument, and what comes of it, run against a whole relay."""
 
-import asyncio
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.lazy import OrderedGroup
 from blindrelay.cli.output import JSON_OPTION, console, emit, printable, write_whole
 from blindrelay.policies.scenarios import schema
@@ -86,7 +86,7 @@ def run(
     output = console()
     with _progress(len(runs)) as advance:
         for source, one in runs:
-            result = asyncio.run(_play(source, one, advance))
+            result = interruptible(_play(source, one, advance))
             results.append(result)
             if as_json:
                 emit(reports.as_json(result))

@@ -1,6 +1,5 @@
 """`blindrelay tenant`: an enterprise's own side: its certificate authority, and whose devices it vouches for."""
 
-import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
@@ -12,6 +11,7 @@ from rich.table import Table
 
 from blindrelay.cli import passphrase, relays
 from blindrelay.cli.devices import keep_passphrase
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.lazy import OrderedGroup
 from blindrelay.cli.notices import sentence
 from blindrelay.cli.output import JSON_OPTION, complain, console, emit, foreign
@@ -132,7 +132,7 @@ def register(
         address = replace(address, registration_code=given)
     enterprise = _open(tenant, folder, passphrase_file, address)
     enterprise.jurisdiction = jurisdiction or enterprise.jurisdiction
-    asyncio.run(enterprise.register())
+    interruptible(enterprise.register())
     where.remember(folder)
     click.echo(f"the relay at {address.host}:{address.port} knows {tenant} now")
 
@@ -182,7 +182,7 @@ def enrol(
     relay = None if offline else where.choose(folder, home)
     enterprise = _open(tenant, folder, passphrase_file, relay)
     own = passphrase.new(device_passphrase_file, ask=ask_device_passphrase, variable=passphrase.DEVICE_VARIABLE)
-    asyncio.run(_issue(enterprise, address, place, own, archive=archive, announce=not offline))
+    interruptible(_issue(enterprise, address, place, own, archive=archive, announce=not offline))
     relays.hand_on(folder, place)
     where.remember(place)
     marked = ", a compliance archive" if archive else ""
@@ -250,7 +250,7 @@ def revoke(
     address = DeviceAddress(tenant, user, device)
     folder = tenant_directory(home, tenant)
     enterprise = _open(tenant, folder, passphrase_file, where.choose(folder, home))
-    count = asyncio.run(enterprise.revoke(user, device, RevocationReason(reason)))
+    count = interruptible(enterprise.revoke(user, device, RevocationReason(reason)))
     click.echo(f"{address} is revoked ({reason}): {count} certificate{'s' if count != 1 else ''} withdrawn")
 
 
@@ -282,7 +282,7 @@ def leave(tenant: str, home: Path, yes: bool, where: relays.Where, passphrase_fi
     if not yes:
         lost = "what waits there for its devices is lost, and the name can never be registered there again"
         click.confirm(f"Shall {tenant} leave the relay at {at} for good? {lost}.", abort=True, err=True)
-    is_news = asyncio.run(enterprise.leave())
+    is_news = interruptible(enterprise.leave())
     if as_json:
         emit({"tenant": tenant, "relay": at, "left": True, "already": not is_news})
     else:
@@ -305,7 +305,7 @@ def notices(tenant: str, home: Path, where: relays.Where, passphrase_file: Path 
     service is suspended there, too."""
     folder = tenant_directory(home, tenant)
     enterprise = _open(tenant, folder, passphrase_file, where.choose(folder, home))
-    found = asyncio.run(enterprise.notices())
+    found = interruptible(enterprise.notices())
     for notice in found:
         if as_json:
             emit(notice.model_dump(mode="json"))

@@ -14,6 +14,7 @@ from rich.markup import escape
 from blindrelay import __version__
 from blindrelay.cli import witness_folder
 from blindrelay.cli.exit_codes import ExitCode
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.lazy import OrderedGroup
 from blindrelay.cli.output import JSON_OPTION, console, emit, printable
 from blindrelay.cli.witness_folder import FOLDER, LogKeys
@@ -143,7 +144,7 @@ def run(
     found = Witness(
         folder, [each for given in logs for each in given], name=name, host=host, port=port, tls=tls, report=report
     )
-    asyncio.run(_serve(found, lambda: _announce(found, folder, public_url, as_json=as_json), parent))
+    interruptible(_serve(found, lambda: _announce(found, folder, public_url, as_json=as_json), parent))
     if not as_json:
         click.echo("stopped; everything that was cosigned is on disk")
     return ExitCode.OK

@@ -1,6 +1,5 @@
 """`blindrelay client send` and `mail`."""
 
-import asyncio
 import re
 import sys
 from collections.abc import Awaitable, Callable
@@ -9,6 +8,7 @@ from pathlib import Path
 import click
 
 from blindrelay.cli.devices import Speaker, speaker_options
+from blindrelay.cli.interrupts import interruptible
 from blindrelay.cli.output import JSON_OPTION, emit
 from blindrelay.cli.places import UserType
 from blindrelay.cli.rendering import destination, members, receipt_record, tell_of_archives
@@ -180,7 +180,7 @@ def _send(speaker: Speaker, work: Work, wait: str, timeout: float, *, as_json: b
             reached = {"accepted": receipt.accepted, "delivered": receipt.delivered, "read": receipt.read}[wait]
             return await reached(timeout)
 
-    receipt = asyncio.run(run())
+    receipt = interruptible(run())
     if as_json:
         emit(receipt_record(receipt))
         return

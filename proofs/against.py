@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -45,12 +45,18 @@ class Subject:
 
 
 def examine(
-    subject: Subject, *, checks: Sequence[str] = (), say: Say = lambda _: None, clock: Clock | None = None
+    subject: Subject,
+    *,
+    checks: Sequence[str] = (),
+    say: Say = lambda _: None,
+    clock: Clock | None = None,
+    run: Callable[[Coroutine[Any, Any, list[Verdict]]], list[Verdict]] = asyncio.run,
 ) -> Proof:
     """Examine it, whether it runs or not.
 
     Args:
         checks: by name; all that can be carried out when none is named.
+        run: how checks, each in a process of its own, are run to their end; whatever cancels them ends those.
 
     Raises:
         Unreadable, NewerVersion: it is no data directory, or cannot be read; the message says what to do.
@@ -64,7 +70,7 @@ def examine(
             name: "nobody has asked for it" for name in catalogue.NAMES if name not in names and name not in left_out
         }
         (folder / _FILE).write_text(deployment.model_dump_json(), encoding="utf-8")
-        verdicts = asyncio.run(_carry_out(folder / _FILE, names, deployment.work, say))
+        verdicts = run(_carry_out(folder / _FILE, names, deployment.work, say))
         facts = _facts(subject, deployment)
     at = datetime.fromtimestamp(int(deployment.now), UTC)
     return Proof(
