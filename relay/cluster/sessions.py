@@ -192,16 +192,8 @@ def _claim(
     if old is None or is_over or instead_of is not None:
         claim = _Claim(epoch)
     else:
-        # Who had it may have sent anything up to its end, unless it was there to say what. A session that no node has had is of
-        # the time when there was one relay.
-        is_known = has_been_here and before.session_node == 0
-        claim = _Claim(
-            epoch,
-            present=True,
-            subscriptions=frozenset(json.loads(old.subscriptions)),
-            sent_up_to=before.sent_up_to if is_known else 0,
-            unknown_until=-1 if is_known else now + _UNHEARD if old.ended_at is None else old.ended_at,
-        )
+        sent_up_to, unknown_until = _sent(before, old.ended_at, now, has_been_here=has_been_here)
+        claim = _Claim(epoch, True, frozenset(json.loads(old.subscriptions)), sent_up_to, unknown_until)
     _write(connection, mine, record.expiry, None, claim.subscriptions)
     return claim
 
@@ -209,6 +201,17 @@ def _claim(
 def _take(connection: Connection, account_id: int, node: int) -> "sqlalchemy.Row[Any] | None":
     """Let a session be this node's, and return what it was before; None: there is no row."""
     return connection.execute(_TAKE, {"account_id": account_id, "node": node}).one_or_none()
+
+
+def _sent(before: "sqlalchemy.Row[Any]", ended_at: int | None, now: int, *, has_been_here: bool) -> tuple[int, int]:
+    """What may have been sent in a session up to now: `sent_up_to`, and `unknown_until`."""
+    if before.session_node != 0:
+        # The node has not said what, and may have sent anything until now. `ended_at` is a sweep's, if it is there: the node
+        # may have been taken for dead and have come back. DUP says that a message might have been sent before [3.3.1.1].
+        return 0, now + _UNHEARD
+    if has_been_here:
+        return before.sent_up_to, -1
+    return 0, now + _UNHEARD if ended_at is None else ended_at  # of the time when there was one relay
 
 
 def _save(connection: Connection, record: SessionRecord) -> bool:

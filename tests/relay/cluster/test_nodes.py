@@ -276,6 +276,27 @@ class TestSessions:
                 assert await sessions.claim(claimed, clean_start=False, present=False, is_awaited=lambda: True)
         assert claimed.unknown_until == 1_005 + 1
 
+    async def test_what_a_node_sent_that_was_taken_for_dead_is_a_repetition(self, nodes: Cluster) -> None:
+        """It had lost the database for a moment, and sent on when it was back, after a sweep that had not seen it [3.3.1-1]."""
+        bob, now = (await nodes.register()).device("bob", "phone"), 1_000
+        async with nodes.connected("n1", bob, session_expiry_interval=600) as first:
+            await first.open_inbox()
+            (record,) = [peer.record for peer in nodes["n1"].exchange.peers]
+            assert record is not None
+            async with Store.open(nodes.database) as store:
+                sessions = SharedSessions(store, lambda: now, 99)
+                with store.engine.begin() as unseen:
+                    number = unseen.exec_driver_sql("SELECT session_node FROM presence").scalar_one()
+                    unseen.exec_driver_sql("UPDATE presence SET session_node = 1000000")
+                await sessions.purge()
+                with store.engine.begin() as back:
+                    assert back.exec_driver_sql("SELECT ended_at FROM session").scalar_one() == now
+                    back.exec_driver_sql("UPDATE presence SET session_node = %s", (number,))
+                now += 300
+                claimed = SessionRecord(record.account_id, record.client_id, 600)
+                assert await sessions.claim(claimed, clean_start=False, present=False, is_awaited=lambda: True)
+        assert claimed.unknown_until >= now
+
     async def test_a_clean_start_that_the_database_hears_of_late_takes_nothing_away(self, nodes: Cluster) -> None:
         """Its client has given up, was let in by another node, and relies on the subscription that it made there."""
         bob = (await nodes.register()).device("bob", "phone")
