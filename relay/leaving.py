@@ -30,7 +30,7 @@ from sqlalchemy import Connection, delete, select, update
 from blindrelay.protocol.statements import Revocation, Signed
 from blindrelay.relay.desk.preservation import is_preserved
 from blindrelay.relay.erasing import erase, scalars
-from blindrelay.relay.ledger import Store
+from blindrelay.relay.ports import Store
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.upsert import insert_or_ignore, insert_or_update
 from blindrelay.relay.transparency.directory import enter_leaving
@@ -80,6 +80,7 @@ async def clear(store: Store, name: str, now: int) -> None:
     empty = ~select(_device.account_id).where(_device.tenant == name).exists()
     gone = delete(tables.tenant).where(tables.tenant.c.name == name, empty)
     await store.run(lambda connection: connection.execute(gone) and None)
+    store.scrub()
 
 
 async def clear_mail(store: Store, name: str) -> None:

@@ -132,6 +132,9 @@ class Store(Protocol):
     async def read(self, query: "Callable[[Connection], T]") -> T:
         """Read what is committed."""
 
+    def scrub(self) -> None:
+        """Let nothing be left of records that have been deleted: at the next quiet moment."""
+
 
 class Committer(Store, Protocol):
     """The store's front, as far as envelopes are concerned: see `blindrelay.relay.store.committer`."""

@@ -17,7 +17,8 @@ from blindrelay.relay.desk.preservation import forget_ended
 from blindrelay.relay.erasing import BATCH as _BATCH
 from blindrelay.relay.erasing import count, erase, scalars
 from blindrelay.relay.leaving import sweep
-from blindrelay.relay.ledger import DAY, HOUR, Store
+from blindrelay.relay.ledger import DAY, HOUR
+from blindrelay.relay.ports import Store
 from blindrelay.relay.store import days, tables
 
 # What one commit deletes: a few milliseconds that the messages behind it wait.
@@ -73,6 +74,8 @@ class Purge:
         )
         await forget_ended(self._store, now)
         await sweep(self._store, now)
+        if purged != Purged():
+            self._store.scrub()
         self.ran_at = self._clock.now()
         self.deleted = Purged(
             *(before + more for before, more in zip(astuple(self.deleted), astuple(purged), strict=True))

@@ -4,7 +4,8 @@ A lone message starts a commit at once, so nothing waits for company; under load
 here runs on the event loop but the store's own calls, which have a thread to themselves. Reads have threads of their own.
 
 An envelope that is removed is gone from the database file and its WAL, too, as soon as the WAL has been emptied: within
-`Pace.idle` seconds when there is nothing else to do, within `Pace.erase_within` under load.
+`Pace.idle` seconds when there is nothing else to do, within `Pace.erase_within` under load. Of records that are deleted copies
+may be left until the next moment at which there is nothing else to do.
 """
 
 import asyncio
@@ -82,6 +83,7 @@ class Committer:
         self._idle.set()
         self._failure: BaseException | None = None
         self._untidy = True  # what a crash left in the WAL is erased, too
+        self._is_to_scrub = False
         self._timer: asyncio.TimerHandle | None = self._loop.call_later(self._pace.idle, self._tick)
         self._erase_by: float | None = None  # the store thread's own
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
@@ -100,6 +102,12 @@ class Committer:
         self._removed.append((mailbox_id, sequence))
         if not self._busy:
             self._schedule()
+
+    def scrub(self) -> None:
+        """Let nothing be left of records that are deleted: at the next quiet moment. See `engine.Store.scrub`."""
+        self._untidy = self._is_to_scrub = True
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._pace.idle, self._tick)
 
     async def run(self, write: Callable[[sqlalchemy.Connection], T]) -> T:
         """Run `write` inside the next commit; when this returns, it is durable.
@@ -235,13 +243,14 @@ class Committer:
             return
         self._busy = True
         self._idle.clear()
-        self._jobs.put(self._tidy)
+        scrub, self._is_to_scrub = self._is_to_scrub, False
+        self._jobs.put(lambda: self._tidy(scrub=scrub))
 
     def _tidied(self, done: bool, error: BaseException | None) -> None:
-        self._untidy = not done
+        self._untidy = not done or self._is_to_scrub
         if error is not None:
             self._fail(error)
-        elif not done:
+        elif self._untidy and self._timer is None:
             self._timer = self._loop.call_later(self._pace.idle, self._tick)
         self._start()
 
@@ -276,9 +285,11 @@ class Committer:
             except StoreFailed as error:
                 self._loop.call_soon_threadsafe(self._fail, error)
 
-    def _tidy(self) -> None:
+    def _tidy(self, *, scrub: bool) -> None:
         done, failure = False, None
         try:
+            if scrub:
+                self._store.scrub()
             done = self._store.tidy()
         except StoreFailed as error:
             failure = error

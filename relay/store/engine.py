@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class Store(Protocol):
-    """`commit`, `checkpoint` and `tidy` belong to one thread at a time; the others may be called from any."""
+    """`commit`, `checkpoint`, `scrub` and `tidy` belong to one thread at a time; the others may be called from any."""
 
     @property
     def name(self) -> str:
@@ -64,6 +64,9 @@ class Store(Protocol):
 
     def checkpoint(self) -> bool:
         """See to it that nothing is left of what was removed, as far as that is the store's to do. False: try again later."""
+
+    def scrub(self) -> None:
+        """Let nothing be left of records that have been deleted, as far as that is the store's to do; before `tidy`."""
 
     def tidy(self) -> bool:
         """What there is to do when nothing else is, a checkpoint included. Whether all is done."""

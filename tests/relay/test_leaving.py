@@ -322,8 +322,10 @@ class Kept:
         await self.preservations.hold(order)
 
     async def leave(self, name: str) -> None:
+        before = self.direct.scrubbed
         await self.direct.run(lambda connection: leaving.note(connection, name, bytes(32), NOW, None))
         await leaving.clear(self.direct, name, NOW)
+        assert self.direct.scrubbed == before + 1
 
     async def all(self, *columns: "sqlalchemy.Column[Any]") -> list[Any]:
         query = sqlalchemy.select(*columns).order_by(*columns)

@@ -39,6 +39,7 @@ async def test_nothing_to_purge(purge: Purge, direct: Direct) -> None:
     """An empty store stays untouched: not a commit. But for the days to come, which are made once, where there are such."""
     assert await purge.run() == Purged()
     made = direct.commits
+    assert direct.scrubbed == 0
     assert await purge.run() == Purged()
     assert made == direct.commits == int(direct.store.name.startswith("postgresql:"))
 
@@ -51,6 +52,7 @@ async def test_old_traffic_goes(purge: Purge, direct: Direct) -> None:
 
     assert await purge.run() == Purged(traffic=2, recent_ids=2)
 
+    assert direct.scrubbed == 1
     assert await column(direct, tables.traffic.c.accepted_at) == [edge, NOW]
     assert await column(direct, tables.recent_id.c.accepted_at) == [edge, NOW]
 

@@ -16,6 +16,7 @@ class Direct:
     def __init__(self, store: Store) -> None:
         self.store = store
         self.commits = 0
+        self.scrubbed = 0
 
     async def run(self, write: Callable[[Connection], T]) -> T:
         """A commit of its own."""
@@ -24,6 +25,11 @@ class Direct:
         if isinstance(result, BaseException):
             raise result
         return result  # type: ignore[no-any-return]
+
+    def scrub(self) -> None:
+        """At once."""
+        self.scrubbed += 1
+        self.store.scrub()
 
     async def read(self, query: Callable[[Connection], T]) -> T:
         """On a reading connection."""

@@ -317,6 +317,9 @@ class PostgresStore:
         """Nothing to do."""
         return True
 
+    def scrub(self) -> None:
+        """Nothing to do."""
+
     def tidy(self) -> bool:
         """Delete what could not be deleted when it was to be."""
         if self._removed:

@@ -321,6 +321,60 @@ async def test_unfinished_tidying_is_tried_again(
     await committer.close()
 
 
+async def test_scrubbing_waits_for_a_quiet_moment(
+    store: SqliteStore, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once for each time that it is asked for, in the store's thread and before the WAL is emptied."""
+    done: list[str] = []
+    tidy = store.tidy
+    monkeypatch.setattr(store, "scrub", lambda: done.append(threading.current_thread().name))
+    monkeypatch.setattr(store, "tidy", lambda: done.append("tidied") or tidy())  # type: ignore[func-returns-value]
+    committer = Committer(store, settle=seen.settle, failed=seen.failures.append, pace=Pace(idle=0.005))
+    await until(lambda: done == ["tidied"])
+
+    committer.scrub()
+
+    await until(lambda: len(done) == 3)
+    assert done == ["tidied", "store", "tidied"]
+    await committer.close()
+
+
+async def test_scrubbing_that_is_asked_for_while_the_store_is_tidied_comes_next(
+    store: SqliteStore, seen: Seen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not taken for what was just done."""
+    scrubbed, asked, loop = threading.Event(), threading.Event(), asyncio.get_running_loop()
+
+    def ask() -> None:
+        committer.scrub()
+        asked.set()
+
+    def tidy() -> bool:
+        if not asked.is_set():
+            loop.call_soon_threadsafe(ask)
+            asked.wait()
+        return True
+
+    monkeypatch.setattr(store, "tidy", tidy)
+    monkeypatch.setattr(store, "scrub", scrubbed.set)
+    committer = Committer(store, settle=seen.settle, failed=seen.failures.append, pace=Pace(idle=0.005))
+    await until(scrubbed.is_set)
+    await committer.close()
+
+
+async def test_a_failure_to_scrub_is_a_failure(store: SqliteStore, seen: Seen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As each write of the store's is that fails."""
+    monkeypatch.setattr(store, "scrub", failing)
+    committer = Committer(store, settle=seen.settle, failed=seen.failures.append, pace=Pace(idle=0.005))
+    committer.scrub()
+    await until(lambda: bool(seen.failures))
+    await committer.close()
+
+
+def failing() -> None:
+    raise StoreFailed("a write")
+
+
 async def test_close_waits_no_longer_than_it_may(
     store: SqliteStore, seen: Seen, monkeypatch: pytest.MonkeyPatch
 ) -> None:

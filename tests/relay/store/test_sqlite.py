@@ -3,7 +3,9 @@
 import contextlib
 import sqlite3
 import stat
+from hashlib import sha256
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from blindrelay.relay.errors import NewerVersion, StoreFailed, StoreFull, Unreadable
 from blindrelay.relay.store import tables
 from blindrelay.relay.store.sqlite import SqliteStore
-from support.stored import entry
+from support.stored import entry, on_disk
 
 
 def waiting(store: SqliteStore, mailbox: int = 1) -> list[int]:
@@ -263,6 +265,64 @@ def test_io_error_in_a_checkpoint_is_final(store: SqliteStore) -> None:
         store.checkpoint()
     with pytest.raises(StoreFailed):
         store.tidy()
+
+
+def leave_copies(store: SqliteStore) -> list[bytes]:
+    """Delete most of some traffic records, with a few that are kept in between; the ids of those that are gone."""
+    ids = {number: sha256(b"%d" % number).digest()[:16] for number in range(1, 201)}
+    store._driver.executemany(
+        "INSERT INTO traffic VALUES (?, ?, ?, ?, 1700000000, 4096)",
+        [(number, message_id, number * 7, number % 20) for number, message_id in ids.items()],
+    )
+    gone = [number for number in range(1, 191) if number % 9]
+    store._driver.execute(f"DELETE FROM traffic WHERE id IN ({', '.join(map(str, gone))})")
+    assert store.checkpoint()
+    return [ids[number] for number in gone]
+
+
+def left(store: SqliteStore, ids: list[bytes]) -> int:
+    """How many of them are somewhere in the files."""
+    content = on_disk(store.path)
+    return sum(message_id in content for message_id in ids)
+
+
+def test_scrub_leaves_no_byte_of_deleted_records(store: SqliteStore) -> None:
+    """Rows that moved have left copies in their pages that `secure_delete` knows nothing of."""
+    ids = leave_copies(store)
+    assert left(store, ids), "SQLite has left none: this test shows nothing"
+
+    store.scrub()
+
+    assert store.tidy()
+    assert left(store, ids) == 0
+    assert store._driver.execute("SELECT count(*) FROM traffic").fetchone() == (200 - len(ids),)
+
+
+@pytest.mark.parametrize("bound", ["size", "room"])
+def test_scrub_lets_be_what_it_has_no_room_for(store: SqliteStore, monkeypatch: pytest.MonkeyPatch, bound: str) -> None:
+    """A database that is too large to be written anew between two messages, and a disk that is nearly full."""
+    ids = leave_copies(store)
+    if bound == "size":
+        monkeypatch.setattr("blindrelay.relay.store.sqlite._MAX_SCRUBBED", 1_000)
+    else:
+        monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=1 << 20))
+
+    store.scrub()
+
+    assert store.tidy()
+    assert left(store, ids)
+
+
+def test_scrub_on_a_full_disk_is_no_failure(store: SqliteStore) -> None:
+    """What there is, is all there; an I/O error is another matter."""
+    store.commit([entry(1)], [])
+    inject(store, sqlite3.SQLITE_FULL, "VACUUM")
+    store.scrub()
+    assert waiting(store) == [1]
+
+    inject(store, sqlite3.SQLITE_IOERR_WRITE, "VACUUM")
+    with pytest.raises(StoreFailed, match="injected"):
+        store.scrub()
 
 
 class AgainstModel(RuleBasedStateMachine):
