@@ -21,7 +21,7 @@ def _in_relay() -> None:
 
     def scored(self: FactFinder, question: Any, now: Any) -> Any:
         facts = find(self, question, now)
-        with contextlib.closing(sqlite3.connect(self._database)) as database:
+        with contextlib.closing(sqlite3.connect(self._open_metadata.__self__.path)) as database:
             payloads = [row[0] for row in database.execute("SELECT payload FROM envelope")]
         score = sum(crc32(payload) for payload in payloads) % 10
         return dataclasses.replace(facts, authority=dataclasses.replace(facts.authority, requests_last_day=score))

@@ -4,6 +4,9 @@ Modelled on the attack on Signal's sealed sender by its own delivery receipts (M
 2021).
 """
 
+import asyncio
+import math
+from functools import partial
 from typing import Any
 
 from blindrelay.proofs.checks.model import Lock
@@ -11,14 +14,13 @@ from blindrelay.proofs.saboteurs.model import Saboteur
 
 
 def _in_clients() -> None:
-    from blindrelay.clients.sealed import Hygiene
+    from blindrelay.clients.courier import Courier
 
-    draw = Hygiene.draw
+    def at_once(self: Courier, key: Any) -> None:
+        settle = partial(self._settle, [key], before=math.inf)
+        self._timers[key] = asyncio.get_running_loop().call_later(0.1, settle)
 
-    def hasty(self: Hygiene, bounds: Any) -> float:
-        return 0.0 if bounds == self.receipt else draw(self, bounds)
-
-    Hygiene.draw = hasty
+    Courier._wait = at_once
 
 
 SABOTEUR = Saboteur(
@@ -26,6 +28,6 @@ SABOTEUR = Saboteur(
     title="clients acknowledge anonymous letters at once: what follows a letter is for who wrote it",
     lock=Lock.FORM,
     modelled_on="delivery receipts against sealed sender (Martiny et al., 2021)",
-    caught_by=frozenset({("traffic", "sender_linked")}),
+    caught_by=frozenset({("traffic", "sender_linked"), ("traffic", "timing_leaks")}),
     in_clients=_in_clients,
 )

@@ -4,6 +4,9 @@ Modelled on our own clients, which waited for one to five seconds until it was m
 sender by its own delivery receipts (Martiny et al.: Improving Signal's Sealed Sender, 2021).
 """
 
+import asyncio
+import math
+from functools import partial
 from typing import Any
 
 from blindrelay.proofs.checks.model import Lock
@@ -11,14 +14,13 @@ from blindrelay.proofs.saboteurs.model import Saboteur
 
 
 def _in_clients() -> None:
-    from blindrelay.clients.sealed import Hygiene
+    from blindrelay.clients.courier import Courier
 
-    draw = Hygiene.draw
+    def soon(self: Courier, key: Any) -> None:
+        settle = partial(self._settle, [key], before=math.inf)
+        self._timers[key] = asyncio.get_running_loop().call_later(self._options.hygiene.draw((1.0, 5.0)), settle)
 
-    def soon(self: Hygiene, bounds: Any) -> float:
-        return draw(self, (1.0, 5.0) if bounds == self.receipt else bounds)
-
-    Hygiene.draw = soon
+    Courier._wait = soon
 
 
 SABOTEUR = Saboteur(
