@@ -6,7 +6,7 @@ Each of these holds with NATS and without.
 import asyncio
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from typing import TypeVar
 
 import mqtt5
@@ -131,6 +131,18 @@ async def ended(client: Client) -> None:
     with contextlib.suppress(EOFError):
         await client.connect()
         assert await disconnected(client) is DisconnectReasonCode.SESSION_TAKEN_OVER
+
+
+@contextlib.asynccontextmanager
+async def reading_at_n1(nodes: Cluster) -> AsyncIterator[tuple[SessionRecord, Store]]:
+    """A device reads its mail there; what another node claims its session with, and the database."""
+    bob = (await nodes.register()).device("bob", "phone")
+    async with nodes.connected("n1", bob, session_expiry_interval=600) as first:
+        await first.open_inbox()
+        (record,) = [peer.record for peer in nodes["n1"].exchange.peers]
+        assert record is not None
+        async with Store.open(nodes.database) as store:
+            yield SessionRecord(record.account_id, record.client_id, 600), store
 
 
 class TestSessions:
@@ -258,43 +270,33 @@ class TestSessions:
 
     async def test_what_was_sent_while_a_node_waited_for_the_session_is_a_repetition(self, nodes: Cluster) -> None:
         """It has the session from when the database says so, and not from when it asked; whoever had it hears of that later."""
-        bob, now = (await nodes.register()).device("bob", "phone"), 1_000
-        async with nodes.connected("n1", bob, session_expiry_interval=600) as first:
-            await first.open_inbox()
-            (record,) = [peer.record for peer in nodes["n1"].exchange.peers]
-            assert record is not None
-            async with Store.open(nodes.database) as store:
+        now = 1_000
+        async with reading_at_n1(nodes) as (claimed, store):
 
-                async def late(write: Callable[[Connection], T]) -> T:
-                    nonlocal now
-                    now += 5
-                    return await Store.run(store, write)
+            async def late(write: Callable[[Connection], T]) -> T:
+                nonlocal now
+                now += 5
+                return await Store.run(store, write)
 
-                store.run = late  # type: ignore[method-assign]
-                claimed = SessionRecord(record.account_id, record.client_id, 600)
-                sessions = SharedSessions(store, lambda: now, 99)
-                assert await sessions.claim(claimed, clean_start=False, present=False, is_awaited=lambda: True)
+            store.run = late  # type: ignore[method-assign]
+            sessions = SharedSessions(store, lambda: now, 99)
+            assert await sessions.claim(claimed, clean_start=False, present=False, is_awaited=lambda: True)
         assert claimed.unknown_until == 1_005 + 1
 
     async def test_what_a_node_sent_that_was_taken_for_dead_is_a_repetition(self, nodes: Cluster) -> None:
         """It had lost the database for a moment, and sent on when it was back, after a sweep that had not seen it [3.3.1-1]."""
-        bob, now = (await nodes.register()).device("bob", "phone"), 1_000
-        async with nodes.connected("n1", bob, session_expiry_interval=600) as first:
-            await first.open_inbox()
-            (record,) = [peer.record for peer in nodes["n1"].exchange.peers]
-            assert record is not None
-            async with Store.open(nodes.database) as store:
-                sessions = SharedSessions(store, lambda: now, 99)
-                with store.engine.begin() as unseen:
-                    number = unseen.exec_driver_sql("SELECT session_node FROM presence").scalar_one()
-                    unseen.exec_driver_sql("UPDATE presence SET session_node = 1000000")
-                await sessions.purge()
-                with store.engine.begin() as back:
-                    assert back.exec_driver_sql("SELECT ended_at FROM session").scalar_one() == now
-                    back.exec_driver_sql("UPDATE presence SET session_node = %s", (number,))
-                now += 300
-                claimed = SessionRecord(record.account_id, record.client_id, 600)
-                assert await sessions.claim(claimed, clean_start=False, present=False, is_awaited=lambda: True)
+        now = 1_000
+        async with reading_at_n1(nodes) as (claimed, store):
+            sessions = SharedSessions(store, lambda: now, 99)
+            with store.engine.begin() as unseen:
+                number = unseen.exec_driver_sql("SELECT session_node FROM presence").scalar_one()
+                unseen.exec_driver_sql("UPDATE presence SET session_node = 1000000")
+            await sessions.purge()
+            with store.engine.begin() as back:
+                assert back.exec_driver_sql("SELECT ended_at FROM session").scalar_one() == now
+                back.exec_driver_sql("UPDATE presence SET session_node = %s", (number,))
+            now += 300
+            assert await sessions.claim(claimed, clean_start=False, present=False, is_awaited=lambda: True)
         assert claimed.unknown_until >= now
 
     async def test_a_clean_start_that_the_database_hears_of_late_takes_nothing_away(self, nodes: Cluster) -> None:
