@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from blindrelay.cli.exit_codes import ExitCode
+from support.altered import flipped
 from support.commands import Ran
 from support.court import Run, released
 
@@ -72,7 +73,7 @@ def test_it_reads_like_a_report(audited: Run, package: Path) -> None:
 def test_two_packages_under_one_entry(audited: Run, package: Path) -> None:
     """Another package with the same receipt is not the one that the log has."""
     other = package.with_name("other.package")
-    other.write_bytes(package.read_bytes()[:-1] + b"\0")
+    other.write_bytes(flipped(package.read_bytes()))
     other.with_suffix(".receipt.json").write_bytes(package.with_suffix(".receipt.json").read_bytes())
 
     ran = audited("--package", package, "--package", other, "--json")
@@ -170,7 +171,7 @@ def test_a_package_is_verified_alone(blindrelay: Run, relay: Path, package: Path
     ours = blindrelay("log", "verify", "--package", package, "--relay", relay)
     assert ours.code == ExitCode.OK, ours.err
     assert "/lawful-access" in ours.out
-    package.write_bytes(package.read_bytes()[:-1] + b"\0")
+    package.write_bytes(flipped(package.read_bytes()))
     other = blindrelay("log", "verify", "--package", package, "--relay", relay)
     assert other.code == ExitCode.LOG_REJECTED
     assert "another package" in other.err

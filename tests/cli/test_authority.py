@@ -11,6 +11,7 @@ import pytest
 
 from blindrelay.cli.exit_codes import ExitCode
 from blindrelay.protocol.endpoint import FILE_NAME, Endpoint
+from support.altered import flipped
 from support.commands import Ran
 from support.court import COURT, ORDER, TRAFFIC, Run, lines_of_operators, released
 
@@ -100,7 +101,7 @@ def test_a_package_that_was_altered_is_not_shown(court: Run, relay: Path) -> Non
     """One byte is enough."""
     released(court, relay)
     package = Path(json.loads(court("open", "--json").out)["package"])
-    package.write_bytes(package.read_bytes()[:-1] + bytes([package.read_bytes()[-1] ^ 1]))
+    package.write_bytes(flipped(package.read_bytes()))
 
     ran = court("open", "--package", package)
 

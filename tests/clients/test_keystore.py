@@ -24,6 +24,7 @@ from blindrelay.clients.keystore import PROCESSED_FOR, KeyStore, Space
 from blindrelay.clients.records import HistoryEntry, OutboxEntry
 from blindrelay.clients.vault import CHEAP
 from blindrelay.protocol.address import DeviceAddress
+from support.altered import flipped
 
 BOB = DeviceAddress.parse("globex.example/bob/phone")
 
@@ -145,8 +146,7 @@ def test_altered_value_is_noticed(path, table):
     for rowid, value in connection.execute(
         f"SELECT {'row' if table == 'record' else 'rowid'}, value FROM {table}"
     ).fetchall():
-        flipped = bytes([*value[:-1], value[-1] ^ 1])
-        connection.execute(f"UPDATE {table} SET value = ? WHERE value = ?", (flipped, value))
+        connection.execute(f"UPDATE {table} SET value = ? WHERE value = ?", (flipped(value), value))
         assert rowid is not None
     connection.commit()
     connection.close()

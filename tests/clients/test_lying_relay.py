@@ -12,6 +12,7 @@ from blindrelay.protocol.address import DeviceAddress, UserAddress
 from blindrelay.protocol.rpc import CLAIM_PREKEYS, LOOK_UP_USER, ClaimedPrekeys, DeviceEntry, Method, UserEntry
 from blindrelay.relay.server import Relay
 from support import people
+from support.altered import flipped
 from support.party import NOWHERE
 from support.people import SOON
 
@@ -148,7 +149,7 @@ async def test_a_prekey_of_the_relays_own_making_is_found_out(alice: Device, bob
 
     def swap(claimed: ClaimedPrekeys) -> ClaimedPrekeys:
         forged = {
-            name: signed.model_copy(update={"signature": signed.signature[:-1] + bytes([signed.signature[-1] ^ 1])})
+            name: signed.model_copy(update={"signature": flipped(signed.signature)})
             for name, signed in claimed.prekeys.items()
         }
         return ClaimedPrekeys(prekeys=forged)

@@ -13,6 +13,7 @@ from blindrelay.proofs.evidence.tap import Tap
 from blindrelay.proofs.evidence.tls import KeyLog, Opened, Unreadable, open_connection
 from blindrelay.protocol.clock import SystemClock
 from blindrelay.relay.datadir import DataDirectory
+from support.altered import flipped
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -102,7 +103,7 @@ async def test_altered_record_does_not_open(tmp_path: Path) -> None:
     up, down = await recorded(tmp_path, [b"hello\n"])
 
     with pytest.raises(Unreadable, match="do not open"):
-        open_connection(up[:-1] + bytes([up[-1] ^ 1]), down, KeyLog(tmp_path / "keylog"))
+        open_connection(flipped(up), down, KeyLog(tmp_path / "keylog"))
 
 
 @pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.1\r\n\r\n", b"\x16\x03\x01\x00\x05hello"])
