@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections import Counter
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,43 @@ for saboteur in every():
     assert python(program).split() == names()
 
 
+def misses(*saboteurs: str) -> list[str]:
+    """What they give a name to that nothing had, in a process of its own."""
+    command = [sys.executable, "-m", "support.aim", *saboteurs]
+    tests = Path(__file__).parents[2]
+    done = subprocess.run(command, cwd=tests, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_a_saboteur_replaces_what_there_is() -> None:
+    """Else it does nothing once its target has another name, and the whole matrix alone would show it."""
+    assert misses(*names()) == []
+
+
+def test_a_saboteur_that_misses(tmp_path: Path) -> None:
+    """Is found out: a method with another name than the store's, a function that a module has not."""
+    path = tmp_path / "missing.py"
+    path.write_text("""
+from blindrelay.proofs.saboteurs.catalogue import wal_never_truncated
+from dataclasses import replace
+
+
+def _in_clients():
+    from blindrelay.clients import contacts
+    from blindrelay.relay.store.sqlite import SqliteStore
+
+    SqliteStore._checkpoints = contacts._check_key = None
+
+
+SABOTEUR = replace(wal_never_truncated.SABOTEUR, name="missing", in_clients=_in_clients)
+""")
+    assert misses(str(path)) == [
+        "missing: blindrelay.relay.store.sqlite.SqliteStore had no _checkpoints",
+        "missing: blindrelay.clients.contacts had no _check_key",
+    ]
+
+
 def test_the_product_starts_without_saboteurs() -> None:
     """Relay, clients, witness and every command but their own: nothing of them is needed, and nothing imports them late."""
     program = """
@@ -86,6 +124,7 @@ import sys
 
 sys.modules["blindrelay.proofs.saboteurs"] = None
 from importlib import import_module
+from pathlib import Path
 from pkgutil import walk_packages
 
 import blindrelay
