@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -31,6 +32,9 @@ logs.configure(strict=True, stream=sys.__stderr__)
 settings.register_profile("unhurried", deadline=None)
 settings.load_profile("unhurried")
 
+# Whoever runs the suite in the background of a script starts it with SIGINT ignored, and so would be all that tests start.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Debian keeps servers in sbin and PostgreSQL's programs in a folder of their own, which are not on everybody's path.
 # What a wheel has brought is beside the interpreter.
