@@ -43,8 +43,9 @@ def test_a_relay_that_holds(blindrelay: Run, tmp_path: Path) -> None:
 
 
 def test_a_relay_that_does_not(blindrelay: Run) -> None:
-    """Its exit code says so, the finding is named, and how to have it again."""
-    ran = blindrelay("chaos", "run", "clients-cut-off", *SHORT, "--saboteur", "delete-on-send", "--patience", "3")
+    """Its exit code says so, the finding is named, and how to have it again. What is on its way at the cut is lost."""
+    busy = ("--engine", "sqlite", "--seconds", "2", "--devices", "8", "--rate", "20")
+    ran = blindrelay("chaos", "run", "clients-cut-off", *busy, "--saboteur", "delete-on-send", "--patience", "3")
     assert ran.code == ExitCode.FAILED
     assert "was acknowledged and never handed over" in ran.out
     assert "Again: blindrelay chaos run clients-cut-off --seed 1" in ran.out
