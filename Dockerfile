@@ -8,31 +8,31 @@
 FROM python:3.12-slim AS base
 RUN useradd --uid 10001 --no-create-home --home-dir /data --shell /usr/sbin/nologin blindrelay \
     && install -d -o blindrelay -g blindrelay -m 0700 /data
-ENV PATH=/opt/blindrelay/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+ENV PATH=/app/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 
 FROM base AS build
 WORKDIR /src
-RUN python -m venv /opt/blindrelay
+RUN python -m venv /app
 COPY requirements/cluster.txt requirements/cluster.txt
 RUN pip install --no-cache-dir --no-compile --disable-pip-version-check --require-hashes -r requirements/cluster.txt
 COPY . .
 RUN pip install --no-cache-dir --no-compile --disable-pip-version-check --no-deps --no-build-isolation . \
-    && rm -rf /opt/blindrelay/lib/python3*/site-packages/blindrelay/clients \
+    && rm -rf /app/lib/python3*/site-packages/blindrelay/clients \
     && pip uninstall --yes --quiet hatchling editables \
-    && python -m compileall -q --invalidation-mode unchecked-hash /opt/blindrelay/lib \
+    && python -m compileall -q --invalidation-mode unchecked-hash /app/lib \
     && pip uninstall --yes --quiet pip
 
 FROM base AS build-people
 WORKDIR /src
-RUN python -m venv /opt/blindrelay
+RUN python -m venv /app
 COPY requirements/run.txt requirements/run.txt
 RUN pip install --no-cache-dir --no-compile --disable-pip-version-check --require-hashes -r requirements/run.txt
 COPY . .
 RUN pip install --no-cache-dir --no-compile --disable-pip-version-check --no-deps --no-build-isolation . \
-    && python -m compileall -q --invalidation-mode unchecked-hash /opt/blindrelay/lib
+    && python -m compileall -q --invalidation-mode unchecked-hash /app/lib
 
 FROM base AS people
-COPY --from=build-people /opt/blindrelay /opt/blindrelay
+COPY --from=build-people /app /app
 USER blindrelay
 ENTRYPOINT ["blindrelay"]
 CMD ["--help"]
@@ -50,7 +50,7 @@ STOPSIGNAL SIGUSR1
 ENTRYPOINT ["haproxy", "-W", "-db", "-f", "/etc/haproxy/haproxy.cfg"]
 
 FROM base AS relay
-COPY --from=build /opt/blindrelay /opt/blindrelay
+COPY --from=build /app /app
 # Where volumes go: what is new there belongs to who writes it.
 RUN for place in witness secrets/identity secrets/postgres secrets/migrate secrets/node secrets/nats secrets/people secrets/logs; do \
         install -d -o blindrelay -g blindrelay -m 0755 "/$place"; done
